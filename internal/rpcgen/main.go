@@ -1,0 +1,58 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/chatd-dev/chatd/internal/rpcgen/gogen"
+	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
+)
+
+func main() {
+	doc := flag.String("doc", "openrpc.json", "the document")
+	root := flag.String("root", ".", "the folder under which api/, docs/ and sdk/ stand")
+	flag.Parse()
+	if err := run(*doc, *root); err != nil {
+		fmt.Fprintf(os.Stderr, "rpcgen: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(doc, root string) error {
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		return err
+	}
+	files, err := generate(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doc, err)
+	}
+	for _, f := range files {
+		path := filepath.Join(root, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, f.Content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generate gives all files, named from the repository's root.
+func generate(text []byte) ([]gogen.File, error) {
+	d, err := ir.Read(text)
+	if err != nil {
+		return nil, err
+	}
+	files, err := gogen.API(d)
+	if err != nil {
+		return nil, err
+	}
+	for i := range files {
+		files[i].Name = "api/" + files[i].Name
+	}
+	return append(files, gogen.File{Name: "api/openrpc_gen.json", Content: text}), nil
+}
