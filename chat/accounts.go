@@ -1,0 +1,201 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// AuthRegister implements auth.register.
+func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (*api.AuthRegisterResult, error) {
+	svc := s.svc
+	if err := refuseIDForm("username", p.Username); err != nil {
+		return nil, err
+	}
+	if err := svc.logins.address(s.peer); err != nil {
+		return nil, err
+	}
+	// Before the slow hash, and before the state of the connection: a taken name is the likely mistake.
+	if _, err := svc.store.AccountByName(ctx, p.Username); err == nil {
+		return nil, usernameTaken(p.Username)
+	} else if !errors.Is(err, ErrNotFound) {
+		return nil, svc.coded(err)
+	}
+	if s.port != nil && s.SignedIn() {
+		return nil, api.Errorf(api.CodeFailedPrecondition, "signed in already: log out first, or open another connection")
+	}
+	na := &NewAccount{Account: Account{ID: api.UserID(svc.newID(prefixUser)), Username: p.Username, CreatedAt: svc.timestamp()}}
+	if err := svc.admit(na, p.Invite); err != nil {
+		return nil, err
+	}
+	hash, err := svc.hasher.hash(ctx, p.Password)
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	na.PasswordHash = hash
+	user, err := svc.store.CreateAccount(ctx, na)
+	switch {
+	case errors.Is(err, ErrNameTaken):
+		return nil, usernameTaken(p.Username)
+	case errors.Is(err, ErrBadInvite), errors.Is(err, ErrClosed):
+		return nil, api.Errorf(api.CodePermissionDenied, "the invitation is wrong, used up or expired").WithField("invite")
+	case err != nil:
+		return nil, svc.coded(err)
+	}
+	svc.logger.Info("registered", "user", user.ID, "admin", user.Admin)
+	login, token, err := s.newLogin(ctx, user, p.DeviceName)
+	if err != nil {
+		return nil, err
+	}
+	return &api.AuthRegisterResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
+}
+
+// admit decides by which right the account may be made.
+func (s *Service) admit(na *NewAccount, invite string) error {
+	if s.opts.SetupToken != "" && invite != "" && hashSecret(invite) == hashSecret(s.opts.SetupToken) {
+		na.OnlyFirst, na.FirstIsAdmin = true, true
+		return nil
+	}
+	switch s.opts.Registration {
+	case api.RegistrationOpen:
+		na.FirstIsAdmin = true
+		return nil
+	case api.RegistrationInvite:
+		if invite == "" {
+			return api.Errorf(api.CodePermissionDenied, "registration is by invitation").WithField("invite")
+		}
+		hash := hashSecret(invite)
+		na.InviteHash = hash[:]
+		return nil
+	default:
+		return api.Errorf(api.CodePermissionDenied, "registration is closed")
+	}
+}
+
+func usernameTaken(name string) error {
+	return api.Errorf(api.CodeAlreadyExists, "the username %s is taken", name).WithField("username")
+}
+
+// AuthLogin implements auth.login.
+func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.AuthLoginResult, error) {
+	svc := s.svc
+	if err := svc.logins.address(s.peer); err != nil {
+		return nil, err
+	}
+	if err := svc.logins.guess(p.Username, s.peer); err != nil {
+		return nil, err
+	}
+	user, err := svc.store.AccountByName(ctx, p.Username)
+	hash := ""
+	if err == nil {
+		hash = user.PasswordHash
+	} else if !errors.Is(err, ErrNotFound) {
+		return nil, svc.coded(err)
+	}
+	right, err := svc.hasher.verify(ctx, p.Password, hash)
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	if !right {
+		svc.stats.loginFailures.Add(1)
+		return nil, api.Errorf(api.CodeUnauthenticated, "wrong username or password")
+	}
+	svc.logins.right(p.Username, s.peer)
+	svc.stats.logins.Add(1)
+	login, token, err := s.newLogin(ctx, user, p.DeviceName)
+	if err != nil {
+		return nil, err
+	}
+	return &api.AuthLoginResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
+}
+
+// newLogin makes a login session for user and signs this session in with it.
+func (s *Session) newLogin(ctx context.Context, user *Account, device string) (*LoginSession, string, error) {
+	svc := s.svc
+	if current, _ := s.who(); current != nil && current.ID != user.ID && s.port != nil {
+		return nil, "", api.Errorf(api.CodeFailedPrecondition, "signed in as %s already: log out first, or open another connection", current.Username)
+	}
+	if device == "" {
+		device = s.peer.Agent
+	}
+	now := svc.now()
+	token := NewSecret(prefixToken, svc.opts.Rand)
+	login := &LoginSession{
+		ID: api.SessionID(svc.newID(prefixSession)), TokenHash: hashSecret(token), UserID: user.ID, DeviceName: device,
+		CreatedAt: api.TimestampOf(now), ExpiresAt: api.TimestampOf(now.Add(svc.opts.SessionTTL)),
+	}
+	if err := svc.store.CreateSession(ctx, login); err != nil {
+		return nil, "", svc.coded(err)
+	}
+	return login, token, s.signIn(user, login)
+}
+
+// AuthResume implements auth.resume.
+func (s *Session) AuthResume(ctx context.Context, p *api.AuthResumeParams) (*api.AuthResumeResult, error) {
+	if err := s.Authenticate(ctx, p.Token); err != nil {
+		return nil, err
+	}
+	user, login := s.who()
+	if user == nil {
+		return nil, api.Errorf(api.CodeUnauthenticated, "the session has ended")
+	}
+	return &api.AuthResumeResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+}
+
+// AuthLogout implements auth.logout: the token is void, and connections opened with it are closed.
+func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api.AuthLogoutResult, error) {
+	user, login := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	if err := s.svc.store.DeleteSession(ctx, login.ID); err != nil {
+		return nil, s.svc.coded(err)
+	}
+	s.signOut()
+	for _, other := range s.svc.sessionsOf(user.ID) {
+		if _, l := other.who(); l != nil && l.ID == login.ID {
+			other.signOut()
+			other.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
+		}
+	}
+	return &api.AuthLogoutResult{SessionID: login.ID}, nil
+}
+
+// AccountGet implements account.get.
+func (s *Session) AccountGet(context.Context, *api.AccountGetParams) (*api.AccountGetResult, error) {
+	user, login := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	return &api.AccountGetResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+}
+
+const (
+	inviteUses = 1
+	inviteLife = 7 * 24 * time.Hour
+)
+
+// InviteCreate implements invite.create.
+func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (*api.InviteCreateResult, error) {
+	svc := s.svc
+	uses, life := int64(inviteUses), inviteLife
+	if p.Uses != nil {
+		uses = *p.Uses
+	}
+	if p.ExpiresInS != nil {
+		life = time.Duration(*p.ExpiresInS) * time.Second
+	}
+	secret := NewSecret(prefixInvite, svc.opts.Rand)
+	hash := hashSecret(secret)
+	inv := &Invite{Hash: hash[:], CreatedBy: s.UserID(), Uses: uses, ExpiresAt: api.TimestampOf(svc.now().Add(life))}
+	if err := svc.store.CreateInvite(ctx, inv); err != nil {
+		return nil, svc.coded(err)
+	}
+	return &api.InviteCreateResult{Invite: secret, Uses: uses, ExpiresAt: inv.ExpiresAt}, nil
+}
+
+func (a *Account) view() api.User {
+	return api.User{ID: a.ID, Username: a.Username, Admin: a.Admin, CreatedAt: a.CreatedAt}
+}

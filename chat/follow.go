@@ -1,0 +1,282 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// follow is one session following one room: first it replays from the store, then it is live.
+type follow struct {
+	room *liveRoom
+
+	// Owned by the replayer until the follow is live.
+
+	pos    api.Seq // the last seq that was sent, or that the client has
+	target api.Seq // the head as it stood when following began
+	gap    *api.Gap
+
+	// Guarded by room.mu.
+
+	state followState
+	until api.Seq // ends there: the user left at this seq; 0: no end
+}
+
+type followState int
+
+const (
+	followWaiting followState = iota // for its turn to replay, or replaying
+	followLive
+	followEnded
+)
+
+// A page of replay: small enough that one is nothing beside the peer's backlog.
+const (
+	replayEvents = 200
+	replayBytes  = 64 << 10
+)
+
+// begin says where following a room starts, and how the client is told.
+type begin struct {
+	after     *api.Seq // nil: at the head
+	reset     bool     // after is of another epoch
+	maxReplay *int64   // nil: no bound
+}
+
+// startFollow makes the session follow room. The replay begins with the next flushFollows. A room
+// that is followed already goes on as it is unless a position is given.
+func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.FollowStatus, api.Head, *api.Gap, error) {
+	s.mu.Lock()
+	old := s.follows[id]
+	s.mu.Unlock()
+	if old != nil && b.after == nil {
+		head, err := s.svc.store.Head(ctx, id)
+		return api.FollowStatusLive, head, nil, err
+	}
+	// Attach first, then read the head: what is committed in between is published to us.
+	f := &follow{room: s.svc.attach(id)}
+	head, err := s.svc.store.Head(ctx, id)
+	if err != nil {
+		s.svc.detach(f.room)
+		return "", api.Head{}, nil, err
+	}
+	f.pos, f.target = head.Seq, head.Seq
+	status := api.FollowStatusLive
+	switch {
+	case b.after == nil:
+	case b.reset || *b.after > head.Seq:
+		status = api.FollowStatusReset
+	case *b.after == head.Seq:
+	case b.maxReplay != nil && int64(head.Seq-*b.after) > *b.maxReplay:
+		status = api.FollowStatusLimited
+		f.pos = head.Seq - api.Seq(*b.maxReplay)
+		f.gap = &api.Gap{From: *b.after + 1, To: f.pos}
+	default:
+		status = api.FollowStatusReplay
+		f.pos = *b.after
+	}
+	if old != nil {
+		s.unfollow(id)
+	}
+	s.mu.Lock()
+	if s.closed || s.user == nil {
+		s.mu.Unlock()
+		s.svc.detach(f.room)
+		return "", api.Head{}, nil, signInFirst()
+	}
+	s.follows[id] = f
+	s.waiting = append(s.waiting, f)
+	s.mu.Unlock()
+	return status, head, f.gap, nil
+}
+
+// flushFollows starts the replayer if follows wait for it and none is running. It ends when none
+// waits; Close waits for it.
+func (s *Session) flushFollows() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 || s.replaying || s.closed {
+		return
+	}
+	s.replaying = true
+	s.replayer.Add(1)
+	go s.replayAll()
+}
+
+func (s *Session) replayAll() {
+	defer s.replayer.Done()
+	for {
+		s.mu.Lock()
+		if len(s.waiting) == 0 || s.closed {
+			s.replaying = false
+			s.mu.Unlock()
+			return
+		}
+		f := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		s.mu.Unlock()
+		if err := s.replay(s.ctx, f); err != nil && s.ctx.Err() == nil {
+			// The client believes that it follows: rather than leave a silent hole, let it come back and resume.
+			s.svc.logger.Warn("replay", "room", f.room.id, "after", f.pos, "err", s.svc.coded(err))
+			s.port.Close(api.CloseCodeSlowConsumer, api.CloseReasonSlowConsumer, 0)
+			return
+		}
+	}
+}
+
+// replay sends what the store has after f.pos until the follow can go live.
+func (s *Session) replay(ctx context.Context, f *follow) error {
+	if f.gap != nil {
+		s.announceGap(f.room.id, *f.gap, api.GapReasonLimited)
+	}
+	records := make([][]byte, 0, replayEvents)
+	for !s.goLive(f) {
+		page, err := s.svc.store.History(ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			// What was numbered is gone: nothing can fill this hole, so say so.
+			end := f.end()
+			if end <= f.pos {
+				return nil
+			}
+			s.announceGap(f.room.id, api.Gap{From: f.pos + 1, To: end}, api.GapReasonTruncated)
+			f.pos = end
+			continue
+		}
+		if page[0].Seq != f.pos+1 {
+			s.announceGap(f.room.id, api.Gap{From: f.pos + 1, To: page[0].Seq - 1}, api.GapReasonTruncated)
+		}
+		records = records[:0]
+		for i := range page {
+			records = append(records, page[i].Bytes)
+		}
+		if err := s.port.Replay(ctx, records); err != nil {
+			return err
+		}
+		s.svc.stats.replayed.Add(int64(len(page)))
+		f.pos = page[len(page)-1].Seq
+	}
+	return nil
+}
+
+// goLive makes f live if it has caught up with what was applied; under the room's lock nothing is
+// published meanwhile. It also reports true when the follow has ended.
+func (s *Session) goLive(f *follow) bool {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if f.state == followEnded || f.until > 0 && f.pos >= f.until {
+		f.state = followEnded
+		return true
+	}
+	if f.pos < f.target || f.pos < f.room.applied || f.until > 0 {
+		return false
+	}
+	f.state = followLive
+	params := api.RoomCaughtUpParams{RoomID: f.room.id, Seq: f.pos}
+	s.port.Notify(api.AppendRoomCaughtUp(nil, &params))
+	s.port.Follow(f.room.id, f.pos, s.signals.Load())
+	return true
+}
+
+// before is the exclusive upper bound of what f may still read; 0: none.
+func (f *follow) before() api.Seq {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if f.until == 0 {
+		return 0
+	}
+	return f.until + 1
+}
+
+// end is the seq up to which the log is known to reach for f.
+func (f *follow) end() api.Seq {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if f.until > 0 {
+		return f.until
+	}
+	return max(f.target, f.room.applied)
+}
+
+func (s *Session) announceGap(room api.RoomID, gap api.Gap, reason api.GapReason) {
+	s.svc.stats.gaps.Add(1)
+	params := api.SyncGapParams{RoomID: room, From: gap.From, To: gap.To, Reason: reason}
+	s.port.Notify(api.AppendSyncGap(nil, &params))
+}
+
+// unfollow ends following room at once; false if it was not followed.
+func (s *Session) unfollow(id api.RoomID) bool {
+	f := s.forget(id)
+	if f == nil {
+		return false
+	}
+	f.room.mu.Lock()
+	live := f.state == followLive
+	f.state = followEnded
+	if live {
+		s.port.Unfollow(id)
+	}
+	f.room.mu.Unlock()
+	s.svc.detach(f.room)
+	return true
+}
+
+// unfollowAt ends following room with seq last, at which the user left: what was published up to
+// it still comes, nothing after.
+func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
+	f := s.forget(id)
+	if f == nil {
+		return
+	}
+	f.room.mu.Lock()
+	if f.state == followLive {
+		f.state = followEnded
+		s.port.Unfollow(id)
+	} else {
+		f.until = last
+	}
+	f.room.mu.Unlock()
+	s.svc.detach(f.room)
+}
+
+func (s *Session) forget(id api.RoomID) *follow {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.follows[id]
+	delete(s.follows, id)
+	return f
+}
+
+// unfollowAll ends all following, and that of rooms yet to be joined.
+func (s *Session) unfollowAll() []api.RoomID {
+	s.mu.Lock()
+	s.followJoined = false
+	ids := make([]api.RoomID, 0, len(s.follows))
+	for id := range s.follows {
+		ids = append(ids, id)
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		s.unfollow(id)
+	}
+	return ids
+}
+
+// joinedElsewhere is called when the session's user became a member of a room: who follows all
+// joined rooms follows it from that very event on.
+func (s *Session) joinedElsewhere(e *Entry) {
+	s.mu.Lock()
+	want := s.followJoined && s.joining != e.RoomID && s.follows[e.RoomID] == nil && !s.closed
+	if want {
+		f := &follow{room: s.svc.attach(e.RoomID), pos: e.Records[0].Seq - 1}
+		f.target = e.Records[len(e.Records)-1].Seq
+		s.follows[e.RoomID] = f
+		s.waiting = append(s.waiting, f)
+	}
+	s.mu.Unlock()
+	if want {
+		s.flushFollows()
+	}
+}

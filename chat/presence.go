@@ -1,0 +1,219 @@
+package chat
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// onlineUser is a user with connections, or one whose last connection went within the grace.
+type onlineUser struct {
+	sessions  map[*Session]struct{}
+	username  string
+	announced bool        // the rooms were told "online", or are about to be
+	grace     *time.Timer // running: goes offline when it fires
+}
+
+// cameOnline notes a session of user; the first one is told to the user's rooms.
+func (s *Service) cameOnline(sess *Session, user *Account) {
+	s.usersMu.Lock()
+	u := s.users[user.ID]
+	if u == nil {
+		u = &onlineUser{sessions: map[*Session]struct{}{}, username: user.Username}
+		s.users[user.ID] = u
+	}
+	u.sessions[sess] = struct{}{}
+	if u.grace != nil {
+		u.grace.Stop()
+		u.grace = nil
+	}
+	tell := !u.announced
+	u.announced = true
+	s.usersMu.Unlock()
+	if tell {
+		s.tender.announce(user.ID, user.Username, api.PresenceStateOnline)
+	}
+}
+
+// wentOffline notes that a session of user is gone; the last one is told to the user's rooms,
+// unless another comes within the grace.
+func (s *Service) wentOffline(sess *Session, user *Account) {
+	s.usersMu.Lock()
+	defer s.usersMu.Unlock()
+	u := s.users[user.ID]
+	if u == nil {
+		return
+	}
+	delete(u.sessions, sess)
+	if len(u.sessions) > 0 {
+		return
+	}
+	if s.opts.PresenceGrace <= 0 {
+		s.offlineLocked(user.ID, u)
+		return
+	}
+	u.grace = time.AfterFunc(s.opts.PresenceGrace, func() {
+		s.usersMu.Lock()
+		defer s.usersMu.Unlock()
+		if s.users[user.ID] == u && len(u.sessions) == 0 {
+			s.offlineLocked(user.ID, u)
+		}
+	})
+}
+
+func (s *Service) offlineLocked(id api.UserID, u *onlineUser) {
+	delete(s.users, id)
+	s.tender.announce(id, u.username, api.PresenceStateOffline)
+}
+
+func (s *Service) isOnline(id api.UserID) bool {
+	s.usersMu.Lock()
+	defer s.usersMu.Unlock()
+	u := s.users[id]
+	return u != nil && len(u.sessions) > 0
+}
+
+// sessionsOf are the connections of a user.
+func (s *Service) sessionsOf(id api.UserID) []*Session {
+	s.usersMu.Lock()
+	defer s.usersMu.Unlock()
+	u := s.users[id]
+	if u == nil {
+		return nil
+	}
+	all := make([]*Session, 0, len(u.sessions))
+	for sess := range u.sessions {
+		all = append(all, sess)
+	}
+	return all
+}
+
+// tender is the service's housekeeper: it tells presence to rooms, apart from those who cause it,
+// and each minute closes connections whose token has expired.
+type tender struct {
+	svc     *Service
+	wake    chan struct{} // 1 deep: news is not empty
+	stop    chan struct{}
+	stopped chan struct{}
+
+	mu   sync.Mutex
+	news map[api.UserID]presence // the latest of each user
+}
+
+type presence struct {
+	username string
+	state    api.PresenceState
+}
+
+const expiryInterval = time.Minute
+
+// startTender starts its goroutine; close ends it.
+func startTender(s *Service) *tender {
+	t := &tender{svc: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}), news: map[api.UserID]presence{}}
+	go t.run()
+	return t
+}
+
+func (t *tender) announce(id api.UserID, username string, state api.PresenceState) {
+	t.mu.Lock()
+	t.news[id] = presence{username, state}
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (t *tender) close() {
+	close(t.stop)
+	<-t.stopped
+	t.svc.usersMu.Lock()
+	defer t.svc.usersMu.Unlock()
+	for _, u := range t.svc.users {
+		if u.grace != nil {
+			u.grace.Stop()
+		}
+	}
+}
+
+func (t *tender) run() {
+	defer close(t.stopped)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	expiry := time.NewTicker(expiryInterval)
+	defer expiry.Stop()
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-expiry.C:
+			t.expire(ctx)
+		case <-t.wake:
+			t.mu.Lock()
+			news := t.news
+			t.news = map[api.UserID]presence{}
+			t.mu.Unlock()
+			for id, p := range news {
+				t.tell(ctx, id, p)
+			}
+		}
+	}
+}
+
+// tell hands one user's presence to the followers of each room they are in, encoded once a room.
+func (t *tender) tell(ctx context.Context, id api.UserID, p presence) {
+	for last := ""; ; {
+		rooms, err := t.svc.store.ListRooms(ctx, id, true, last, listLimit)
+		if err != nil {
+			t.svc.logger.Warn("presence", "user", id, "err", err) // signals may be lost
+			return
+		}
+		for _, v := range rooms {
+			last = v.Name
+			if v.MemberCount > t.svc.opts.PresenceMembers {
+				continue
+			}
+			params := api.RoomSignalParams{Type: api.SignalTypePresence, State: p.state, UserID: id, Username: p.username, RoomID: v.ID}
+			t.svc.opts.Fanout.Signal(v.ID, api.AppendRoomSignal(nil, &params))
+		}
+		if len(rooms) < listLimit {
+			return
+		}
+	}
+}
+
+// expire renews the tokens of live connections, which are in use, and closes those whose token is past its end.
+func (t *tender) expire(ctx context.Context) {
+	s := t.svc
+	s.usersMu.Lock()
+	var all []*Session
+	for _, u := range s.users {
+		for sess := range u.sessions {
+			all = append(all, sess)
+		}
+	}
+	s.usersMu.Unlock()
+	now := s.now()
+	for _, sess := range all {
+		sess.mu.Lock()
+		login := sess.login
+		sess.mu.Unlock()
+		if login == nil {
+			continue
+		}
+		if login.ExpiresAt <= api.TimestampOf(now) {
+			sess.signOut()
+			sess.port.Close(api.CloseCodeExpired, api.CloseReasonExpired, -1)
+			continue
+		}
+		renewed := *login
+		s.extend(ctx, &renewed, now)
+		sess.mu.Lock()
+		if sess.login == login {
+			sess.login = &renewed
+		}
+		sess.mu.Unlock()
+	}
+}

@@ -1,0 +1,66 @@
+package chat
+
+import (
+	"sync"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// liveRoom is a room that sessions of this process follow. It exists from the moment the first
+// one begins to follow, before that one reads the head, until the last one stops.
+type liveRoom struct {
+	id   api.RoomID
+	refs int // follows that hold it; guarded by Service.liveMu
+
+	mu      sync.Mutex
+	applied api.Seq // the last seq that was published since the room is live; 0: none yet
+}
+
+// attach makes room live, or holds it if it is. What is committed afterwards is published to it.
+func (s *Service) attach(id api.RoomID) *liveRoom {
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	r := s.live[id]
+	if r == nil {
+		r = &liveRoom{id: id}
+		s.live[id] = r
+	}
+	r.refs++
+	return r
+}
+
+func (s *Service) detach(r *liveRoom) {
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	if r.refs--; r.refs == 0 {
+		delete(s.live, r.id)
+	}
+}
+
+// apply makes a committed entry take effect: its records go to the room's followers, in log
+// order, and who left follows no more.
+func (s *Service) apply(e *Entry) {
+	s.liveMu.RLock()
+	r := s.live[e.RoomID]
+	s.liveMu.RUnlock()
+	if r != nil {
+		r.mu.Lock()
+		for i := range e.Records {
+			rec := &e.Records[i]
+			r.applied = rec.Seq
+			s.opts.Fanout.Publish(e.RoomID, rec.Seq, rec.Bytes)
+		}
+		r.mu.Unlock()
+	}
+	switch {
+	case e.Leave != "":
+		last := e.Records[len(e.Records)-1].Seq
+		for _, sess := range s.sessionsOf(e.Leave) {
+			sess.unfollowAt(e.RoomID, last)
+		}
+	case e.Join != nil:
+		for _, sess := range s.sessionsOf(e.Join.UserID) {
+			sess.joinedElsewhere(e)
+		}
+	}
+}

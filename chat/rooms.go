@@ -1,0 +1,267 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+const listLimit = 100
+
+// room finds a room by id or name and checks that the caller may know of it.
+func (s *Session) room(ctx context.Context, field, ref string) (*RoomView, error) {
+	user := s.UserID()
+	var v *RoomView
+	var err error
+	if isRoomID(ref) {
+		v, err = s.svc.store.RoomByID(ctx, api.RoomID(ref), user)
+	} else {
+		v, err = s.svc.store.RoomByName(ctx, ref, user)
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, noRoom(field)
+	case err != nil:
+		return nil, s.svc.coded(err)
+	case v.Role == "" && v.Visibility != api.VisibilityPublic:
+		return nil, noRoom(field)
+	}
+	s.svc.remember(v.Name, v.ID)
+	return v, nil
+}
+
+// memberRoom is room for those who are in it.
+func (s *Session) memberRoom(ctx context.Context, field, ref string) (*RoomView, error) {
+	v, err := s.room(ctx, field, ref)
+	if err == nil && v.Role == "" {
+		return nil, notMember(field, v.Name)
+	}
+	return v, err
+}
+
+func notMember(field, name string) error {
+	return api.Errorf(api.CodePermissionDenied, "not a member of %s: join it first", name).WithField(field)
+}
+
+// roomID finds a room's id without asking the store where it can: the commit checks the rest.
+func (s *Session) roomID(ctx context.Context, ref string) (api.RoomID, error) {
+	if isRoomID(ref) {
+		return api.RoomID(ref), nil
+	}
+	s.svc.namesMu.RLock()
+	id, ok := s.svc.names[ref]
+	s.svc.namesMu.RUnlock()
+	if ok {
+		return id, nil
+	}
+	v, err := s.room(ctx, "room", ref)
+	if err != nil {
+		return "", err
+	}
+	return v.ID, nil
+}
+
+func (s *Service) remember(name string, id api.RoomID) {
+	s.namesMu.RLock()
+	_, ok := s.names[name]
+	s.namesMu.RUnlock()
+	if ok {
+		return
+	}
+	s.namesMu.Lock()
+	if len(s.names) >= maxNames {
+		clear(s.names)
+	}
+	s.names[name] = id
+	s.namesMu.Unlock()
+}
+
+// RoomCreate implements room.create.
+func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api.RoomCreateResult, error) {
+	svc := s.svc
+	if err := refuseIDForm("name", p.Name); err != nil {
+		return nil, err
+	}
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	now := svc.timestamp()
+	room := &RoomRecord{
+		ID: api.RoomID(svc.newID(prefixRoom)), Name: p.Name, Title: p.Title, Topic: p.Topic, Visibility: p.Visibility, CreatedAt: now, CreatedBy: user.ID,
+	}
+	if room.Visibility == "" {
+		room.Visibility = api.VisibilityPublic
+	}
+	e := &Entry{
+		RoomID: room.ID, SenderID: user.ID, At: now, Create: room,
+		Join: &Membership{UserID: user.ID, Username: user.Username, Role: api.RoleOwner, JoinedAt: now},
+	}
+	e.Drafts = []Draft{
+		&fact{entry: e, sender: user.Username, kind: api.EventTypeRoomCreated, data: &api.RoomCreated{Name: room.Name, Title: room.Title, Topic: room.Topic, Visibility: room.Visibility}},
+		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberJoined, data: &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: api.RoleOwner}},
+	}
+	err := svc.commit(ctx, e)
+	if errors.Is(err, ErrNameTaken) {
+		return nil, api.Errorf(api.CodeAlreadyExists, "the room name %s is taken", p.Name).WithField("name")
+	}
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	v := RoomView{RoomRecord: *room, Role: api.RoleOwner}
+	v.Head, v.MemberCount = e.Head, 1
+	return &api.RoomCreateResult{Room: v.view()}, nil
+}
+
+// commit puts e into its room's lane and waits for it.
+func (s *Service) commit(ctx context.Context, e *Entry) error {
+	if err := s.lane(e.RoomID).submit(e); err != nil {
+		return err
+	}
+	return e.wait(ctx)
+}
+
+// RoomGet implements room.get.
+func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomGetResult, error) {
+	v, err := s.room(ctx, "room", p.Room)
+	if err != nil {
+		return nil, err
+	}
+	return &api.RoomGetResult{Room: v.view()}, nil
+}
+
+// RoomList implements room.list. The cursor is the last name of the page before.
+func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.RoomListResult, error) {
+	limit := listLimit
+	if p.Limit != nil {
+		limit = int(*p.Limit)
+	}
+	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), p.Joined != nil && *p.Joined, p.Cursor, limit+1)
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	res := &api.RoomListResult{Rooms: make([]api.Room, 0, len(rooms))}
+	if len(rooms) > limit {
+		rooms = rooms[:limit]
+		res.NextCursor = rooms[limit-1].Name
+	}
+	for _, v := range rooms {
+		res.Rooms = append(res.Rooms, v.view())
+	}
+	return res, nil
+}
+
+// RoomJoin implements room.join.
+func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
+	if p.After != nil && p.History != nil {
+		return nil, api.Errorf(api.CodeInvalidParams, "history: give after or history, not both").WithField("history")
+	}
+	v, err := s.room(ctx, "room", p.Room)
+	if err != nil {
+		return nil, err
+	}
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	now := s.svc.timestamp()
+	e := &Entry{
+		RoomID: v.ID, SenderID: user.ID, At: now,
+		Join: &Membership{UserID: user.ID, Username: user.Username, Role: api.RoleMember, JoinedAt: now},
+	}
+	e.Drafts = []Draft{
+		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberJoined, data: &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: api.RoleMember}},
+	}
+	s.setJoining(v.ID)
+	defer s.setJoining("")
+	if err := s.svc.commit(ctx, e); err != nil {
+		return nil, s.svc.coded(err)
+	}
+	joined := !e.Unchanged
+	if v, err = s.room(ctx, "room", string(v.ID)); err != nil {
+		return nil, err
+	}
+	res := &api.RoomJoinResult{Joined: joined, Status: api.FollowStatusNone, Head: v.Head}
+	if s.port != nil && (p.Follow == nil || *p.Follow) {
+		b := begin{after: p.After}
+		if p.History != nil {
+			before := e.Head.Seq
+			if joined {
+				before = e.Records[0].Seq - 1
+			}
+			after := max(0, before-api.Seq(*p.History))
+			b.after = &after
+		}
+		if res.Status, res.Head, res.Gap, err = s.startFollow(ctx, v.ID, b); err != nil {
+			return nil, s.svc.coded(err)
+		}
+	}
+	v.Head = res.Head
+	res.Room = v.view()
+	return res, nil
+}
+
+func (s *Session) setJoining(id api.RoomID) {
+	s.mu.Lock()
+	s.joining = id
+	s.mu.Unlock()
+}
+
+// RoomLeave implements room.leave.
+func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.RoomLeaveResult, error) {
+	v, err := s.room(ctx, "room", p.Room)
+	if err != nil {
+		return nil, err
+	}
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	e := &Entry{RoomID: v.ID, SenderID: user.ID, At: s.svc.timestamp(), Leave: user.ID}
+	e.Drafts = []Draft{
+		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberLeft, data: &api.MemberLeft{UserID: user.ID, Username: user.Username}},
+	}
+	if err := s.svc.commit(ctx, e); err != nil {
+		return nil, s.svc.coded(err)
+	}
+	res := &api.RoomLeaveResult{RoomID: v.ID, Left: !e.Unchanged}
+	if res.Left {
+		res.Seq = &e.Records[0].Seq
+	}
+	return res, nil
+}
+
+// MemberList implements member.list. The cursor is the last username of the page before.
+func (s *Session) MemberList(ctx context.Context, p *api.MemberListParams) (*api.MemberListResult, error) {
+	v, err := s.memberRoom(ctx, "room", p.Room)
+	if err != nil {
+		return nil, err
+	}
+	limit := listLimit
+	if p.Limit != nil {
+		limit = int(*p.Limit)
+	}
+	members, err := s.svc.store.ListMembers(ctx, v.ID, p.Cursor, limit+1)
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	res := &api.MemberListResult{Members: make([]api.Member, 0, len(members))}
+	if len(members) > limit {
+		members = members[:limit]
+		res.NextCursor = members[limit-1].Username
+	}
+	for _, m := range members {
+		res.Members = append(res.Members, api.Member{
+			UserID: m.UserID, Username: m.Username, Role: m.Role, JoinedAt: m.JoinedAt, Online: s.svc.isOnline(m.UserID),
+		})
+	}
+	return res, nil
+}
+
+func (v *RoomView) view() api.Room {
+	return api.Room{
+		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
+		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role,
+	}
+}

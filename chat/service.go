@@ -1,0 +1,178 @@
+package chat
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// Options configure a Service. The zero value of each field means its default.
+type Options struct {
+	Fanout       Fanout           // nil: nobody follows anything
+	Limits       api.Limits       // told by server.info; the text, data and history bounds are enforced here
+	Registration api.Registration // "" means closed
+	SetupToken   string           // makes the first account, an administrator's, unless registration is open; "" means none
+	Version      string           // of the server, for server.info
+	SessionTTL   time.Duration    // how long a token lives unused; 0 means 90 days
+	Lanes        int              // commit lanes; 0 means 1, which is right for SQLite
+
+	PresenceGrace   time.Duration // how long a user without connections still counts as online; 0 means not at all
+	PresenceMembers int64         // rooms with more members get no presence signals; 0 means 500
+
+	HashTime      uint32 // argon2id passes; 0 means 2
+	HashMemoryKiB uint32 // argon2id memory; 0 means 19456
+
+	Now    func() time.Time // nil means time.Now
+	Rand   io.Reader        // nil means crypto/rand
+	Logger *slog.Logger     // nil means none
+	Broken func(error)      // called once when the store is broken: the process has to end
+}
+
+// Service is the chat: what all sessions share.
+type Service struct {
+	// Static after construction.
+
+	store  Store
+	opts   Options
+	now    func() time.Time
+	logger *slog.Logger
+	hasher *hasher
+	logins *throttle
+	lanes  []*lane
+	tender *tender
+
+	brokenOnce sync.Once
+	stats      counters
+
+	namesMu sync.RWMutex
+	names   map[string]api.RoomID // rooms by name, as met; a room keeps its name
+
+	liveMu sync.RWMutex
+	live   map[api.RoomID]*liveRoom // rooms that a session follows or is about to
+
+	usersMu sync.Mutex
+	users   map[api.UserID]*onlineUser // users with connections, or within their grace
+}
+
+// maxNames bounds the memory of Service.names; beyond it the cache starts anew.
+const maxNames = 100_000
+
+// New starts a service on store. Close ends it; the store stays the caller's.
+func New(store Store, opts *Options) *Service {
+	s := &Service{store: store, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}}
+	if opts != nil {
+		s.opts = *opts
+	}
+	o := &s.opts
+	if o.Fanout == nil {
+		o.Fanout = noFanout{}
+	}
+	if o.Registration == "" {
+		o.Registration = api.RegistrationClosed
+	}
+	if o.SessionTTL == 0 {
+		o.SessionTTL = 90 * 24 * time.Hour
+	}
+	if o.PresenceMembers == 0 {
+		o.PresenceMembers = 500
+	}
+	if o.HashTime == 0 {
+		o.HashTime = 2
+	}
+	if o.HashMemoryKiB == 0 {
+		o.HashMemoryKiB = 19456
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s.now, s.logger = o.Now, o.Logger
+	s.hasher = newHasher(o.HashTime, o.HashMemoryKiB, o.Rand)
+	s.logins = newThrottle(int(o.Limits.LoginsPerMinute), s.now)
+	for range max(1, o.Lanes) {
+		s.lanes = append(s.lanes, startLane(s))
+	}
+	s.tender = startTender(s)
+	return s
+}
+
+// Close commits what is queued, answers it, and ends the service's goroutines. Sessions are to be
+// closed before; what they ask for afterwards is refused as draining.
+func (s *Service) Close() {
+	for _, l := range s.lanes {
+		l.close()
+	}
+	s.tender.close()
+}
+
+// Check reports whether the service can serve: nil, or why not.
+func (s *Service) Check(ctx context.Context) error { return s.store.Check(ctx) }
+
+// broken tells the process, once, that it has to end.
+func (s *Service) broken(err error) {
+	s.brokenOnce.Do(func() {
+		s.logger.Error("store broken: nothing more can be promised", "err", err)
+		if s.opts.Broken != nil {
+			s.opts.Broken(err)
+		}
+	})
+}
+
+func (s *Service) timestamp() api.Timestamp { return api.TimestampOf(s.now()) }
+
+func (s *Service) newID(prefix string) string { return NewID(prefix, s.now(), s.opts.Rand) }
+
+// Stats are counters since the start, and gauges.
+type Stats struct {
+	Sessions    int64 // open now, signed in or not
+	UsersOnline int64 // with a connection now
+	RoomsLive   int64 // followed now
+
+	Posts         int64 // committed
+	Duplicates    int64 // answered from the log
+	Commits       int64 // transactions of the lanes
+	CommitEntries int64 // acts in them
+	CommitErrors  int64 // transactions whose fate is unknown
+	Replayed      int64 // events sent as replay
+	Gaps          int64 // announced
+	Logins        int64 // by password
+	LoginFailures int64
+	Resumes       int64 // by token
+}
+
+type counters struct {
+	sessions, posts, duplicates, commits, commitEntries, commitErrors, replayed, gaps, logins, loginFailures, resumes atomic.Int64
+}
+
+// Stats reads the counters.
+func (s *Service) Stats() Stats {
+	s.liveMu.RLock()
+	live := len(s.live)
+	s.liveMu.RUnlock()
+	s.usersMu.Lock()
+	online := 0
+	for _, u := range s.users {
+		if len(u.sessions) > 0 {
+			online++
+		}
+	}
+	s.usersMu.Unlock()
+	c := &s.stats
+	return Stats{
+		Sessions: c.sessions.Load(), UsersOnline: int64(online), RoomsLive: int64(live),
+		Posts: c.posts.Load(), Duplicates: c.duplicates.Load(), Commits: c.commits.Load(), CommitEntries: c.commitEntries.Load(), CommitErrors: c.commitErrors.Load(),
+		Replayed: c.replayed.Load(), Gaps: c.gaps.Load(), Logins: c.logins.Load(), LoginFailures: c.loginFailures.Load(), Resumes: c.resumes.Load(),
+	}
+}
+
+type noFanout struct{}
+
+func (noFanout) Publish(api.RoomID, api.Seq, []byte) {}
+func (noFanout) Signal(api.RoomID, []byte)           {}

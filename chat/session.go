@@ -1,0 +1,185 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// Session is one caller's view of the service: who they are, what they follow, where their events
+// go. It implements api.Server. The transport hands it one request at a time, the next when the
+// one before has returned or, for message.post, has called Port.Queued.
+type Session struct {
+	// Static after construction.
+
+	svc    *Service
+	port   Port // nil: a one-shot call, which follows nothing
+	peer   Peer
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+
+	signals  atomic.Bool // room.signal is wanted
+	replayer sync.WaitGroup
+
+	// Owned by the request whose turn it is.
+
+	joining api.RoomID // a room.join of this very session is under way; read under mu by the applier
+
+	// Guarded by mu.
+
+	mu           sync.Mutex
+	user         *Account // nil: not signed in
+	login        *LoginSession
+	closed       bool
+	follows      map[api.RoomID]*follow
+	followJoined bool      // sync.open with "joined": follow what the user joins later
+	waiting      []*follow // for the replayer
+	replaying    bool
+}
+
+var _ api.Server = (*Session)(nil)
+
+// Connect opens a session for a new connection; port is nil for a one-shot call.
+func (s *Service) Connect(port Port, peer Peer) *Session {
+	sess := &Session{svc: s, port: port, peer: peer}
+	sess.ctx, sess.cancel = context.WithCancel(context.Background())
+	sess.signals.Store(true)
+	if port != nil {
+		sess.follows = map[api.RoomID]*follow{}
+	}
+	s.stats.sessions.Add(1)
+	return sess
+}
+
+// Close ends the session when its connection is gone, and waits for its replayer.
+func (s *Session) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.svc.stats.sessions.Add(-1)
+	s.signOut()
+	s.replayer.Wait()
+}
+
+// Replied is called by the transport when the reply of a request that kept its turn has been
+// handed to the connection: what that request asked to follow begins now, after its reply.
+func (s *Session) Replied() {
+	if s.port != nil {
+		s.flushFollows()
+	}
+}
+
+// SignedIn tells whether the session has a user.
+func (s *Session) SignedIn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user != nil
+}
+
+// UserID is the user's id, "" before they sign in.
+func (s *Session) UserID() api.UserID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.user == nil {
+		return ""
+	}
+	return s.user.ID
+}
+
+// Authorize implements api.Server: it is asked before each method, with what the document says of it.
+func (s *Session) Authorize(_ context.Context, m *api.Method) error {
+	if m.Authz == api.AuthzAnyone {
+		return nil
+	}
+	user, login := s.who()
+	switch {
+	case user == nil:
+		return signInFirst()
+	case login.ExpiresAt <= s.svc.timestamp():
+		return api.Errorf(api.CodeTokenExpired, "the token has expired")
+	case m.Authz == api.AuthzAdmin && !user.Admin:
+		return api.Errorf(api.CodePermissionDenied, "for administrators only")
+	}
+	return nil
+}
+
+func (s *Session) who() (*Account, *LoginSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user, s.login
+}
+
+// Authenticate signs the session in with a token, as auth.resume does.
+func (s *Session) Authenticate(ctx context.Context, token string) error {
+	svc := s.svc
+	login, user, err := svc.store.SessionByToken(ctx, hashSecret(token))
+	if errors.Is(err, ErrNotFound) {
+		return api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
+	}
+	if err != nil {
+		return svc.coded(err)
+	}
+	now := svc.now()
+	if login.ExpiresAt <= api.TimestampOf(now) {
+		return api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
+	}
+	svc.extend(ctx, login, now)
+	svc.stats.resumes.Add(1)
+	return s.signIn(user, login)
+}
+
+// extend renews a session that is past half of its life: a token that is used does not expire.
+func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) {
+	if login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
+		return
+	}
+	until := api.TimestampOf(now.Add(s.opts.SessionTTL))
+	if err := s.store.ExtendSession(ctx, login.ID, until); err != nil {
+		s.logger.Warn("extend session", "session", login.ID, "err", err)
+		return
+	}
+	login.ExpiresAt = until
+}
+
+// signIn makes the session user's. A connection stays with the user it has.
+func (s *Session) signIn(user *Account, login *LoginSession) error {
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return api.Errorf(api.CodeUnavailable, "the connection is closed")
+	case s.user != nil && s.user.ID != user.ID && s.port != nil:
+		name := s.user.Username
+		s.mu.Unlock()
+		return api.Errorf(api.CodeFailedPrecondition, "signed in as %s already: log out first, or open another connection", name)
+	}
+	first := s.user == nil
+	s.user, s.login = user, login
+	s.mu.Unlock()
+	if first && s.port != nil {
+		s.svc.cameOnline(s, user)
+	}
+	return nil
+}
+
+// signOut takes the user from the session.
+func (s *Session) signOut() {
+	s.mu.Lock()
+	user := s.user
+	s.user, s.login = nil, nil
+	s.mu.Unlock()
+	if s.port == nil || user == nil {
+		return
+	}
+	s.unfollowAll()
+	s.svc.wentOffline(s, user)
+}

@@ -1,0 +1,107 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// SyncOpen implements sync.open.
+func (s *Session) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.SyncOpenResult, error) {
+	if s.port == nil {
+		return nil, onWebSocketOnly()
+	}
+	if p.Signals != nil {
+		s.signals.Store(*p.Signals)
+	}
+	epoch := s.svc.store.Epoch()
+	res := &api.SyncOpenResult{Epoch: epoch, Rooms: []api.SyncedRoom{}}
+	if p.Rooms.Joined {
+		return res, s.syncJoined(ctx, res)
+	}
+	// All or nothing: check every room before following any.
+	rooms := make([]*RoomView, len(p.Rooms.List))
+	seen := map[api.RoomID]bool{}
+	for i, want := range p.Rooms.List {
+		field := fmt.Sprintf("rooms[%d].room", i)
+		v, err := s.memberRoom(ctx, field, want.Room)
+		if err != nil {
+			return nil, err
+		}
+		if seen[v.ID] {
+			return nil, api.Errorf(api.CodeInvalidParams, "%s: named twice", field).WithField(field)
+		}
+		seen[v.ID] = true
+		rooms[i] = v
+	}
+	for i, v := range rooms {
+		b := begin{after: p.Rooms.List[i].After, reset: p.Epoch != "" && p.Epoch != epoch, maxReplay: p.MaxReplay}
+		if err := s.sync(ctx, res, v, b); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// syncJoined follows all rooms that the user is in, and those they join later: that is set first,
+// so that a room joined meanwhile is not missed.
+func (s *Session) syncJoined(ctx context.Context, res *api.SyncOpenResult) error {
+	s.mu.Lock()
+	s.followJoined = true
+	s.mu.Unlock()
+	for last := ""; ; {
+		rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), true, last, listLimit)
+		if err != nil {
+			return s.svc.coded(err)
+		}
+		for _, v := range rooms {
+			if err := s.sync(ctx, res, v, begin{}); err != nil {
+				return err
+			}
+			last = v.Name
+		}
+		if len(rooms) < listLimit {
+			return nil
+		}
+	}
+}
+
+func (s *Session) sync(ctx context.Context, res *api.SyncOpenResult, v *RoomView, b begin) error {
+	status, head, gap, err := s.startFollow(ctx, v.ID, b)
+	if err != nil {
+		return s.svc.coded(err)
+	}
+	res.Rooms = append(res.Rooms, api.SyncedRoom{RoomID: v.ID, Name: v.Name, Status: status, Head: head, Gap: gap})
+	return nil
+}
+
+// SyncClose implements sync.close.
+func (s *Session) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.SyncCloseResult, error) {
+	if s.port == nil {
+		return nil, onWebSocketOnly()
+	}
+	if p.Rooms == nil {
+		return &api.SyncCloseResult{Rooms: s.unfollowAll()}, nil
+	}
+	res := &api.SyncCloseResult{Rooms: []api.RoomID{}}
+	for i, ref := range p.Rooms {
+		v, err := s.room(ctx, fmt.Sprintf("rooms[%d]", i), ref)
+		if errors.Is(err, api.ErrNotFound) && isRoomID(ref) && s.unfollow(api.RoomID(ref)) {
+			res.Rooms = append(res.Rooms, api.RoomID(ref)) // a private room that they are no longer in
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s.unfollow(v.ID) {
+			res.Rooms = append(res.Rooms, v.ID)
+		}
+	}
+	return res, nil
+}
+
+func onWebSocketOnly() error {
+	return api.Errorf(api.CodeFailedPrecondition, "following rooms needs a WebSocket")
+}
