@@ -1,0 +1,24 @@
+// Command gen writes config.example.yaml and docs/CONFIG.md from the settings of package config.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/chatd-dev/chatd/cmd/chatd/config"
+)
+
+// root is the repository as seen from the package whose go:generate line runs this.
+const root = "../../../"
+
+func main() {
+	for name, text := range map[string][]byte{
+		root + "config.example.yaml": config.Example(),
+		root + "docs/CONFIG.md":      config.Reference(),
+	} {
+		if err := os.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // documents that everybody may read
+			fmt.Fprintln(os.Stderr, "gen:", err)
+			os.Exit(1)
+		}
+	}
+}
