@@ -2,7 +2,10 @@
 
 package api
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+)
 
 // Authz says who may call a method.
 type Authz string
@@ -34,6 +37,8 @@ type Method struct {
 	Slow        bool     // waits for the disk or computes long
 	Params      []string // names, in the order of their positions
 	Errors      []Code   // besides those that any method may answer
+
+	dispatch func(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error)
 }
 
 // Names of the methods that clients call.
@@ -144,127 +149,147 @@ var (
 	methodRPCDiscover = &Method{
 		Name: MethodRPCDiscover, Summary: "This document.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
+		dispatch: dispatchRPCDiscover,
 	}
 	methodServerInfo = &Method{
 		Name: MethodServerInfo, Summary: "Name, version, limits and how to sign in.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
+		dispatch: dispatchServerInfo,
 	}
 	methodServerPing = &Method{
 		Name: MethodServerPing, Summary: "Is the server there? Answers with its time.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
+		dispatch: dispatchServerPing,
 	}
 	methodAuthRegister = &Method{
 		Name: MethodAuthRegister, Summary: "Make an account and sign this connection in.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNone,
-		Slow:   true,
-		Params: []string{"username", "password", "invite", "device_name"},
-		Errors: []Code{CodePermissionDenied, CodeAlreadyExists, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeAuthRegister.names,
+		Errors:   []Code{CodePermissionDenied, CodeAlreadyExists, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchAuthRegister,
 	}
 	methodAuthLogin = &Method{
 		Name: MethodAuthLogin, Summary: "Sign this connection in with a password and get a token.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"username", "password", "device_name"},
-		Errors: []Code{CodeUnauthenticated, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeAuthLogin.names,
+		Errors:   []Code{CodeUnauthenticated, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchAuthLogin,
 	}
 	methodAuthResume = &Method{
 		Name: MethodAuthResume, Summary: "Sign this connection in with a token.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
-		Params: []string{"token"},
-		Errors: []Code{CodeUnauthenticated, CodeTokenExpired, CodeFailedPrecondition, CodeRateLimited},
+		Params:   shapeAuthResume.names,
+		Errors:   []Code{CodeUnauthenticated, CodeTokenExpired, CodeFailedPrecondition, CodeRateLimited},
+		dispatch: dispatchAuthResume,
 	}
 	methodAuthLogout = &Method{
 		Name: MethodAuthLogout, Summary: "End this login session: its token is void and its other connections are closed.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Errors: []Code{CodeUnauthenticated, CodeUnavailable},
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodeUnavailable},
+		dispatch: dispatchAuthLogout,
 	}
 	methodAccountGet = &Method{
 		Name: MethodAccountGet, Summary: "Who am I?",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Errors: []Code{CodeUnauthenticated},
+		Errors:   []Code{CodeUnauthenticated},
+		dispatch: dispatchAccountGet,
 	}
 	methodInviteCreate = &Method{
 		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
 		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
-		Slow:   true,
-		Params: []string{"uses", "expires_in_s"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeInviteCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		dispatch: dispatchInviteCreate,
 	}
 	methodRoomCreate = &Method{
 		Name: MethodRoomCreate, Summary: "Make a room; the caller owns it and is its first member.",
 		Authz: AuthzUser, Idempotency: IdempotencyNone,
-		Slow:   true,
-		Params: []string{"name", "title", "topic", "visibility"},
-		Errors: []Code{CodeUnauthenticated, CodeAlreadyExists, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeRoomCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodeAlreadyExists, CodeUnavailable},
+		dispatch: dispatchRoomCreate,
 	}
 	methodRoomGet = &Method{
 		Name: MethodRoomGet, Summary: "One room, by id or name.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Params: []string{"room"},
-		Errors: []Code{CodeUnauthenticated, CodeNotFound},
+		Params:   shapeRoomGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound},
+		dispatch: dispatchRoomGet,
 	}
 	methodRoomList = &Method{
 		Name: MethodRoomList, Summary: "Rooms that the caller is in, and public ones; by name.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"joined", "limit", "cursor"},
-		Errors: []Code{CodeUnauthenticated},
+		Slow:     true,
+		Params:   shapeRoomList.names,
+		Errors:   []Code{CodeUnauthenticated},
+		dispatch: dispatchRoomList,
 	}
 	methodRoomJoin = &Method{
 		Name: MethodRoomJoin, Summary: "Become a member of a room and, on a WebSocket, follow it on this connection.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"room", "after", "history", "follow"},
-		Errors: []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeRoomJoin.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomJoin,
 	}
 	methodRoomLeave = &Method{
 		Name: MethodRoomLeave, Summary: "Stop being a member of a room; nothing of it comes after.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"room"},
-		Errors: []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeRoomLeave.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomLeave,
 	}
 	methodMemberList = &Method{
 		Name: MethodMemberList, Summary: "Who is in a room, and who of them is online; by username.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"room", "limit", "cursor"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Slow:     true,
+		Params:   shapeMemberList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMemberList,
 	}
 	methodMessagePost = &Method{
 		Name: MethodMessagePost, Summary: "Say something in a room.",
 		Authz: AuthzMember, Idempotency: IdempotencyKeyed,
-		Slow:   true,
-		Params: []string{"room", "text", "idempotency_key", "format", "reply_to", "data"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeUnavailable},
+		Slow:     true,
+		Params:   shapeMessagePost.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchMessagePost,
 	}
 	methodMessageList = &Method{
 		Name: MethodMessageList, Summary: "Messages of a room as they now stand, ascending.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"room", "before", "after", "around", "limit"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Slow:     true,
+		Params:   shapeMessageList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMessageList,
 	}
 	methodRoomHistory = &Method{
 		Name: MethodRoomHistory, Summary: "Raw events of a room, ascending.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"room", "before", "after", "around", "limit", "types"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Slow:     true,
+		Params:   shapeRoomHistory.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchRoomHistory,
 	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Slow:   true,
-		Params: []string{"rooms", "epoch", "signals", "max_replay"},
-		Errors: []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		Slow:     true,
+		Params:   shapeSyncOpen.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchSyncOpen,
 	}
 	methodSyncClose = &Method{
 		Name: MethodSyncClose, Summary: "Stop following rooms on this connection.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
-		Params: []string{"rooms"},
-		Errors: []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition},
+		Params:   shapeSyncClose.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchSyncClose,
 	}
 )
 

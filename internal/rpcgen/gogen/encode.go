@@ -7,8 +7,7 @@ import (
 	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
 )
 
-func encoders(d *ir.Document) string {
-	p := &printer{}
+func (p *printer) encoders(d *ir.Document) {
 	p.f("package api\n")
 	p.f("import \"strconv\"\n")
 	for _, t := range d.Types {
@@ -27,7 +26,6 @@ func encoders(d *ir.Document) string {
 	for _, m := range notifications(d) {
 		p.notification(m)
 	}
-	return p.String()
 }
 
 func (p *printer) encoder(name string, fields []*ir.Field, record bool) {

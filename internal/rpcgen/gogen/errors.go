@@ -2,8 +2,7 @@ package gogen
 
 import "github.com/chatd-dev/chatd/internal/rpcgen/ir"
 
-func errorTable(d *ir.Document) string {
-	p := &printer{}
+func (p *printer) errors(d *ir.Document) {
 	p.f("package api\n")
 	p.f("import (\n\"fmt\"\n\"strconv\"\n\"time\"\n)\n")
 	p.f("// Code is the code of an error.\ntype Code int32\n")
@@ -44,9 +43,8 @@ func errorTable(d *ir.Document) string {
 		p.buf.WriteString("Code" + e.Name)
 	}
 	p.f(":\nreturn true\n}\nreturn false\n}\n")
-	p.f("%s", ready("errors.go.txt")())
+	ready("errors.go.txt")(p, d)
 	p.closeCodes(d)
-	return p.String()
 }
 
 func (p *printer) closeCodes(d *ir.Document) {
@@ -67,13 +65,11 @@ func (p *printer) closeCodes(d *ir.Document) {
 	p.f("func (c CloseCode) Resume() bool { return c < 4500 || c > 4999 }")
 }
 
-func document(d *ir.Document) string {
-	p := &printer{}
+func (p *printer) document(d *ir.Document) {
 	p.f("package api\n")
 	p.f("import _ \"embed\" // for the document\n")
 	p.f("// APILevel grows by one with each addition to the contract.\nconst APILevel = %d\n", d.APILevel)
 	p.f("//go:embed openrpc_gen.json\nvar documentJSON []byte\n")
 	p.f("// DocumentJSON is openrpc.json, byte for byte. Not to be changed.")
 	p.f("func DocumentJSON() []byte { return documentJSON }")
-	return p.String()
 }

@@ -24,38 +24,44 @@ type File struct {
 
 // API prints the package api.
 func API(d *ir.Document) ([]File, error) {
-	return files([]source{
-		{"types_gen.go", func() string { return types(d) }},
-		{"methods_gen.go", func() string { return methods(d) }},
-		{"errors_gen.go", func() string { return errorTable(d) }},
-		{"encode_gen.go", func() string { return encoders(d) }},
-		{"document_gen.go", func() string { return document(d) }},
+	return files(d, []source{
+		{"types_gen.go", (*printer).types},
+		{"methods_gen.go", (*printer).methods},
+		{"errors_gen.go", (*printer).errors},
+		{"encode_gen.go", (*printer).encoders},
+		{"dispatch_gen.go", (*printer).dispatch},
+		{"document_gen.go", (*printer).document},
 		{"text_gen.go", ready("text.go.txt")},
+		{"scan_gen.go", ready("scan.go.txt")},
+		{"chars_gen.go", ready("chars.go.txt")},
 	})
 }
 
 type source struct {
 	name  string
-	print func() string
+	print func(*printer, *ir.Document)
 }
 
-func ready(name string) func() string {
-	return func() string {
+// ready prints a text that needs no knowledge of the document.
+func ready(name string) func(*printer, *ir.Document) {
+	return func(p *printer, _ *ir.Document) {
 		b, err := runtime.ReadFile("runtime/" + name)
-		if err != nil {
-			panic(err) // it is embedded
-		}
-		return string(b)
+		p.buf.Write(b)
+		p.err = err
 	}
 }
 
-func files(sources []source) ([]File, error) {
+func files(d *ir.Document, sources []source) ([]File, error) {
 	var out []File
 	for _, s := range sources {
-		text := s.print()
-		b, err := format.Source([]byte(Header + text))
+		p := &printer{}
+		s.print(p, d)
+		if p.err != nil {
+			return nil, p.err
+		}
+		b, err := format.Source([]byte(Header + p.buf.String()))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w\n%s", s.name, err, text)
+			return nil, fmt.Errorf("%s: %w\n%s", s.name, err, p.buf.String())
 		}
 		out = append(out, File{s.name, b})
 	}
@@ -63,13 +69,14 @@ func files(sources []source) ([]File, error) {
 }
 
 // printer collects the text of a file.
-type printer struct{ buf bytes.Buffer }
+type printer struct {
+	buf bytes.Buffer
+	err error // what of the document cannot be printed
+}
 
 func (p *printer) f(format string, args ...any) {
 	fmt.Fprintf(&p.buf, format+"\n", args...)
 }
-
-func (p *printer) String() string { return p.buf.String() }
 
 // comment prints text as a comment, name first, sentence by sentence as it stands.
 func (p *printer) comment(name, text string) {

@@ -8,10 +8,9 @@ import (
 
 var idempotencies = map[string]string{"natural": "IdempotencyNatural", "key": "IdempotencyKeyed", "none": "IdempotencyNone"}
 
-func methods(d *ir.Document) string {
-	p := &printer{}
+func (p *printer) methods(d *ir.Document) {
 	p.f("package api\n")
-	p.f("import \"context\"\n")
+	p.f("import (\n\"context\"\n\"encoding/json\"\n)\n")
 	p.f("%s", methodTypes)
 	p.f("// Names of the methods that clients call.\nconst (")
 	for _, m := range requests(d) {
@@ -25,7 +24,6 @@ func methods(d *ir.Document) string {
 	p.f(")\n")
 	p.server(d)
 	p.table(d)
-	return p.String()
 }
 
 func (p *printer) server(d *ir.Document) {
@@ -44,23 +42,19 @@ func (p *printer) table(d *ir.Document) {
 	p.f("// Methods are the methods that clients call, in the document's order. Not to be changed.")
 	p.f("var Methods = []*Method{")
 	for _, m := range requests(d) {
-		p.f("%s,", variable(m))
+		p.f("%s,", variableOf("method", m.Name))
 	}
 	p.f("}\n")
 	p.f("var (")
 	for _, m := range requests(d) {
-		p.f("%s = &Method{", variable(m))
+		p.f("%s = &Method{", variableOf("method", m.Name))
 		p.f("Name: %s, Summary: %q,", constName(m), m.Summary)
 		p.f("Authz: Authz%s, Idempotency: %s,", GoName(m.Authz), idempotencies[m.Idempotency])
 		if m.Slow {
 			p.f("Slow: true,")
 		}
 		if len(m.Params) > 0 {
-			var names []string
-			for _, f := range m.Params {
-				names = append(names, `"`+f.Name+`"`)
-			}
-			p.f("Params: []string{%s},", strings.Join(names, ", "))
+			p.f("Params: %s.names,", variableOf("shape", m.Name))
 		}
 		if len(m.Errors) > 0 {
 			var codes []string
@@ -69,18 +63,17 @@ func (p *printer) table(d *ir.Document) {
 			}
 			p.f("Errors: []Code{%s},", strings.Join(codes, ", "))
 		}
-		p.f("}")
+		p.f("dispatch: %s,\n}", variableOf("dispatch", m.Name))
 	}
 	p.f(")\n")
 	p.f("// Lookup finds a method by its name, nil if there is none.")
 	p.f("func Lookup(name string) *Method {\nswitch name {")
 	for _, m := range requests(d) {
-		p.f("case %s:\nreturn %s", constName(m), variable(m))
+		p.f("case %s:\nreturn %s", constName(m), variableOf("method", m.Name))
 	}
 	p.f("}\nreturn nil\n}\n")
 }
 
-func variable(m *ir.Method) string { return "method" + GoName(m.Name) }
 
 const methodTypes = `
 // Authz says who may call a method.
@@ -113,5 +106,7 @@ type Method struct {
 	Slow        bool     // waits for the disk or computes long
 	Params      []string // names, in the order of their positions
 	Errors      []Code   // besides those that any method may answer
+
+	dispatch func(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error)
 }
 `

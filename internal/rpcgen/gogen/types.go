@@ -6,8 +6,7 @@ import (
 	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
 )
 
-func types(d *ir.Document) string {
-	p := &printer{}
+func (p *printer) types(d *ir.Document) {
 	p.f("package api\n")
 	p.f("import (\n\"encoding/json\"\n\"fmt\"\n)\n")
 	results := map[*ir.Type]bool{}
@@ -42,7 +41,6 @@ func types(d *ir.Document) string {
 		p.structure(name, m.Params, false)
 	}
 	p.events(d)
-	return p.String()
 }
 
 func (p *printer) scalar(t *ir.Type) {
