@@ -1,0 +1,50 @@
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// Store keeps everything in memory; nothing outlives the process.
+type Store struct {
+	epoch api.Epoch
+
+	mu       sync.RWMutex // guards all below
+	accounts map[api.UserID]*chat.Account
+	users    map[string]api.UserID // by username
+	sessions map[[32]byte]*chat.LoginSession
+	invites  map[string]*chat.Invite // by hash
+	rooms    map[api.RoomID]*room
+	names    map[string]api.RoomID // of rooms
+}
+
+var _ chat.Store = (*Store)(nil)
+
+// New makes an empty store.
+func New() *Store {
+	return &Store{
+		epoch:    api.Epoch(chat.NewID(chat.PrefixEpoch, time.Now(), nil)),
+		accounts: map[api.UserID]*chat.Account{},
+		users:    map[string]api.UserID{},
+		sessions: map[[32]byte]*chat.LoginSession{},
+		invites:  map[string]*chat.Invite{},
+		rooms:    map[api.RoomID]*room{},
+		names:    map[string]api.RoomID{},
+	}
+}
+
+// Epoch implements chat.Store.
+func (s *Store) Epoch() api.Epoch { return s.epoch }
+
+// Durability implements chat.Store.
+func (s *Store) Durability() api.Durability { return api.DurabilityMemory }
+
+// Check implements chat.Store: memory can always be written.
+func (s *Store) Check(ctx context.Context) error { return ctx.Err() }
+
+// Close implements chat.Store.
+func (s *Store) Close() error { return nil }
