@@ -18,8 +18,10 @@ const (
 	prefixSession = "session_"
 	prefixToken   = "chd_"
 	prefixInvite  = "inv_"
-	// PrefixSetup begins the setup token, PrefixEpoch the identity of a store's logs.
+
+	// PrefixSetup begins the setup token.
 	PrefixSetup = "setup_"
+	// PrefixEpoch begins the identity of a store's logs.
 	PrefixEpoch = "epoch_"
 )
 

@@ -100,8 +100,10 @@ type post struct {
 	params *api.MessagePostParams
 }
 
+// Type implements Draft.
 func (m *post) Type() api.EventType { return api.EventTypeMessagePosted }
 
+// Append implements Draft.
 func (m *post) Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte {
 	p := m.params
 	data := api.MessagePosted{MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data}
@@ -118,8 +120,10 @@ type fact struct {
 
 type appender interface{ AppendJSON(dst []byte) []byte }
 
+// Type implements Draft.
 func (f *fact) Type() api.EventType { return f.kind }
 
+// Append implements Draft.
 func (f *fact) Append(dst []byte, seq api.Seq, _ api.MsgNo) []byte {
 	return appendRecord(dst, f.entry, seq, f.kind, f.sender, f.data)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -70,7 +71,7 @@ func (h *hasher) verify(ctx context.Context, password, phc string) (bool, error)
 	var threads uint8
 	parts := strings.Split(phc, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
-		return false, fmt.Errorf("password hash: unknown form")
+		return false, errors.New("password hash: unknown form")
 	}
 	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
 		return false, fmt.Errorf("password hash: unknown version %q", parts[2])
@@ -83,8 +84,11 @@ func (h *hasher) verify(ctx context.Context, password, phc string) (bool, error)
 		return false, fmt.Errorf("password hash: salt: %w", err)
 	}
 	want, err := base64.RawStdEncoding.DecodeString(parts[5])
-	if err != nil || len(want) == 0 {
-		return false, fmt.Errorf("password hash: key: %v", err)
+	if err != nil {
+		return false, fmt.Errorf("password hash: key: %w", err)
+	}
+	if len(want) == 0 {
+		return false, errors.New("password hash: no key")
 	}
 	got := argon2.IDKey([]byte(password), salt, passes, memory, threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil

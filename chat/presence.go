@@ -95,8 +95,9 @@ func (s *Service) sessionsOf(id api.UserID) []*Session {
 type tender struct {
 	svc     *Service
 	wake    chan struct{} // 1 deep: news is not empty
-	stop    chan struct{}
-	stopped chan struct{}
+	stop    chan struct{} // closed by close
+	stopped chan struct{} // closed when run has ended
+	once    sync.Once     // guards stop
 
 	mu   sync.Mutex
 	news map[api.UserID]presence // the latest of each user
@@ -127,7 +128,7 @@ func (t *tender) announce(id api.UserID, username string, state api.PresenceStat
 }
 
 func (t *tender) close() {
-	close(t.stop)
+	t.once.Do(func() { close(t.stop) })
 	<-t.stopped
 	t.svc.usersMu.Lock()
 	defer t.svc.usersMu.Unlock()

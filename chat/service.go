@@ -174,5 +174,8 @@ func (s *Service) Stats() Stats {
 
 type noFanout struct{}
 
+// Publish implements Fanout.
 func (noFanout) Publish(api.RoomID, api.Seq, []byte) {}
-func (noFanout) Signal(api.RoomID, []byte)           {}
+
+// Signal implements Fanout.
+func (noFanout) Signal(api.RoomID, []byte) {}

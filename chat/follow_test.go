@@ -1,0 +1,347 @@
+package chat_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+func list(rooms ...api.SyncRoom) api.SyncRooms { return api.SyncRooms{List: rooms} }
+
+func TestFollowReplayCaughtUpLive(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	room := groot.create("lobby")
+	for i := range 500 {
+		groot.post("lobby", fmt.Sprint(i))
+	}
+	thanos.join("lobby") // seq 503, followed from the head
+	second := w.connect()
+	if _, err := second.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "thanos", Password: "password of thanos"}); err != nil {
+		t.Fatal(err)
+	}
+	res := second.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: ptr(api.Seq(0))})})
+	if r := res.Rooms[0]; r.Status != api.FollowStatusReplay || r.Head.Seq != 503 || r.RoomID != room {
+		t.Errorf("opened %+v", r)
+	}
+	second.port.awaitNote(caughtUp(room, 503))
+	groot.post("lobby", "live")
+	wantDense(t, second.port.awaitEvents(504), 1, 504)
+	thanos.port.awaitNote(caughtUp(room, 503))
+	wantDense(t, thanos.port.awaitEvents(1), 504, 504)
+
+	// Following again goes on as it was; with a position it starts anew.
+	if r := second.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby"})}).Rooms[0]; r.Status != api.FollowStatusLive {
+		t.Errorf("again: %+v", r)
+	}
+	second.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: ptr(api.Seq(500))})})
+	second.port.awaitNote(caughtUp(room, 504))
+	wantDense(t, second.port.awaitEvents(508)[504:], 501, 504)
+
+	closed, err := second.SyncClose(t.Context(), &api.SyncCloseParams{})
+	if err != nil || len(closed.Rooms) != 1 {
+		t.Fatalf("close: %+v, %v", closed, err)
+	}
+	groot.post("lobby", "not for the second")
+	thanos.port.awaitEvents(2)
+	if n := len(second.port.awaitEvents(0)); n != 508 {
+		t.Errorf("after sync.close %d events came", n-508)
+	}
+}
+
+func TestFollowStatuses(t *testing.T) {
+	w := newWorld(t, nil)
+	groot := w.user("groot")
+	room := groot.create("lobby")
+	for i := range 10 {
+		groot.post("lobby", fmt.Sprint(i))
+	}
+	open := func(after api.Seq, p api.SyncOpenParams) (*client, api.SyncedRoom) {
+		c := w.connect()
+		if _, err := c.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "groot", Password: "password of groot"}); err != nil {
+			t.Fatal(err)
+		}
+		p.Rooms = list(api.SyncRoom{Room: "lobby", After: &after})
+		res := c.open(&p)
+		c.port.awaitNote(caughtUp(room, 12))
+		return c, res.Rooms[0]
+	}
+	c, r := open(12, api.SyncOpenParams{Epoch: w.store.Epoch()})
+	if r.Status != api.FollowStatusLive || len(c.port.awaitEvents(0)) != 0 {
+		t.Errorf("at the head: %+v", r)
+	}
+	if c, r = open(99, api.SyncOpenParams{}); r.Status != api.FollowStatusReset || len(c.port.awaitEvents(0)) != 0 {
+		t.Errorf("beyond the head: %+v", r)
+	}
+	if _, r = open(3, api.SyncOpenParams{Epoch: "epoch_of_another_life"}); r.Status != api.FollowStatusReset {
+		t.Errorf("another epoch: %+v", r)
+	}
+	c, r = open(2, api.SyncOpenParams{MaxReplay: ptr(int64(4))})
+	if r.Status != api.FollowStatusLimited || r.Gap == nil || *r.Gap != (api.Gap{From: 3, To: 8}) {
+		t.Errorf("limited: %+v", r)
+	}
+	wantDense(t, c.port.awaitEvents(4), 9, 12)
+	if note := c.port.notes[0]; !strings.Contains(note, `"sync.gap"`) || !strings.Contains(note, `"from":3,"to":8`) {
+		t.Errorf("the gap was not announced first: %s", note)
+	}
+	_, err := c.SyncOpen(t.Context(), &api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby"}, api.SyncRoom{Room: string(room)})})
+	wantCode(t, err, api.CodeInvalidParams, "rooms[1].room")
+	one := w.svc.Connect(nil, chat.Peer{})
+	defer one.Close()
+	_, err = one.SyncOpen(t.Context(), &api.SyncOpenParams{})
+	wantCode(t, err, api.CodeFailedPrecondition, "")
+}
+
+// TestFollowHasNoWindow begins to follow at random moments of a busy room: each stream is a slice of the log.
+func TestFollowHasNoWindow(t *testing.T) {
+	w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, Lanes: 2})
+	groot := w.user("groot")
+	room := groot.create("lobby")
+	const posters, each, followers = 4, 300, 60
+	total := api.Seq(2 + posters*each)
+	var wg sync.WaitGroup
+	for range posters {
+		wg.Go(func() {
+			for i := range each {
+				groot.post("lobby", fmt.Sprint(i))
+			}
+		})
+	}
+	clients := make([]*client, followers)
+	after := make([]api.Seq, followers)
+	for i := range followers {
+		c := w.connect()
+		clients[i] = c
+		if _, err := c.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "groot", Password: "password of groot"}); err != nil {
+			t.Fatal(err)
+		}
+		head, err := w.store.Head(t.Context(), room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after[i] = head.Seq * api.Seq(i%4) / 4
+		c.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: &after[i]})})
+	}
+	wg.Wait()
+	for i, c := range clients {
+		wantDense(t, c.port.awaitEvents(int(total-after[i])), after[i]+1, total)
+	}
+}
+
+func TestJoinReplaysHistory(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, hulk := w.user("groot"), w.user("hulk")
+	room := groot.create("lobby")
+	for i := range 5 {
+		groot.post("lobby", fmt.Sprint(i)) // 3..7
+	}
+	join := func(c *client, p api.RoomJoinParams) *api.RoomJoinResult {
+		p.Room = "lobby"
+		res, err := c.RoomJoin(t.Context(), &p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.port.awaitEvents(0)); n != 0 {
+			t.Errorf("%d events came before the reply", n)
+		}
+		c.Replied()
+		return res
+	}
+	if res := join(hulk, api.RoomJoinParams{History: ptr(int64(2))}); !res.Joined || res.Status != api.FollowStatusReplay || res.Head.Seq != 8 {
+		t.Errorf("%+v", res)
+	}
+	hulk.port.awaitNote(caughtUp(room, 8))
+	if got := fmt.Sprint(texts(hulk.port.awaitEvents(3))); got != "[3 4 (member.joined)]" {
+		t.Error(got)
+	}
+	thanos := w.user("thanos")
+	if res := join(thanos, api.RoomJoinParams{After: ptr(api.Seq(0))}); res.Status != api.FollowStatusReplay {
+		t.Errorf("%+v", res)
+	}
+	wantDense(t, thanos.port.awaitEvents(9), 1, 9)
+	quiet := w.user("quiet")
+	if res := join(quiet, api.RoomJoinParams{Follow: ptr(false)}); res.Status != api.FollowStatusNone || len(quiet.port.notes) != 0 {
+		t.Errorf("%+v", res)
+	}
+	_, err := quiet.RoomJoin(t.Context(), &api.RoomJoinParams{Room: "lobby", History: ptr(int64(2)), After: ptr(api.Seq(1))})
+	wantCode(t, err, api.CodeInvalidParams, "history")
+}
+
+// TestNothingAfterLeaving: who leaves sees the log up to their own leaving, even in mid-replay.
+func TestNothingAfterLeaving(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, live, slow := w.user("groot"), w.user("live"), w.user("slow")
+	groot.create("lobby") // 1, 2
+	live.join("lobby")    // 3
+	slow.port.stall = make(chan struct{})
+	if _, err := slow.RoomJoin(t.Context(), &api.RoomJoinParams{Room: "lobby", After: ptr(api.Seq(0))}); err != nil { // 4
+		t.Fatal(err)
+	}
+	slow.Replied()
+	groot.post("lobby", "5")
+	for _, c := range []*client{live, slow} { // 6, 7
+		other := w.connect() // leaving on another connection
+		if err := other.Authenticate(t.Context(), tokenOf(t, w, c)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.RoomLeave(t.Context(), &api.RoomLeaveParams{Room: "lobby"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	groot.post("lobby", "8")
+	close(slow.port.stall)
+	wantDense(t, live.port.awaitEvents(3), 4, 6)
+	wantDense(t, slow.port.awaitEvents(7), 1, 7)
+	slow.Close()
+	wantDense(t, slow.port.awaitEvents(7), 1, 7)
+}
+
+func tokenOf(t *testing.T, w *world, c *client) string {
+	t.Helper()
+	acc, err := c.AccountGet(t.Context(), &api.AccountGetParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := w.svc.Connect(nil, chat.Peer{})
+	defer once.Close()
+	res, err := once.AuthLogin(t.Context(), &api.AuthLoginParams{Username: acc.User.Username, Password: "password of " + acc.User.Username})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Token
+}
+
+func TestFollowJoinedRooms(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	a := groot.create("a")
+	thanos.join("a")
+	second := w.connect()
+	if err := second.Authenticate(t.Context(), tokenOf(t, w, thanos)); err != nil {
+		t.Fatal(err)
+	}
+	res := second.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+	if len(res.Rooms) != 1 || res.Rooms[0].RoomID != a {
+		t.Fatalf("opened %+v", res)
+	}
+	b := groot.create("b")
+	groot.post("b", "before")
+	thanos.join("b") // seq 4, on the other connection
+	second.port.awaitNote(caughtUp(b, 4))
+	groot.post("b", "after")
+	events := second.port.awaitEvents(2)
+	wantDense(t, events, 4, 5)
+
+	// A room joined or made on this very connection comes once, too.
+	c := groot.create("c")
+	if _, err := second.RoomJoin(t.Context(), &api.RoomJoinParams{Room: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	second.Replied()
+	second.port.awaitNote(caughtUp(c, 3))
+	d, err := second.RoomCreate(t.Context(), &api.RoomCreateParams{Name: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.port.awaitNote(caughtUp(d.Room.ID, 2))
+	wantDense(t, second.port.awaitEvents(4)[2:], 1, 2)
+}
+
+func TestPresence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, PresenceGrace: 2 * time.Second})
+		groot, hulk := w.user("groot"), w.user("hulk")
+		groot.create("lobby")
+		groot.create("other")
+		groot.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+		hulk.join("lobby")
+		token := tokenOf(t, w, hulk)
+		synctest.Wait()
+		signals := func() string {
+			synctest.Wait()
+			groot.port.mu.Lock()
+			defer groot.port.mu.Unlock()
+			var out []string
+			for _, n := range groot.port.notes {
+				if strings.Contains(n, "room.signal") {
+					state := "online"
+					if strings.Contains(n, "offline") {
+						state = "offline"
+					}
+					out = append(out, state)
+				}
+			}
+			return strings.Join(out, " ")
+		}
+		if got := signals(); got != "" {
+			t.Errorf("before: %s", got)
+		}
+		hulk.Close()
+		time.Sleep(time.Second)
+		again := w.connect() // within the grace: nobody is told
+		if err := again.Authenticate(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if got := signals(); got != "" {
+			t.Errorf("a short break was told: %s", got)
+		}
+		again.Close()
+		time.Sleep(3 * time.Second)
+		if got := signals(); got != "offline" {
+			t.Errorf("after leaving: %s", got)
+		}
+		third, fourth := w.connect(), w.connect()
+		for _, c := range []*client{third, fourth} {
+			if err := c.Authenticate(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := signals(); got != "offline online" {
+			t.Errorf("after coming back: %s", got)
+		}
+		third.Close()
+		time.Sleep(time.Minute)
+		if got := signals(); got != "offline online" {
+			t.Errorf("one of two connections gone: %s", got)
+		}
+		for _, c := range []*client{groot, fourth} {
+			c.Close()
+		}
+		w.svc.Close()
+	})
+}
+
+func TestExpiredConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		skew := time.Duration(0)
+		var mu sync.Mutex
+		now := func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Now().Add(skew)
+		}
+		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, SessionTTL: 24 * time.Hour, Now: now})
+		groot := w.user("groot")
+		time.Sleep(23 * time.Hour)
+		if len(groot.port.closed) != 0 {
+			t.Error("a live connection was closed though its token is in use")
+		}
+		mu.Lock()
+		skew = 48 * time.Hour
+		mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if groot.SignedIn() || len(groot.port.closed) != 1 || groot.port.closed[0] != api.CloseCodeExpired {
+			t.Errorf("closed %v", groot.port.closed)
+		}
+		groot.Close()
+		w.svc.Close()
+	})
+}
