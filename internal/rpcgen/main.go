@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/chatd-dev/chatd/internal/rpcgen/gogen"
@@ -30,11 +31,11 @@ func run(doc, root string) error {
 		return fmt.Errorf("%s: %w", doc, err)
 	}
 	for _, f := range files {
-		path := filepath.Join(root, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		name := filepath.Join(root, f.Name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, f.Content, 0o644); err != nil {
+		if err := os.WriteFile(name, f.Content, 0o644); err != nil {
 			return err
 		}
 	}
@@ -47,12 +48,21 @@ func generate(text []byte) ([]gogen.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := gogen.API(d)
-	if err != nil {
-		return nil, err
+	out := []gogen.File{{Name: "api/openrpc_gen.json", Content: text}}
+	for _, target := range []struct {
+		folder string
+		print  func(*ir.Document) ([]gogen.File, error)
+	}{
+		{"api", gogen.API},
+		{"sdk/go/chatclient", gogen.Client},
+	} {
+		files, err := target.print(d)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			out = append(out, gogen.File{Name: path.Join(target.folder, f.Name), Content: f.Content})
+		}
 	}
-	for i := range files {
-		files[i].Name = "api/" + files[i].Name
-	}
-	return append(files, gogen.File{Name: "api/openrpc_gen.json", Content: text}), nil
+	return out, nil
 }

@@ -74,7 +74,6 @@ func (p *printer) table(d *ir.Document) {
 	p.f("}\nreturn nil\n}\n")
 }
 
-
 const methodTypes = `
 // Authz says who may call a method.
 type Authz string
