@@ -1,0 +1,69 @@
+package chatclient
+
+import (
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Signal, *Closing,
+// *Reconnected or *Unfollowed. More may come; ignore what you do not know.
+type Notification interface{ notification() }
+
+// EventReceived is an event of a followed room, live or replayed. Each seq of a room comes once and in order.
+type EventReceived struct{ *api.Event }
+
+// CaughtUp says that a room's replay is over and what follows is live. It comes once for each room
+// when following begins, and again after each interruption.
+type CaughtUp struct {
+	RoomID api.RoomID
+	Seq    api.Seq // the last before live events
+}
+
+// Gap says that events From..To of a room do not come; room.history has them where they still exist.
+type Gap struct {
+	RoomID   api.RoomID
+	From, To api.Seq
+	Reason   api.GapReason // of the server, or GapReasonMissing
+}
+
+// GapReasonMissing is the Reason of a Gap that the server did not announce: its numbers jumped, and
+// asking again did not bring what was missing.
+const GapReasonMissing api.GapReason = "missing"
+
+// Reset says that the server's logs are not the ones that the room's position came from: a backup was restored, or the
+// position was another server's. Following goes on after Seq, the head of the new log.
+type Reset struct {
+	RoomID api.RoomID
+	Epoch  api.Epoch
+	Seq    api.Seq
+}
+
+// Signal is something of the moment, such as a member coming online. Signals may be lost.
+type Signal struct{ *api.RoomSignalParams }
+
+// Closing says that the server is about to close the connection, and why. The Subscription resumes by itself,
+// unless Return is false.
+type Closing struct {
+	Reason         api.CloseReason
+	Return         bool          // false: the server does not want this token back
+	ReconnectAfter time.Duration // what the server asks to wait before coming back
+}
+
+// Reconnected says that the connection was lost and following has resumed: what follows continues where the events before it ended.
+type Reconnected struct{}
+
+// Unfollowed says that a room could not be followed any more after a reconnect: it is gone, or the user was removed.
+type Unfollowed struct {
+	RoomID api.RoomID
+	Err    error
+}
+
+func (*EventReceived) notification() {}
+func (*CaughtUp) notification()      {}
+func (*Gap) notification()           {}
+func (*Reset) notification()         {}
+func (*Signal) notification()        {}
+func (*Closing) notification()       {}
+func (*Reconnected) notification()   {}
+func (*Unfollowed) notification()    {}
