@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them. Arguments go to go test: ci/test.sh -race ./chat/...
+# The last line is "N passed, N failed".
+source "$(dirname "$0")/lib.sh"
+
+ci/install.sh tests
+args=("$@")
+case " $* " in *" ."*) ;; *) args+=(./...) ;; esac
+go test -json -timeout "${TEST_TIMEOUT:-15m}" "${args[@]}" | python3 ci/report.py
