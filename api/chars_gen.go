@@ -196,6 +196,9 @@ func hex4(b []byte) (r rune) {
 // shown makes a name that a stranger chose fit to be sent back: short, and printable.
 func shown(name []byte) string {
 	const most = 64
+	if len(name) == 0 {
+		return `""`
+	}
 	if len(name) > 4*most {
 		name = name[:4*most]
 	}

@@ -31,6 +31,7 @@ func API(d *ir.Document) ([]File, error) {
 		{"encode_gen.go", (*printer).encoders},
 		{"dispatch_gen.go", (*printer).dispatch},
 		{"document_gen.go", (*printer).document},
+		{"fake_gen_test.go", (*printer).fake},
 		{"text_gen.go", ready("text.go.txt")},
 		{"scan_gen.go", ready("scan.go.txt")},
 		{"chars_gen.go", ready("chars.go.txt")},
