@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/chatd-dev/chatd/internal/rpcgen/docgen"
 	"github.com/chatd-dev/chatd/internal/rpcgen/gogen"
 	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
 )
@@ -55,6 +56,7 @@ func generate(text []byte) ([]gogen.File, error) {
 	}{
 		{"api", gogen.API},
 		{"sdk/go/chatclient", gogen.Client},
+		{"docs", page},
 	} {
 		files, err := target.print(d)
 		if err != nil {
@@ -65,4 +67,9 @@ func generate(text []byte) ([]gogen.File, error) {
 		}
 	}
 	return out, nil
+}
+
+func page(d *ir.Document) ([]gogen.File, error) {
+	text, err := docgen.Page(d)
+	return []gogen.File{{Name: "API.md", Content: text}}, err
 }
