@@ -155,7 +155,7 @@ func (l *link) ended(conn *conn, err error) error {
 func (l *link) redial(ctx context.Context, closing *api.SessionClosingParams, attempt int, cause error) (*conn, int, error) {
 	wait := l.backoff(attempt)
 	if closing != nil && closing.ReconnectAfterMS != nil {
-		wait = time.Duration(*closing.ReconnectAfterMS) * time.Millisecond // spread by the server already
+		wait = millis(*closing.ReconnectAfterMS) // spread by the server already
 	}
 	for {
 		attempt++
@@ -195,7 +195,7 @@ func (l *link) backoff(attempt int) time.Duration {
 func askedWait(err error) time.Duration {
 	var e *api.Error
 	if errors.As(err, &e) && e.Data.RetryAfterMS != nil {
-		return time.Duration(*e.Data.RetryAfterMS) * time.Millisecond
+		return millis(*e.Data.RetryAfterMS)
 	}
 	var h *HandshakeError
 	if errors.As(err, &h) {
@@ -203,6 +203,8 @@ func askedWait(err error) time.Duration {
 	}
 	return 0
 }
+
+func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // sleep waits; it reports false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {

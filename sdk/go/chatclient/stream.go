@@ -1,0 +1,221 @@
+package chatclient
+
+import (
+	"encoding/json"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// stream is what a Subscription knows of its rooms: it lets each event through once and in order, whatever the
+// connections bring. Its owner's mutex guards it.
+type stream struct {
+	conn   *conn // the connection whose notifications count; nil: none
+	resume bool  // the next answer to sync.open is the first after a lost connection
+	epoch  api.Epoch
+	rooms  map[api.RoomID]*followed
+	wanted []api.SyncRoom // rooms of FollowOptions that have not been opened yet
+	joined bool           // rooms that are not in the list are followed too
+	stale  bool           // events were dropped or are missing: the rooms have to be opened anew
+}
+
+// followed is one room.
+type followed struct {
+	as    api.SyncedRoom
+	last  api.Seq // the last event that was let through
+	phase phase
+	left  bool // the user left it: not opened again, unless it comes back
+
+	// anywhere: the first event tells where following began. A room found in the answer to "joined" may have been
+	// joined while that was asked, and then begins with the join, before the head of the answer.
+	anywhere bool
+}
+
+type phase int
+
+const (
+	opening  phase = iota // sync.open is not answered: what comes belongs to an earlier opening
+	catching              // answered; room.caught_up is still to come
+	live
+)
+
+// receive takes a notification; called on conn's reading goroutine, it does not block.
+func (s *Subscription) receive(conn *conn, m message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stream.conn != conn || s.err != nil {
+		return
+	}
+	var err error
+	switch m.method {
+	case api.NotifyRoomEvent:
+		e := new(api.Event)
+		if err = json.Unmarshal(m.params, e); err == nil {
+			s.eventLocked(e)
+		}
+	case api.NotifyRoomCaughtUp:
+		p := new(api.RoomCaughtUpParams)
+		if err = json.Unmarshal(m.params, p); err == nil {
+			s.caughtUpLocked(p)
+		}
+	case api.NotifySyncGap:
+		p := new(api.SyncGapParams)
+		if err = json.Unmarshal(m.params, p); err == nil {
+			if r := s.stream.rooms[p.RoomID]; r != nil && !s.stream.stale && r.phase != opening {
+				s.gapLocked(r, p.To, p.Reason)
+			}
+		}
+	case api.NotifyRoomSignal:
+		p := new(api.RoomSignalParams)
+		if err = json.Unmarshal(m.params, p); err == nil && s.opts.Signals && s.buffer.hasRoom() {
+			s.buffer.put(&Signal{p}, len(m.params))
+		}
+	case api.NotifySessionClosing:
+		p := new(api.SessionClosingParams)
+		if err = json.Unmarshal(m.params, p); err == nil {
+			s.buffer.put(closingOf(p), 0)
+		}
+	}
+	if err != nil {
+		s.c.opts.Logger.Warn("chatclient: a broken notification", "method", m.method, "error", err)
+		s.refreshLocked() // whatever it was, the rooms are asked again for it
+	}
+}
+
+func (s *Subscription) eventLocked(e *api.Event) {
+	r := s.stream.rooms[e.RoomID]
+	switch {
+	case r == nil && s.stream.joined: // joined after following began
+		r = &followed{as: api.SyncedRoom{RoomID: e.RoomID, Status: api.FollowStatusLive}, last: e.Seq - 1, phase: live}
+		s.stream.rooms[e.RoomID] = r
+	case r == nil:
+		return
+	case r.left && e.Seq > r.last: // came back: what happened meanwhile was not for us
+		r.left, r.last, r.phase = false, e.Seq-1, live
+	case r.anywhere && r.phase != opening:
+		r.anywhere, r.last = false, e.Seq-1
+	}
+	switch {
+	case s.stream.stale || r.phase == opening || e.Seq <= r.last:
+		return
+	case e.Seq > r.last+1 && r.phase == catching && r.last < r.as.Head.Seq:
+		return // left over from an earlier opening; the replay brings it in its turn
+	case e.Seq > r.last+1:
+		s.refreshLocked() // the replay brings what is missing, or caughtUpLocked tells that it is gone
+		return
+	}
+	if !s.buffer.put(&EventReceived{e}, len(e.Raw)+256) {
+		s.refreshLocked()
+		return
+	}
+	r.last = e.Seq
+	if e.Type == api.EventTypeMemberLeft && s.ownLeaving(e) {
+		r.left = true
+	}
+}
+
+func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {
+	r := s.stream.rooms[p.RoomID]
+	if r == nil && s.stream.joined {
+		r = &followed{as: api.SyncedRoom{RoomID: p.RoomID, Status: api.FollowStatusLive}, last: p.Seq, phase: live}
+		s.stream.rooms[p.RoomID] = r
+	}
+	if r == nil || r.left || s.stream.stale || r.phase == opening {
+		return
+	}
+	if r.anywhere {
+		r.anywhere, r.last = false, p.Seq
+	}
+	s.gapLocked(r, p.Seq, GapReasonMissing)
+	r.phase = live
+	s.buffer.force(&CaughtUp{RoomID: p.RoomID, Seq: p.Seq}, 0)
+}
+
+// gapLocked announces that nothing comes up to to.
+func (s *Subscription) gapLocked(r *followed, to api.Seq, reason api.GapReason) {
+	if to <= r.last {
+		return
+	}
+	s.buffer.force(&Gap{RoomID: r.as.RoomID, From: r.last + 1, To: to, Reason: reason}, 0)
+	r.last = to
+}
+
+// refreshLocked drops what comes until run has opened the rooms anew.
+func (s *Subscription) refreshLocked() {
+	s.stream.stale = true
+	s.poke()
+}
+
+// ownLeaving tells whether it is the user who left.
+func (s *Subscription) ownLeaving(e *api.Event) bool {
+	var who api.MemberLeft
+	return json.Unmarshal(e.Data, &who) == nil && who.UserID == s.c.who.userID()
+}
+
+// opened takes the answer to sync.open for asked; called on conn's reading goroutine, before any event that follows it.
+func (s *Subscription) opened(conn *conn, asked api.SyncRooms, raw json.RawMessage) error {
+	res := new(api.SyncOpenResult)
+	if err := decodeResult(api.MethodSyncOpen, raw, res); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := &s.stream
+	if st.conn != conn {
+		return nil
+	}
+	st.epoch = res.Epoch
+	if st.resume {
+		st.resume = false
+		s.buffer.force(&Reconnected{}, 0)
+	}
+	for _, as := range res.Rooms {
+		r := st.rooms[as.RoomID]
+		after := st.take(as)
+		switch {
+		case r == nil:
+			r = &followed{last: as.Head.Seq, anywhere: asked.Joined}
+			if after != nil {
+				r.last = *after
+			}
+			st.rooms[as.RoomID] = r
+		case asked.Joined && r.phase != opening:
+			continue // opened by its position a moment ago
+		}
+		s.beginLocked(r, as)
+	}
+	return nil
+}
+
+// beginLocked begins a room as the server says.
+func (s *Subscription) beginLocked(r *followed, as api.SyncedRoom) {
+	r.as, r.phase, r.left = as, catching, false
+	switch as.Status {
+	case api.FollowStatusReset:
+		s.buffer.force(&Reset{RoomID: as.RoomID, Epoch: s.stream.epoch, Seq: as.Head.Seq}, 0)
+		r.last = as.Head.Seq
+		r.anywhere = false
+	}
+	if as.Gap != nil {
+		s.gapLocked(r, as.Gap.To, api.GapReasonLimited)
+	}
+}
+
+// take removes a room from wanted; it returns the position that was asked for.
+func (st *stream) take(as api.SyncedRoom) *api.Seq {
+	for i, w := range st.wanted {
+		if w.Room == string(as.RoomID) || w.Room == as.Name {
+			st.wanted = append(st.wanted[:i], st.wanted[i+1:]...)
+			return w.After
+		}
+	}
+	return nil
+}
+
+func closingOf(p *api.SessionClosingParams) *Closing {
+	c := &Closing{Reason: p.Reason}
+	if p.ReconnectAfterMS != nil {
+		c.Return = true
+		c.ReconnectAfter = millis(*p.ReconnectAfterMS)
+	}
+	return c
+}
