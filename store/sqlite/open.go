@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/sqlstore"
+)
+
+// Options of Open; the zero value is good.
+type Options struct {
+	// Logger is told about migrations and checkpoints that fail; nil means nobody is.
+	Logger *slog.Logger
+	// Now gives the time; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store is a chat.Store in a SQLite database.
+type Store struct {
+	*sqlstore.Store
+	lock *lock
+}
+
+var _ chat.Store = (*Store)(nil)
+
+// readers is how many reads run at once; more would only take turns on the processors.
+const readers = 4
+
+// Open opens the database at path, making it and its directory if need be, and brings its schema
+// up to date. It refuses a database that another process has open, that a newer chatd has written,
+// or that is not chatd's, and leaves it as it was.
+func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	logger := opts.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("open database: make data directory: %w", err)
+	}
+	l, err := takeLock(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	s, err := open(ctx, path, logger, opts.Now)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, fault(err)), l.release())
+	}
+	return &Store{s, l}, nil
+}
+
+func open(ctx context.Context, path string, logger *slog.Logger, now func() time.Time) (*sqlstore.Store, error) {
+	if err := createFile(path); err != nil {
+		return nil, err
+	}
+	if err := inspect(ctx, path); err != nil {
+		return nil, err
+	}
+	write, err := pool(path, 1, "cache_size(-16384)", "foreign_keys(1)", "journal_mode(wal)", "synchronous(full)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walKeep))
+	if err != nil {
+		return nil, err
+	}
+	read, err := pool(path, readers, "cache_size(-4096)", "query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	if err := prepare(ctx, write, logger); err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+	checkpoints := checkpointer{logger: logger}
+	return sqlstore.New(ctx, write, read, &sqlstore.Dialect{
+		Durability:  api.DurabilityFull,
+		Begin:       "BEGIN IMMEDIATE",
+		Fault:       fault,
+		BeforeWrite: checkpoints.beforeWrite,
+	}, &sqlstore.Options{Now: now})
+}
+
+// prepare checks that the writing connection is what durability needs, and migrates.
+func prepare(ctx context.Context, write *sql.DB, logger *slog.Logger) error {
+	var mode string
+	var synchronous int
+	if err := write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return err
+	}
+	if err := write.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&synchronous); err != nil {
+		return err
+	}
+	if mode != "wal" || synchronous != 2 {
+		return fmt.Errorf("journal_mode is %s, synchronous %d: the file system cannot do a write-ahead log", mode, synchronous)
+	}
+	return migrate(ctx, write, logger)
+}
+
+// Close implements chat.Store.
+func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.lock.release()) }
+
+// pool opens up to n connections with these pragmas, and keeps them.
+func pool(path string, n int, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_dqs": {"0"}, "_pragma": append(pragmas, "busy_timeout(5000)", "temp_store(memory)")}
+	connector, err := sqlite.NewConnector(dsn(path, q))
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db, nil
+}
+
+func dsn(path string, q url.Values) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive letter
+	}
+	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// makeDir makes dir for its owner only, and its parents. Each new entry is synced: a database is
+// no safer than the way to it.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// createFile makes the database for its owner only; SQLite gives its other files the same mode.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
+}

@@ -1,0 +1,34 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/sqlite"
+	"github.com/chatd-dev/chatd/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStore(t *testing.T) {
+	paths := map[chat.Store]string{}
+	open := func(t testing.TB, path string) chat.Store {
+		s, err := sqlite.Open(t.Context(), path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[s] = path
+		return s
+	}
+	storetest.Run(t, func(t testing.TB) chat.Store {
+		return open(t, filepath.Join(t.TempDir(), "data", "chatd.db"))
+	}, &storetest.Options{Reopen: func(t testing.TB, s chat.Store) chat.Store {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return open(t, paths[s])
+	}})
+}

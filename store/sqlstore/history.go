@@ -1,0 +1,71 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// History implements chat.Timeline.
+func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record, error) {
+	first, end := max(q.After, 0)+1, api.Seq(maxSeq)+1
+	if q.Before > 0 {
+		end = min(end, q.Before)
+	}
+	first = min(first, end)
+	args := []any{string(q.Room), int64(first), int64(end), int64(max(q.Limit, 0))}
+	types := slices.Compact(slices.Sorted(slices.Values(q.Types)))
+	for _, t := range types {
+		args = append(args, string(t))
+	}
+	var page []chat.Record
+	size := 0
+	err := s.read.each(ctx, historyQuery(len(types), q.Newest), args, func(rows *sql.Rows) (bool, error) {
+		var r chat.Record
+		if err := rows.Scan(&r.Seq, &r.MsgNo, &r.Type, &r.At, &r.Bytes); err != nil {
+			return false, err
+		}
+		r.Seq &= maxSeq
+		page = append(page, r)
+		size += len(r.Bytes)
+		return q.MaxBytes <= 0 || size < q.MaxBytes, nil
+	})
+	if err == nil && len(page) == 0 {
+		_, err = s.Head(ctx, q.Room) // is there such a room?
+	}
+	if err != nil {
+		return nil, wrap("read history", err)
+	}
+	if q.Newest {
+		slices.Reverse(page)
+	}
+	return page, nil
+}
+
+// historyQuery takes the room's id, the first seq, the seq after the last, the limit and the types.
+func historyQuery(types int, newest bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `SELECT log_no, msg_no, type, at, record FROM event
+		WHERE log_no >= ((SELECT room_no FROM room WHERE id = $1) << %d) + $2 AND log_no < ((SELECT room_no FROM room WHERE id = $1) << %[1]d) + $3`, seqBits)
+	for i := range types {
+		sep := ","
+		if i == 0 {
+			sep = " AND type IN ("
+		}
+		fmt.Fprintf(&b, "%s $%d", sep, i+5)
+	}
+	if types > 0 {
+		b.WriteString(")")
+	}
+	b.WriteString(" ORDER BY log_no")
+	if newest {
+		b.WriteString(" DESC")
+	}
+	b.WriteString(" LIMIT $4")
+	return b.String()
+}

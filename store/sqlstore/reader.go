@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// reader runs single statements on a pool, each prepared once.
+type reader struct {
+	// Static after construction.
+
+	db      *sql.DB
+	dialect *Dialect
+
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt
+}
+
+func newReader(db *sql.DB, dialect *Dialect) *reader {
+	return &reader{db: db, dialect: dialect, stmts: map[string]*sql.Stmt{}}
+}
+
+// prepared gives the statement of query. There are few different ones: each is a constant or one
+// of a few dozen forms.
+func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.mu.RLock()
+	s := r.stmts[query]
+	r.mu.RUnlock()
+	if s != nil {
+		return s, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := r.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	r.stmts[query] = s
+	return s, nil
+}
+
+// one scans the only row of query; chat.ErrNotFound if there is none.
+func (r *reader) one(ctx context.Context, query string, args []any, dest ...any) error {
+	s, err := r.prepared(ctx, query)
+	if err != nil {
+		return r.fault(ctx, err)
+	}
+	err = s.QueryRowContext(ctx, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return chat.ErrNotFound
+	}
+	return r.fault(ctx, err)
+}
+
+// each calls scan for each row of query until it returns false.
+func (r *reader) each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error {
+	s, err := r.prepared(ctx, query)
+	if err != nil {
+		return r.fault(ctx, err)
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return r.fault(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		more, err := scan(rows)
+		if err != nil {
+			return r.fault(ctx, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return r.fault(ctx, rows.Err())
+}
+
+// fault says what err means; a call that was given up says so, not how the driver put it.
+func (r *reader) fault(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return r.dialect.Fault(err)
+	}
+}
+
+func (r *reader) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.stmts {
+		s.Close()
+	}
+	r.stmts = map[string]*sql.Stmt{}
+	return r.db.Close()
+}

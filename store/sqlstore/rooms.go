@@ -1,0 +1,70 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// selectRoom gives rooms with the part that the user $1 has in each.
+const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, r.head_seq, r.head_msg_no, COALESCE(m.role, '')
+	FROM room r
+	JOIN account c ON c.user_no = r.created_by
+	LEFT JOIN member m ON m.room_no = r.room_no AND m.user_no = (SELECT user_no FROM account WHERE id = $1)`
+
+func roomFields(v *chat.RoomView) []any {
+	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role}
+}
+
+// RoomByID implements chat.RoomStore.
+func (s *Store) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
+	return s.room(ctx, selectRoom+` WHERE r.id = $2`, user, string(id))
+}
+
+// RoomByName implements chat.RoomStore.
+func (s *Store) RoomByName(ctx context.Context, name string, user api.UserID) (*chat.RoomView, error) {
+	return s.room(ctx, selectRoom+` WHERE r.name = $2`, user, name)
+}
+
+func (s *Store) room(ctx context.Context, query string, user api.UserID, key string) (*chat.RoomView, error) {
+	var v chat.RoomView
+	if err := s.read.one(ctx, query, []any{string(user), key}, roomFields(&v)...); err != nil {
+		return nil, wrap("read room", err)
+	}
+	return &v, nil
+}
+
+const (
+	// joinedRooms are few enough to be sorted; publicRooms come sorted from their index.
+	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 ORDER BY r.name LIMIT $3`
+	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 ORDER BY r.name LIMIT $3`
+	// allRooms: a page of both together is among the first pages of each.
+	allRooms = `SELECT * FROM (` + joinedRooms + `) AS joined UNION SELECT * FROM (` + publicRooms + `) AS open ORDER BY name LIMIT $3`
+)
+
+// ListRooms implements chat.RoomStore.
+func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
+	query := allRooms
+	if joinedOnly {
+		query = joinedRooms
+	}
+	var views []*chat.RoomView
+	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
+		v := new(chat.RoomView)
+		views = append(views, v)
+		return true, rows.Scan(roomFields(v)...)
+	})
+	if err != nil {
+		return nil, wrap("list rooms", err)
+	}
+	return views, nil
+}
+
+// Head implements chat.Timeline.
+func (s *Store) Head(ctx context.Context, room api.RoomID) (api.Head, error) {
+	var h api.Head
+	err := s.read.one(ctx, `SELECT head_seq, head_msg_no FROM room WHERE id = $1`, []any{string(room)}, &h.Seq, &h.MsgNo)
+	return h, wrap("read head", err)
+}

@@ -1,0 +1,131 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// Dialect is what one engine does unlike the others.
+type Dialect struct {
+	// Durability is what a returned write has survived.
+	Durability api.Durability
+	// Begin starts a transaction that will write.
+	Begin string
+	// Fault wraps an error of the driver with chat.ErrUnavailable or chat.ErrBroken where it means
+	// one of them, and returns it as it is otherwise.
+	Fault func(err error) error
+	// BeforeWrite, if set, looks after the database before a transaction. It runs statements on the
+	// write connection, which are kept prepared.
+	BeforeWrite func(row func(query string, args ...any) *sql.Row) error
+}
+
+// Options of a store.
+type Options struct {
+	// Now gives the time; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store is a chat.Store in a database whose schema is up to date.
+type Store struct {
+	// Static after construction.
+
+	dialect *Dialect
+	epoch   api.Epoch
+	now     func() time.Time
+	write   *writer
+	read    *reader
+
+	probing  sync.Mutex // one probe at a time; guards the rest
+	probed   time.Time
+	probeErr error // what came of it
+}
+
+// New makes a store of two pools of the same database. It closes them when it is closed.
+func New(ctx context.Context, write, read *sql.DB, dialect *Dialect, opts *Options) (*Store, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), read: newReader(read, dialect)}
+	if err := s.identify(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// identify reads the store's identity, making it if the store is new.
+func (s *Store) identify(ctx context.Context) error {
+	const epoch = `SELECT value FROM meta WHERE name = 'epoch'`
+	err := s.read.one(ctx, epoch, nil, &s.epoch)
+	if !errors.Is(err, chat.ErrNotFound) {
+		return wrap("read the store's identity", err)
+	}
+	err = s.write.do(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO meta (name, value) VALUES ('epoch', $1), ('probed', '0')`, chat.NewID(chat.PrefixEpoch, s.now(), nil))
+		return err
+	})
+	if err != nil {
+		return wrap("make the store's identity", err)
+	}
+	return wrap("read the store's identity", s.read.one(ctx, epoch, nil, &s.epoch))
+}
+
+// Epoch implements chat.Store.
+func (s *Store) Epoch() api.Epoch { return s.epoch }
+
+// Durability implements chat.Store.
+func (s *Store) Durability() api.Durability { return s.dialect.Durability }
+
+// probeInterval is how old an answer of Check may be.
+const probeInterval = time.Second
+
+// Check implements chat.Store. It writes, unless something was written a moment ago.
+func (s *Store) Check(ctx context.Context) error {
+	s.probing.Lock()
+	defer s.probing.Unlock()
+	now := s.now()
+	if recent(now, time.Unix(0, s.write.wrote.Load())) {
+		return nil
+	}
+	if recent(now, s.probed) {
+		return s.probeErr
+	}
+	s.probeErr = wrap("probe", s.write.do(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE meta SET value = $1 WHERE name = 'probed'`, now.UTC().Format(time.RFC3339))
+		if err == nil && n != 1 {
+			err = errors.New("the row to write is gone")
+		}
+		return err
+	}))
+	s.probed = now
+	return s.probeErr
+}
+
+// recent also tells a clock that was set back from one that stood still.
+func recent(now, then time.Time) bool {
+	age := now.Sub(then)
+	return age >= 0 && age < probeInterval
+}
+
+// Close implements chat.Store.
+func (s *Store) Close() error {
+	// Readers first: the last connection to close folds the write-ahead log into the database.
+	return errors.Join(s.read.close(), s.write.close())
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

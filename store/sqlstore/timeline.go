@@ -1,0 +1,318 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// seqBits of a log_no are the seq, the rest the room_no: 2^38 events in each of 2^25 rooms.
+const (
+	seqBits = 38
+	maxSeq  = 1<<seqBits - 1
+	maxRoom = 1<<(63-seqBits) - 1
+)
+
+var errFull = errors.New("the store has no numbers left")
+
+// batch is the memory of one Commit: what it has read or changed, by id. It is emptied after each.
+type batch struct {
+	tx      *tx
+	rooms   map[api.RoomID]*room
+	people  map[personKey]person
+	records []chat.Record // of all entries, which get slices of it
+	scratch []byte
+}
+
+// room is a room's row as the batch will leave it.
+type room struct {
+	no      int64 // 0: no such room
+	head    api.Head
+	members int64
+	changed bool
+}
+
+// Commit implements chat.Timeline.
+func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	err := s.write.do(ctx, func(t *tx) error {
+		b := &t.w.batch
+		b.begin(t, entries)
+		defer b.end()
+		for _, e := range entries {
+			if err := b.commit(e); err != nil {
+				return err
+			}
+		}
+		return b.updateRooms()
+	})
+	if err != nil {
+		for _, e := range entries {
+			reset(e)
+		}
+	}
+	return wrap("commit", err)
+}
+
+func (b *batch) begin(t *tx, entries []*chat.Entry) {
+	drafts := 0
+	for _, e := range entries {
+		reset(e)
+		drafts += len(e.Drafts)
+	}
+	if b.rooms == nil {
+		b.rooms, b.people = map[api.RoomID]*room{}, map[personKey]person{}
+	}
+	b.tx, b.records = t, make([]chat.Record, 0, drafts)
+}
+
+// keepBytes is how large a buffer may stay between batches.
+const keepBytes = 64 << 10
+
+func (b *batch) end() {
+	b.tx, b.records = nil, nil
+	clear(b.rooms)
+	clear(b.people)
+	if cap(b.scratch) > keepBytes {
+		b.scratch = nil
+	}
+}
+
+func reset(e *chat.Entry) {
+	e.Records, e.Head, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, false, false, nil
+}
+
+// commit checks all rules of e before it writes anything, so that a refusal leaves nothing. What
+// it returns is a fault of the database, which ends the batch.
+func (b *batch) commit(e *chat.Entry) error {
+	r, err := b.room(e.RoomID)
+	if err != nil {
+		return err
+	}
+	sender, err := b.person(r.no, e.SenderID)
+	switch {
+	case err != nil:
+		return err
+	case sender.no == 0:
+		return refuse(e, chat.ErrNotFound)
+	case e.Create != nil:
+		return b.create(e, r, sender)
+	case r.no == 0:
+		return refuse(e, chat.ErrNotFound)
+	}
+	refusal, err := b.rules(e, r, sender)
+	if err != nil {
+		return err
+	}
+	// An act that a retry repeats is answered as it was the first time, whatever has changed since.
+	// A plain post finds that out when it is inserted.
+	if e.Key != "" && (refusal != nil || e.Join != nil || e.Leave != "") {
+		if done, err := b.repeated(e, r, sender.no); done || err != nil {
+			return err
+		}
+	}
+	if refusal != nil {
+		return refuse(e, refusal)
+	}
+	return b.act(e, r, sender.no)
+}
+
+// refuse is the end of an entry against a rule.
+func refuse(e *chat.Entry, rule error) error {
+	e.Err = rule
+	return nil
+}
+
+// rules gives the rule that e is against in the room r, which exists.
+func (b *batch) rules(e *chat.Entry, r *room, sender person) (refusal, err error) {
+	if e.MembersOnly && !sender.member {
+		return chat.ErrNotMember, nil
+	}
+	if e.ReplyTo != 0 {
+		is, err := b.isMessage(r, e.ReplyTo)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			return chat.ErrNoMessage, nil
+		}
+	}
+	if e.Join != nil {
+		p, err := b.person(r.no, e.Join.UserID)
+		if err != nil {
+			return nil, err
+		}
+		if p.no == 0 {
+			return chat.ErrNotFound, nil
+		}
+	}
+	return nil, nil
+}
+
+// act does what e asks for; nothing is against it.
+func (b *batch) act(e *chat.Entry, r *room, sender int64) error {
+	if e.Join != nil {
+		p, err := b.person(r.no, e.Join.UserID)
+		if err != nil || p.member {
+			return unchanged(e, r, err)
+		}
+		if err := b.join(r, p, e.Join); err != nil {
+			return err
+		}
+	}
+	if e.Leave != "" {
+		p, err := b.person(r.no, e.Leave)
+		if err != nil || !p.member {
+			return unchanged(e, r, err)
+		}
+		if err := b.leave(r, p, e.Leave); err != nil {
+			return err
+		}
+	}
+	from := len(b.records)
+	for i, d := range e.Drafts {
+		key := ""
+		if i == 0 {
+			key = e.Key
+		}
+		inserted, err := b.insert(e, r, sender, key, d)
+		if err != nil {
+			return err
+		}
+		if !inserted {
+			_, err := b.repeated(e, r, sender)
+			return err
+		}
+	}
+	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.head
+	return nil
+}
+
+func unchanged(e *chat.Entry, r *room, err error) error {
+	e.Unchanged, e.Head = err == nil, r.head
+	return err
+}
+
+// insert appends d to the room's log; false means that the sender has used the key before.
+func (b *batch) insert(e *chat.Entry, r *room, sender int64, key string, d chat.Draft) (bool, error) {
+	rec := chat.Record{Seq: r.head.Seq + 1, Type: d.Type(), At: e.At}
+	next := api.Head{Seq: rec.Seq, MsgNo: r.head.MsgNo}
+	if rec.Type == api.EventTypeMessagePosted {
+		next.MsgNo++
+		rec.MsgNo = next.MsgNo
+	}
+	if rec.Seq > maxSeq {
+		return false, errFull
+	}
+	b.scratch = d.Append(b.scratch[:0], rec.Seq, rec.MsgNo)
+	rec.Bytes = bytes.Clone(b.scratch)
+	var keyArg, digest any
+	if key != "" {
+		keyArg, digest = key, e.Digest[:]
+	}
+	n, err := b.tx.exec(`INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (room_no, sender_no, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`,
+		logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(rec.MsgNo), sender, keyArg, digest, rec.Bytes)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	r.head, r.changed = next, true
+	b.records = append(b.records, rec)
+	return true, nil
+}
+
+func logNo(room int64, seq api.Seq) int64 { return room<<seqBits | int64(seq) }
+
+// repeated answers e with the record that its key stands for; false if there is none.
+func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
+	var rec chat.Record
+	var digest []byte
+	was, err := found(b.tx.row(`SELECT log_no, msg_no, type, at, digest, record FROM event WHERE room_no = $1 AND sender_no = $2 AND idempotency_key = $3`,
+		r.no, sender, e.Key), &rec.Seq, &rec.MsgNo, &rec.Type, &rec.At, &digest, &rec.Bytes)
+	if err != nil || !was {
+		return false, err
+	}
+	if !bytes.Equal(digest, e.Digest[:]) {
+		return true, refuse(e, chat.ErrKeyConflict)
+	}
+	rec.Seq &= maxSeq
+	e.Records, e.Head, e.Duplicate = []chat.Record{rec}, r.head, true
+	return true, nil
+}
+
+func (b *batch) isMessage(r *room, seq api.Seq) (bool, error) {
+	if seq < 1 || seq > r.head.Seq {
+		return false, nil
+	}
+	var kind api.EventType
+	is, err := found(b.tx.row(`SELECT type FROM event WHERE log_no = $1`, logNo(r.no, seq)), &kind)
+	return is && kind == api.EventTypeMessagePosted, err
+}
+
+// create makes the room of e, which must not exist, and does the rest of e in it.
+func (b *batch) create(e *chat.Entry, r *room, sender person) error {
+	var taken bool
+	if err := b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1)`, e.Create.Name).Scan(&taken); err != nil {
+		return err
+	}
+	if taken || r.no != 0 {
+		return refuse(e, chat.ErrNameTaken)
+	}
+	creator, err := b.person(0, e.Create.CreatedBy)
+	if err != nil {
+		return err
+	}
+	if creator.no == 0 {
+		return refuse(e, chat.ErrNotFound)
+	}
+	refusal, err := b.rules(e, r, person{no: sender.no})
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refuse(e, refusal)
+	}
+	c := e.Create
+	err = b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, member_count, head_seq, head_msg_no)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) RETURNING room_no`,
+		string(e.RoomID), c.Name, c.Title, c.Topic, string(c.Visibility), int64(c.CreatedAt), creator.no).Scan(&r.no)
+	if err != nil {
+		return err
+	}
+	if r.no > maxRoom {
+		return errFull
+	}
+	return b.act(e, r, sender.no)
+}
+
+// room reads a room's row, once a batch.
+func (b *batch) room(id api.RoomID) (*room, error) {
+	if r := b.rooms[id]; r != nil {
+		return r, nil
+	}
+	r := &room{}
+	_, err := found(b.tx.row(`SELECT room_no, head_seq, head_msg_no, member_count FROM room WHERE id = $1`, string(id)), &r.no, &r.head.Seq, &r.head.MsgNo, &r.members)
+	if err != nil {
+		return nil, err
+	}
+	b.rooms[id] = r
+	return r, nil
+}
+
+func (b *batch) updateRooms() error {
+	for _, r := range b.rooms {
+		if !r.changed {
+			continue
+		}
+		if _, err := b.tx.exec(`UPDATE room SET head_seq = $1, head_msg_no = $2, member_count = $3 WHERE room_no = $4`,
+			int64(r.head.Seq), int64(r.head.MsgNo), r.members, r.no); err != nil {
+			return err
+		}
+	}
+	return nil
+}

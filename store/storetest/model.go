@@ -1,0 +1,216 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/memory"
+)
+
+// sameAsMemory does random acts to a store and to store/memory and compares all that they answer.
+func sameAsMemory(t *testing.T, open func(t testing.TB) chat.Store, reopen func(t testing.TB, s chat.Store) chat.Store) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &machine{outer: t, got: open(t), want: memory.New(), reopen: reopen}
+		defer func() {
+			if err := m.got.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"":         m.compareRooms,
+			"register": m.register,
+			"login":    m.login,
+			"commit":   m.commit,
+			"commit2":  m.commit, // what matters most, twice as often
+			"history":  m.history,
+			"lists":    m.lists,
+			"reopen":   m.reopenNow,
+		})
+	})
+}
+
+// machine is a store and what it has to be like. Names are few, so that they collide.
+type machine struct {
+	outer   *testing.T
+	got     chat.Store
+	want    chat.Store
+	reopen  func(t testing.TB, s chat.Store) chat.Store
+	invites byte
+}
+
+var (
+	userNames = rapid.SampledFrom([]string{"ann", "bob", "cy", "dee"})
+	roomNames = rapid.SampledFrom([]string{"a", "b", "c"})
+	userIDs   = rapid.Map(rapid.SampledFrom([]string{"ann", "bob", "cy", "dee", "nobody"}), User)
+	roomIDs   = rapid.Map(rapid.SampledFrom([]string{"a", "b", "c", "none"}), RoomID)
+	keys      = rapid.SampledFrom([]string{"", "", "k1", "k2"})
+	texts     = rapid.SampledFrom([]string{"x", "yy", "a longer text"})
+	seqsOf    = rapid.Int64Range(0, 12)
+)
+
+func (m *machine) register(t *rapid.T) {
+	na := NewAccount(userNames.Draw(t, "name"))
+	na.FirstIsAdmin = rapid.Bool().Draw(t, "first is admin")
+	na.OnlyFirst = rapid.IntRange(0, 3).Draw(t, "only first") == 0
+	if rapid.IntRange(0, 3).Draw(t, "by invitation") == 0 {
+		m.invites++
+		inv := &chat.Invite{
+			Hash: []byte{m.invites}, CreatedBy: userIDs.Draw(t, "host"),
+			Uses: rapid.Int64Range(1, 2).Draw(t, "uses"), ExpiresAt: now + api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "expires in")),
+		}
+		na.InviteHash = inv.Hash
+		same(t, "create invite", outcome(nil, m.got.CreateInvite(ctx, inv)), outcome(nil, m.want.CreateInvite(ctx, inv)))
+	}
+	got, err := m.got.CreateAccount(ctx, na)
+	want, wantErr := m.want.CreateAccount(ctx, na)
+	same(t, "create account", outcome(got, err), outcome(want, wantErr))
+}
+
+func (m *machine) login(t *rapid.T) {
+	user := userIDs.Draw(t, "user")
+	n := rapid.ByteRange(0, 5).Draw(t, "session")
+	id := api.SessionID(fmt.Sprintf("session_%d", n))
+	_, _, err := m.want.SessionByToken(ctx, [32]byte{n})
+	switch {
+	case errors.Is(err, chat.ErrNotFound):
+		l := &chat.LoginSession{ID: id, TokenHash: [32]byte{n}, UserID: user, DeviceName: "d", CreatedAt: now, ExpiresAt: now + 1}
+		same(t, "create session", outcome(nil, m.got.CreateSession(ctx, l)), outcome(nil, m.want.CreateSession(ctx, l)))
+	case rapid.Bool().Draw(t, "delete"):
+		same(t, "delete session", outcome(nil, m.got.DeleteSession(ctx, id)), outcome(nil, m.want.DeleteSession(ctx, id)))
+	default:
+		at := now + api.Timestamp(rapid.Int64Range(0, 100).Draw(t, "until"))
+		same(t, "extend session", outcome(nil, m.got.ExtendSession(ctx, id, at)), outcome(nil, m.want.ExtendSession(ctx, id, at)))
+	}
+	for n := range byte(6) {
+		l, a, err := m.got.SessionByToken(ctx, [32]byte{n})
+		wl, wa, wantErr := m.want.SessionByToken(ctx, [32]byte{n})
+		same(t, "session", outcome([]any{l, a}, err), outcome([]any{wl, wa}, wantErr))
+	}
+}
+
+func (m *machine) commit(t *rapid.T) {
+	var got, want []*chat.Entry
+	for range rapid.IntRange(1, 8).Draw(t, "entries") {
+		e := m.entry(t)
+		c := *e
+		got, want = append(got, e), append(want, &c)
+	}
+	if err := errors.Join(m.got.Commit(ctx, got), m.want.Commit(ctx, want)); err != nil {
+		t.Fatalf("commit: %v", err)
+	}
+	for i, e := range got {
+		w := want[i]
+		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Duplicate, w.Unchanged}, w.Err))
+	}
+}
+
+func (m *machine) entry(t *rapid.T) *chat.Entry {
+	user := userIDs.Draw(t, "user")
+	room := roomIDs.Draw(t, "room")
+	switch rapid.IntRange(0, 9).Draw(t, "act") {
+	case 0:
+		e := Create(roomNames.Draw(t, "name"), user)
+		if rapid.Bool().Draw(t, "private") {
+			e.Create.Visibility = api.VisibilityPrivate
+		}
+		return e
+	case 1, 2, 3:
+		e := Join(room, user)
+		e.Key = keys.Draw(t, "key")
+		return e
+	case 4:
+		return Leave(room, user)
+	default:
+		text := texts.Draw(t, "text")
+		e := Post(room, user, text)
+		if key := keys.Draw(t, "key"); key != "" {
+			e = Keyed(room, user, text, key)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "reply") == 0 {
+			e.ReplyTo = api.Seq(seqsOf.Draw(t, "to"))
+		}
+		e.MembersOnly = rapid.IntRange(0, 5).Draw(t, "members only") > 0
+		return e
+	}
+}
+
+func (m *machine) history(t *rapid.T) {
+	q := &chat.HistoryQuery{
+		Room: roomIDs.Draw(t, "room"), After: api.Seq(seqsOf.Draw(t, "after")), Before: api.Seq(seqsOf.Draw(t, "before")),
+		Limit: rapid.IntRange(0, 6).Draw(t, "limit"), MaxBytes: rapid.SampledFrom([]int{0, 1, 100, 200, 1000}).Draw(t, "max bytes"), Newest: rapid.Bool().Draw(t, "newest"),
+		Types: rapid.SliceOfN(rapid.SampledFrom([]api.EventType{api.EventTypeMessagePosted, api.EventTypeMemberJoined, "other"}), 0, 2).Draw(t, "types"),
+	}
+	got, err := m.got.History(ctx, q)
+	want, wantErr := m.want.History(ctx, q)
+	same(t, "history", outcome(got, err), outcome(want, wantErr))
+}
+
+func (m *machine) lists(t *rapid.T) {
+	user, joined, after, limit := userIDs.Draw(t, "user"), rapid.Bool().Draw(t, "joined only"), rapid.SampledFrom([]string{"", "a", "b", "bob"}).Draw(t, "after"), rapid.IntRange(1, 4).Draw(t, "limit")
+	got, err := m.got.ListRooms(ctx, user, joined, after, limit)
+	want, wantErr := m.want.ListRooms(ctx, user, joined, after, limit)
+	same(t, "rooms", outcome(got, err), outcome(want, wantErr))
+	room := roomIDs.Draw(t, "room")
+	members, err := m.got.ListMembers(ctx, room, after, limit)
+	wantMembers, wantErr := m.want.ListMembers(ctx, room, after, limit)
+	same(t, "members", outcome(members, err), outcome(wantMembers, wantErr))
+}
+
+func (m *machine) reopenNow(t *rapid.T) {
+	if m.reopen == nil {
+		t.Skip("this store keeps nothing")
+	}
+	m.got = m.reopen(m.outer, m.got)
+}
+
+// compareRooms holds after each act: rooms and logs are the same, and the logs dense.
+func (m *machine) compareRooms(t *rapid.T) {
+	for _, name := range []string{"a", "b", "c"} {
+		got, err := m.got.RoomByName(ctx, name, User("ann"))
+		want, wantErr := m.want.RoomByName(ctx, name, User("ann"))
+		same(t, "room "+name, outcome(got, err), outcome(want, wantErr))
+		if err != nil {
+			continue
+		}
+		log, err := m.got.History(ctx, &chat.HistoryQuery{Room: RoomID(name), Limit: 1 << 30})
+		wantLog, wantErr := m.want.History(ctx, &chat.HistoryQuery{Room: RoomID(name), Limit: 1 << 30})
+		same(t, "log of "+name, outcome(log, err), outcome(wantLog, wantErr))
+		if err := Dense(log); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var ctx = context.Background()
+
+// answer is what a call gave: a value, or the name of one of the store's errors.
+type answer struct {
+	Value any
+	Err   string
+}
+
+func outcome(value any, err error) answer {
+	if err == nil {
+		return answer{Value: value}
+	}
+	for _, known := range []error{chat.ErrNotFound, chat.ErrNameTaken, chat.ErrNotMember, chat.ErrKeyConflict, chat.ErrBadInvite, chat.ErrNoMessage, chat.ErrClosed} {
+		if errors.Is(err, known) {
+			return answer{Err: known.Error()}
+		}
+	}
+	return answer{Err: "unknown: " + err.Error()}
+}
+
+func same(t *rapid.T, what string, got, want answer) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("%s (-memory +store):\n%s", what, d)
+	}
+}
