@@ -1,0 +1,372 @@
+package rpcserver
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+var errGone = errors.New("the connection is closed")
+
+const (
+	sendBuffer = 64 << 10         // of the socket; the kernel's default would hide megabytes from the backlog's bound
+	flushChunk = 16 << 10         // one write of the flusher; the peer has stallTime to take it
+	stallTime  = 10 * time.Second // a peer that takes nothing for so long is given up
+	closeGrace = time.Second      // a peer has so long to take its close frame and answer it
+)
+
+// conn is a connection's net.Conn: between the WebSocket library, which reads and writes control
+// frames, and the socket. Data frames come from us. Whole frames go in, and none ever waits for the
+// peer: what the socket does not take at once goes to a backlog, bounded in bytes, and a flusher.
+type conn struct {
+	// Static once open.
+
+	sock    net.Conn
+	raw     syscall.RawConn // nil: the socket cannot be written without blocking, the flusher does it all
+	rawFunc func(fd uintptr) bool
+	limit   int // of the backlog, in bytes
+	stats   *counters
+	wg      *sync.WaitGroup // counts flushers
+	lost    func()          // called, with mu held, when nothing more will go out; perhaps twice
+	clock   *atomic.Int64
+
+	// Owned by the reading goroutine.
+
+	early    []byte // what net/http read ahead
+	taken    int    // bytes since the last complete message
+	takeMost int    // how many there may be; 0: no limit
+	readErr  error  // of the socket, not of the protocol
+	flooded  bool
+
+	// For the sweeper.
+
+	alive  atomic.Bool  // something was read
+	begun  atomic.Int64 // when the message that is being read began, by clock; 0: none is
+	closed atomic.Bool  // the socket is closed
+
+	// Owned by whoever holds busy.
+
+	writing []byte
+	written int
+	failure error
+
+	// Guarded by mu.
+
+	mu       sync.Mutex
+	busy     bool          // somebody writes: a sender in place, or the flusher
+	out      []byte        // whole frames that wait, but for the first, which may be partly written
+	first    int           // so many bytes of out are the rest of a frame that is partly written
+	inFlight int           // so many bytes of out the flusher is writing
+	allow    int           // the backlog's bound is so much higher, for replies, which wait for room themselves
+	room     chan struct{} // closed when there is room or the end; nil: nobody waits
+	closing  bool          // the close frame is in out: nothing goes after it
+	dead     bool          // nothing goes out any more
+	done     bool          // the reader has ended: the socket is closed when out is empty
+	sent     bool          // anything was
+}
+
+// kind is why something is sent.
+type kind int
+
+const (
+	push    kind = iota // unasked for: the backlog's bound holds
+	awaited             // the sender has waited for room, so it may exceed the bound
+)
+
+// initConn readies c, which queues what is sent until it is opened.
+func (c *conn) initConn(srv *Server, lost func()) {
+	c.limit, c.stats, c.wg, c.clock, c.lost = srv.backlog, &srv.stats, &srv.wg, &srv.clock, lost
+	c.busy = true
+}
+
+// open begins with sock; what was sent before goes out now.
+func (c *conn) open(sock net.Conn, early []byte) {
+	c.sock, c.early = sock, early
+	tuneSocket(sock)
+	if raw := rawOf(sock); raw != nil {
+		c.raw, c.rawFunc = raw, c.writeRaw
+	}
+	c.mu.Lock()
+	if c.dead {
+		c.closed.Store(true)
+		_ = bareSocket(sock).Close()
+	} else if c.closing {
+		_ = sock.SetReadDeadline(time.Now().Add(closeGrace))
+	}
+	c.startLocked()
+}
+
+// startLocked goes on writing what waits; it unlocks mu. The caller has set busy.
+func (c *conn) startLocked() {
+	switch {
+	case c.dead || len(c.out) == 0:
+		c.idleLocked()
+		c.mu.Unlock()
+	case c.raw == nil:
+		c.flushLocked()
+	default:
+		b := c.out
+		c.out = nil
+		c.mu.Unlock()
+		c.writeAll(b, push)
+	}
+}
+
+// send sends whole frames. It never blocks, and keeps nothing of b.
+func (c *conn) send(b []byte, k kind) error {
+	c.mu.Lock()
+	if c.closing || c.dead {
+		c.mu.Unlock()
+		return errGone
+	}
+	c.sent = true
+	if c.busy {
+		err := c.enqueueLocked(b, k)
+		c.mu.Unlock()
+		return err
+	}
+	c.busy = true
+	if c.raw == nil {
+		err := c.enqueueLocked(b, k)
+		c.startLocked()
+		return err
+	}
+	c.mu.Unlock()
+	c.writeAll(b, k)
+	return nil
+}
+
+// writeAll writes b, and what others enqueue meanwhile, until all is written or the socket is full.
+func (c *conn) writeAll(b []byte, k kind) {
+	for {
+		n, err := c.tryWrite(b)
+		c.stats.bytesOut.Add(int64(n))
+		c.mu.Lock()
+		switch {
+		case err != nil:
+			c.failLocked()
+			c.mu.Unlock()
+			return
+		case n < len(b):
+			c.blockedLocked(b, n, k)
+			c.flushLocked()
+			return
+		}
+		if len(c.out) == 0 {
+			c.idleLocked()
+			c.mu.Unlock()
+			return
+		}
+		b, c.out, k = c.out, nil, push
+		c.mu.Unlock()
+	}
+}
+
+// blockedLocked puts what the socket did not take of b before what waits.
+func (c *conn) blockedLocked(b []byte, n int, k kind) {
+	c.first = frameRest(b, 0, n)
+	rest := make([]byte, 0, len(b)-n+len(c.out)+512)
+	c.out = append(append(rest, b[n:]...), c.out...)
+	if k == awaited {
+		c.allow += len(b) - n
+	}
+	if !c.closing && len(c.out) > c.limit+c.allow {
+		c.overflowLocked()
+	}
+}
+
+func (c *conn) enqueueLocked(b []byte, k kind) error {
+	if k == awaited {
+		c.allow = min(c.allow, len(c.out)) + len(b)
+	} else if len(c.out)+len(b) > c.limit+c.allow {
+		c.overflowLocked()
+		return errGone
+	}
+	c.out = append(c.out, b...)
+	return nil
+}
+
+// overflowLocked gives up a peer that reads too slowly: frames of which nothing is written are
+// dropped, and it is told why.
+func (c *conn) overflowLocked() {
+	c.stats.slowCloses.Add(1)
+	keep := c.first
+	for keep < c.inFlight {
+		keep += frameLen(c.out[keep:])
+	}
+	c.out = c.out[:keep]
+	c.closeLocked(slowNotice, int(api.CloseCodeSlowConsumer), api.CloseCodeSlowConsumer.String())
+}
+
+// flushLocked starts the flusher, which ends when nothing waits or the connection is lost; it unlocks mu.
+func (c *conn) flushLocked() {
+	c.wg.Add(1)
+	c.mu.Unlock()
+	go c.flush()
+}
+
+// flush writes what waits, blocking. The caller has set busy.
+func (c *conn) flush() {
+	defer c.wg.Done()
+	c.mu.Lock()
+	for !c.dead && len(c.out) > 0 {
+		chunk := c.out[:min(flushChunk, len(c.out))]
+		c.inFlight = len(chunk)
+		patience := stallTime
+		if c.closing || c.done {
+			patience = closeGrace
+		}
+		_ = c.sock.SetWriteDeadline(time.Now().Add(patience))
+		c.mu.Unlock()
+		n, err := c.sock.Write(chunk)
+		c.stats.bytesOut.Add(int64(n))
+		c.mu.Lock()
+		c.inFlight = 0
+		if err != nil {
+			if !c.closing && errors.Is(err, os.ErrDeadlineExceeded) {
+				c.stats.slowCloses.Add(1)
+			}
+			c.failLocked()
+			break
+		}
+		c.first = frameRest(c.out, c.first, n)
+		c.out = c.out[n:]
+		c.wakeLocked()
+	}
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	_ = c.sock.SetWriteDeadline(time.Time{})
+	c.idleLocked()
+	closing := c.closing && c.raw == nil
+	c.mu.Unlock()
+	if closing {
+		c.halfClose() // of TLS: writes, and so may block
+	}
+}
+
+// idleLocked ends writing: nothing waits.
+func (c *conn) idleLocked() {
+	c.busy, c.first, c.allow, c.out = false, 0, 0, nil
+	c.wakeLocked()
+	switch {
+	case c.sock == nil:
+	case c.done:
+		c.hangUpLocked()
+	case c.closing && c.raw != nil:
+		c.halfClose()
+	}
+}
+
+// halfClose says that nothing follows. The peer may still be writing: an outright close would reset
+// what it has yet to read.
+func (c *conn) halfClose() {
+	if half, ok := c.sock.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // the peer may be gone
+	}
+}
+
+// failLocked gives the connection up after a failed write.
+func (c *conn) failLocked() {
+	c.out, c.first = nil, 0
+	c.hangUpLocked()
+}
+
+// hangUpLocked closes the socket. Who closes it for another wakes its reader and its flusher.
+func (c *conn) hangUpLocked() {
+	if !c.dead {
+		c.dead = true
+		c.lost()
+	}
+	c.wakeLocked()
+	if c.sock != nil && !c.closed.Swap(true) {
+		_ = bareSocket(c.sock).Close()
+	}
+}
+
+func (c *conn) wakeLocked() {
+	if c.room != nil && (c.dead || c.closing || len(c.out) <= c.limit/2) {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// waitRoom waits until the backlog is at most half full or cancel is closed.
+func (c *conn) waitRoom(cancel <-chan struct{}) error {
+	for {
+		c.mu.Lock()
+		if c.closing || c.dead {
+			c.mu.Unlock()
+			return errGone
+		}
+		if len(c.out) <= c.limit/2 {
+			c.mu.Unlock()
+			return nil
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-cancel:
+			return errGone
+		}
+	}
+}
+
+// shut sends the frame notice, if not nil, and a close frame, and gives the peer a moment to
+// answer; it does not wait. Only the first call counts.
+func (c *conn) shut(notice []byte, code int, reason string) {
+	c.mu.Lock()
+	if c.closing || c.dead {
+		c.mu.Unlock()
+		return
+	}
+	if !c.sent {
+		notice = nil // nothing goes before the first reply
+	}
+	c.closeLocked(notice, code, reason)
+	if c.busy {
+		c.mu.Unlock()
+		return
+	}
+	c.busy = true
+	c.startLocked()
+}
+
+func (c *conn) closeLocked(notice []byte, code int, reason string) {
+	c.out = appendClose(append(c.out, notice...), code, reason)
+	c.closing = true
+	c.lost()
+	c.wakeLocked()
+	if c.sock != nil {
+		end := time.Now().Add(closeGrace)
+		_ = c.sock.SetReadDeadline(end)
+		if c.busy {
+			_ = c.sock.SetWriteDeadline(end)
+		}
+	}
+}
+
+// hangUp closes the socket now.
+func (c *conn) hangUp() {
+	c.mu.Lock()
+	c.hangUpLocked()
+	c.mu.Unlock()
+}
+
+// backlog is how much waits for the peer.
+func (c *conn) backlog() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out)
+}

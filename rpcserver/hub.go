@@ -1,0 +1,306 @@
+package rpcserver
+
+import (
+	"sync"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// hub is a room with followers. At most one flush is under way: the blocks that it writes are
+// fixed, and what is published meanwhile gathers in new ones.
+type hub struct {
+	// Static after construction.
+
+	fan    *Fanout
+	room   api.RoomID
+	shards []hubShard
+
+	// Guarded by mu.
+
+	mu        sync.Mutex
+	events    *block // published since the flush under way began; nil: nothing
+	signals   *block
+	flush     flush
+	followers int
+	gone      bool        // the last follower has left, or the Fanout is closed
+	timer     *time.Timer // begins the next flush; nil: never needed yet
+	armed     bool
+	flushed   time.Time // when the last flush began
+	level     float64   // a leaky bucket of events: above the burst the room is busy
+	signalled api.Seq   // counts signals
+}
+
+// hubShard is the followers that one worker writes.
+type hubShard struct {
+	mu        sync.Mutex // before hub.mu
+	followers []*follower
+	written   bool // the flush under way is done here; guarded by hub.mu
+}
+
+// flush is what is being written.
+type flush struct {
+	events, signals *block
+	left            int // shards that are not done; 0: no flush is under way
+}
+
+// follower is a connection in a room.
+type follower struct {
+	// Static after construction.
+
+	hub         *hub
+	conn        *conn
+	shard       int
+	signals     bool
+	after       api.Seq // only events after it are for this one
+	afterSignal api.Seq
+
+	index int // in its shard; guarded by the shard's mu
+}
+
+// flushBytes is when a waiting room stops waiting, and how much is written to one follower before
+// the others get theirs.
+const flushBytes = 64 << 10
+
+func newHub(f *Fanout, room api.RoomID) *hub {
+	return &hub{fan: f, room: room, shards: make([]hubShard, len(f.workers))}
+}
+
+func (h *hub) publish(seq api.Seq, record []byte) {
+	h.mu.Lock()
+	if h.gone {
+		h.mu.Unlock()
+		return
+	}
+	if h.events == nil {
+		h.events = newBlock()
+	}
+	h.events.addEvent(seq, record)
+	inline := h.beginLocked()
+	h.mu.Unlock()
+	if inline {
+		h.writeInline()
+	}
+}
+
+func (h *hub) signal(msg []byte) {
+	h.mu.Lock()
+	if h.gone {
+		h.mu.Unlock()
+		return
+	}
+	if h.signals == nil {
+		h.signals = newBlock()
+	}
+	h.signalled++
+	h.signals.add(h.signalled, msg)
+	inline := h.beginLocked()
+	h.mu.Unlock()
+	if inline {
+		h.writeInline()
+	}
+}
+
+// follow adds a follower; nil if the hub is gone.
+func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower {
+	s := &h.shards[shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.mu.Lock()
+	if h.gone {
+		h.mu.Unlock()
+		return nil
+	}
+	fo := &follower{hub: h, conn: c, shard: shard, signals: signals, after: after, afterSignal: h.signalled, index: len(s.followers)}
+	s.followers = append(s.followers, fo)
+	h.followers++
+	var missed []byte
+	if h.flush.left > 0 && s.written {
+		missed = h.flush.events.after(after)
+	}
+	h.mu.Unlock()
+	if len(missed) > 0 {
+		_ = c.send(missed, push)
+	}
+	return fo
+}
+
+// unfollow gives fo what was published so far and removes it; true if it was the last.
+func (h *hub) unfollow(fo *follower) (last bool) {
+	s := &h.shards[fo.shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.mu.Lock()
+	events, signals := make([]*block, 0, 2), make([]*block, 0, 2)
+	if h.flush.left > 0 && !s.written {
+		events, signals = append(events, h.flush.events), append(signals, h.flush.signals)
+	}
+	events, signals = append(events, h.events), append(signals, h.signals)
+	var owed [][]byte // these bytes do not change: what is published now comes after them
+	for i := range events {
+		owed = append(owed, events[i].after(fo.after))
+		if fo.signals {
+			owed = append(owed, signals[i].after(fo.afterSignal))
+		}
+	}
+	end := len(s.followers) - 1
+	s.followers[fo.index] = s.followers[end]
+	s.followers[fo.index].index = fo.index
+	s.followers[end] = nil
+	s.followers = s.followers[:end]
+	h.followers--
+	if h.followers == 0 {
+		h.endLocked()
+		last = true
+	}
+	h.mu.Unlock()
+	for _, b := range owed {
+		if len(b) > 0 {
+			_ = fo.conn.send(b, push)
+		}
+	}
+	return last
+}
+
+func (h *hub) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.endLocked()
+}
+
+func (h *hub) endLocked() {
+	h.gone, h.armed = true, false
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+}
+
+// beginLocked begins a flush of what has gathered, unless one is under way or the room is to wait.
+// If it reports true the caller is to write it, with writeInline, when it has unlocked mu.
+func (h *hub) beginLocked() (inline bool) {
+	if h.gone || h.flush.left > 0 || h.events.empty() && h.signals.empty() {
+		return false
+	}
+	count, full := 0, false
+	if h.events != nil {
+		count, full = len(h.events.seqs), len(h.events.frames) >= flushBytes
+	}
+	if h.armed && !full {
+		return false
+	}
+	o := &h.fan.opts
+	window := o.Window
+	if h.followers > o.LargeRoom {
+		window = o.LargeWindow
+	}
+	now := time.Now()
+	since := now.Sub(h.flushed)
+	level := max(0, h.level-o.BusyRate*since.Seconds()) + float64(count)
+	if level > h.fan.burst && since < window && !full {
+		h.armLocked(window - since)
+		return false
+	}
+	h.level, h.flushed = min(level, 2*h.fan.burst), now
+	h.armed = false
+	h.flush = flush{events: h.events, signals: h.signals, left: len(h.shards)}
+	h.events, h.signals = nil, nil
+	for i := range h.shards {
+		h.shards[i].written = false
+	}
+	h.fan.stats.flushes.Add(1)
+	if h.followers <= o.Inline {
+		return true
+	}
+	for _, w := range h.fan.workers {
+		w.add(h)
+	}
+	return false
+}
+
+// armLocked sets the timer; end stops it.
+func (h *hub) armLocked(wait time.Duration) {
+	h.armed = true
+	if h.timer != nil {
+		h.timer.Reset(wait)
+		return
+	}
+	h.timer = time.AfterFunc(wait, func() {
+		h.mu.Lock()
+		inline := false
+		if h.armed {
+			h.armed = false
+			inline = h.beginLocked()
+		}
+		h.mu.Unlock()
+		if inline {
+			h.writeInline()
+		}
+	})
+}
+
+// writeInline writes the flush that has begun to all shards, and those that follow from it.
+func (h *hub) writeInline() {
+	for again := true; again; {
+		for i := range h.shards {
+			again = h.write(i)
+		}
+	}
+}
+
+func (s *hubShard) writeEvents(b *block) (delivered int64) {
+	for from := 0; from < len(b.seqs); {
+		to := b.segment(from)
+		for _, fo := range s.followers {
+			if frames, n := b.between(from, to, fo.after); n > 0 && fo.conn.send(frames, push) == nil {
+				delivered += int64(n)
+			}
+		}
+		from = to
+	}
+	return delivered
+}
+
+func (s *hubShard) writeSignals(b *block) (delivered int64) {
+	for _, fo := range s.followers {
+		if !fo.signals {
+			continue
+		}
+		if frames, n := b.between(0, len(b.seqs), fo.afterSignal); n > 0 && fo.conn.send(frames, push) == nil {
+			delivered += int64(n)
+		}
+	}
+	return delivered
+}
+
+// write writes the flush under way to one shard. The last one ends it; it reports true if another
+// has begun that the caller is to write inline.
+func (h *hub) write(shard int) (inline bool) {
+	s := &h.shards[shard]
+	s.mu.Lock()
+	h.mu.Lock()
+	events, signals := h.flush.events, h.flush.signals
+	h.mu.Unlock()
+	if !events.empty() {
+		h.fan.stats.events.Add(s.writeEvents(events))
+	}
+	if !signals.empty() {
+		h.fan.stats.signals.Add(s.writeSignals(signals))
+	}
+	h.mu.Lock()
+	s.written = true
+	last := h.flush.left == 1
+	if !last {
+		h.flush.left--
+	}
+	h.mu.Unlock()
+	s.mu.Unlock()
+	if !last {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flush = flush{}
+	events.recycle()
+	signals.recycle()
+	return h.beginLocked()
+}

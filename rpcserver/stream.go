@@ -1,0 +1,220 @@
+package rpcserver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/coder/websocket"
+	"github.com/sourcegraph/jsonrpc2"
+)
+
+// stream is the jsonrpc2.ObjectStream of a connection. The library, left alone, closes the connection
+// on a batch or a malformed message and rewrites ids. So the stream reads frames itself, answers what
+// is no request, and hands the library a constant envelope for each request; onRecv, which the
+// library calls next on the same goroutine, makes the request of it. On the way out onSend,
+// which it calls under the same lock just before WriteObject, tells whose reply is being written.
+type stream struct {
+	session *session
+
+	// Static once accepted.
+
+	ws *websocket.Conn
+	br *bufio.Reader // the library's
+
+	// Owned by the reading goroutine.
+
+	reqs      []request // of the frame that is being handed up
+	next      int       // of reqs
+	batch     *batch    // nil: the frame was a single request
+	current   *call     // the last one handed up
+	inMessage bool
+
+	// For the sweeper.
+
+	reading  atomic.Bool  // false: the peer cannot be blamed for silence
+	controls atomic.Int32 // control frames since the last sweep
+
+	// Guarded by the library's lock for sending.
+
+	sending *jsonrpc2.Response
+}
+
+// maxControls is how many control frames may come between two sweeps.
+const maxControls = 1000
+
+// envelope is what the library decodes in place of each request.
+var envelope = []byte(`{"method":""}`)
+
+// options hook the stream into its jsonrpc2.Conn.
+func (t *stream) options() []jsonrpc2.ConnOpt {
+	return []jsonrpc2.ConnOpt{jsonrpc2.OnRecv(t.onRecv), jsonrpc2.OnSend(t.onSend), jsonrpc2.SetLogger(quiet{})}
+}
+
+// quiet is the library's logger: it reports ordinary goodbyes as protocol errors.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// ReadObject implements jsonrpc2.ObjectStream. Its only error is io.EOF.
+func (t *stream) ReadObject(v any) error {
+	for t.next == len(t.reqs) {
+		frame, err := t.read()
+		if err != nil {
+			t.end()
+			return io.EOF
+		}
+		t.split(frame)
+	}
+	t.current = t.session.newCall(&t.reqs[t.next], t.batch)
+	t.next++
+	t.current.last = t.next == len(t.reqs)
+	into, ok := v.(json.Unmarshaler)
+	if !ok {
+		return json.Unmarshal(envelope, v)
+	}
+	return into.UnmarshalJSON(envelope)
+}
+
+func (t *stream) onRecv(req *jsonrpc2.Request, _ *jsonrpc2.Response) {
+	c := t.current
+	req.Method, req.ID, req.Notif = c.method.name, jsonrpc2.ID{Num: c.num}, c.id == nil
+	if c.params != nil {
+		req.Params = &c.params
+	}
+}
+
+func (t *stream) onSend(_ *jsonrpc2.Request, resp *jsonrpc2.Response) { t.sending = resp }
+
+// WriteObject implements jsonrpc2.ObjectStream: it writes the reply that onSend has seen.
+func (t *stream) WriteObject(any) error {
+	resp := t.sending
+	t.sending = nil
+	if resp == nil {
+		return errors.New("only responses are sent through the library")
+	}
+	if c := t.session.answeringCall(resp.ID.Num); c != nil {
+		t.session.write(c)
+	}
+	return nil
+}
+
+// Close implements jsonrpc2.ObjectStream. The library calls it when ReadObject has ended.
+func (t *stream) Close() error {
+	err := t.ws.CloseNow()
+	t.session.readerEnded()
+	return err
+}
+
+// split makes requests of a frame and answers what is none.
+func (t *stream) split(frame []byte) {
+	if cap(t.reqs) > 4 {
+		t.reqs = nil // of a batch: an idle connection shall not keep it
+	}
+	s := t.session
+	reqs, isBatch := parse(frame, s.srv.maxBatch, t.reqs[:0])
+	t.next, t.batch = 0, nil
+	if isBatch {
+		t.batch = &batch{out: make([]*buffer, len(reqs))}
+	}
+	good := reqs[:0]
+	for i := range reqs {
+		req := reqs[i]
+		req.place = i
+		if req.fault == 0 {
+			good = append(good, req)
+			continue
+		}
+		reply := s.srv.faultReply(&req)
+		if isBatch {
+			t.batch.put(i, reply)
+			continue
+		}
+		_ = s.conn.waitRoom(nil) // an error says that the connection is gone, as send will
+		_ = s.conn.send(sealText(reply.b), awaited)
+		putBuffer(reply)
+	}
+	t.reqs = good
+	if isBatch {
+		t.batch.left, t.batch.running = len(good), len(good)
+		if len(good) == 0 {
+			_ = s.conn.waitRoom(nil)
+			s.writeBatch(t.batch)
+		}
+	}
+}
+
+// read reads one message. After an error nothing more can be read.
+func (t *stream) read() ([]byte, error) {
+	c := &t.session.conn
+	limit := t.session.messageLimit()
+	if limit > 0 {
+		c.takeMost = 2*limit + 4<<10
+	}
+	c.complete(t.br.Buffered())
+	t.reading.Store(true)
+	defer t.reading.Store(false)
+	_, r, err := t.ws.Reader(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	t.inMessage = true
+	buf := getBuffer()
+	defer putBuffer(buf)
+	for {
+		if len(buf.b) == cap(buf.b) {
+			buf.b = append(buf.b, 0)[:len(buf.b)]
+		}
+		n, err := r.Read(buf.b[len(buf.b):cap(buf.b)])
+		buf.b = buf.b[:len(buf.b)+n]
+		if limit > 0 && len(buf.b) > limit {
+			c.shut(nil, statusTooBig, "message too big")
+			return nil, errGone
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	t.inMessage = false
+	c.complete(t.br.Buffered())
+	return bytes.Clone(buf.b), nil // exactly its size: a request may keep it until it is committed
+}
+
+// end says goodbye when nothing more can be read, and reads on, unseen, until the peer has heard it.
+func (t *stream) end() {
+	c := &t.session.conn
+	switch {
+	case c.flooded:
+		t.session.abuse()
+	case c.readErr == nil:
+		c.shut(nil, statusProtocolError, "protocol error")
+	default:
+		return
+	}
+	if c.readErr == nil && !c.closed.Load() {
+		_, _ = io.Copy(io.Discard, c.sock) // ends by the deadline that shut has set
+	}
+}
+
+// onPing answers a ping, as long as they are no flood.
+func (t *stream) onPing(context.Context, []byte) bool { return t.control() }
+
+func (t *stream) onPong(context.Context, []byte) { t.control() }
+
+func (t *stream) control() bool {
+	if !t.inMessage {
+		t.session.conn.complete(t.br.Buffered())
+	}
+	if t.controls.Add(1) <= maxControls {
+		return true
+	}
+	t.session.abuse()
+	return false
+}

@@ -1,0 +1,137 @@
+package rpcserver
+
+import (
+	"sync"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"golang.org/x/time/rate"
+)
+
+// assemblyTime is how long a message may take to arrive, from its first byte to its last.
+const assemblyTime = 10 * time.Second
+
+var pingFrame = []byte{final | opPing, 0}
+
+// sweepTimes are the times that the sweeper watches; 0 means not at all.
+type sweepTimes struct {
+	auth, request, ping, pong time.Duration
+}
+
+func (srv *Server) sweepTimes() sweepTimes {
+	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	l := &srv.limits
+	return sweepTimes{auth: ms(l.AuthTimeoutMS), request: ms(l.RequestTimeoutMS), ping: ms(l.PingIntervalMS), pong: ms(l.PingTimeoutMS)}
+}
+
+// interval is how often to look: often enough for the shortest time, once a second at most seldom.
+func (t sweepTimes) interval() time.Duration {
+	interval := time.Second
+	for _, d := range [...]time.Duration{t.auth, t.request, t.ping, t.pong} {
+		if d > 0 {
+			interval = min(interval, d/8)
+		}
+	}
+	return max(interval, 2*time.Millisecond)
+}
+
+// sweep is the sweeper: one goroutine that watches the deadlines of all connections, and pings
+// those that are silent. Close ends it.
+func (srv *Server) sweep(stop <-chan struct{}) {
+	defer close(srv.stopped)
+	times := srv.sweepTimes()
+	interval := times.interval()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		now := max(1, int64(time.Since(srv.start)))
+		srv.clock.Store(now)
+		for _, s := range srv.all() {
+			s.sweep(now, &times, interval)
+		}
+		srv.posts.sweep(time.Now())
+	}
+}
+
+// sweep looks at one connection. Times are taken from the clock of the sweep before at most, so a
+// deadline passes an interval late rather than early.
+func (s *session) sweep(now int64, times *sweepTimes, interval time.Duration) {
+	over := func(since int64, limit time.Duration) bool { return limit > 0 && now-since >= int64(limit+interval) }
+	if s.isClosing() {
+		if s.closed == 0 {
+			s.closed = now
+		} else if over(s.closed, 2*closeGrace) && s.conn.backlog() == 0 || over(s.closed, stallTime) {
+			s.conn.hangUp()
+		}
+		return
+	}
+	if times.request > 0 {
+		s.expire(now, times.request+interval)
+	}
+	s.stream.controls.Store(0)
+	reading := s.stream.reading.Load()
+	if begun := s.conn.begun.Load(); reading && begun != 0 && over(begun, assemblyTime) {
+		s.abuse()
+		return
+	}
+	if !s.signedIn.Load() && over(s.anonymous.Load(), times.auth) {
+		s.srv.stats.authCloses.Add(1)
+		s.conn.shut(nil, int(api.CloseCodeAuthTimeout), api.CloseCodeAuthTimeout.String())
+		return
+	}
+	switch alive := s.conn.alive.Swap(false); {
+	case alive || !reading: // what we do not read cannot be held against the peer
+		s.silent, s.pinged = now, 0
+	case s.pinged == 0 && times.ping > 0 && now-s.silent >= int64(times.ping):
+		s.pinged = now
+		_ = s.conn.send(pingFrame, push) // if the connection is gone its reader ends
+	case s.pinged != 0 && over(s.pinged, times.pong):
+		s.srv.stats.idleCloses.Add(1)
+		s.conn.shut(nil, int(api.CloseCodeIdle), api.CloseCodeIdle.String())
+	}
+}
+
+func (s *session) isClosing() bool {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.conn.closing || s.conn.dead
+}
+
+// postLimits are the request rates of POST, by address.
+type postLimits struct {
+	mu        sync.Mutex
+	byAddress map[string]*rate.Limiter
+}
+
+// allow tells how long addr has to wait before n more requests; 0: not at all.
+func (p *postLimits) allow(addr string, n int, now time.Time, limit rate.Limit, burst int) time.Duration {
+	p.mu.Lock()
+	l := p.byAddress[addr]
+	if l == nil {
+		l = rate.NewLimiter(limit, burst)
+		p.byAddress[addr] = l
+	}
+	p.mu.Unlock()
+	if l.AllowN(now, n) {
+		return 0
+	}
+	r := l.ReserveN(now, min(n, burst))
+	defer r.CancelAt(now)
+	return r.DelayFrom(now)
+}
+
+// sweep forgets addresses that have been quiet.
+func (p *postLimits) sweep(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for addr, l := range p.byAddress {
+		if l.TokensAt(now) >= float64(l.Burst()) {
+			delete(p.byAddress, addr)
+		}
+	}
+}
