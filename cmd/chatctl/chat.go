@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+func newChat(c *cli) *cobra.Command {
+	var last int64
+	cmd := &cobra.Command{
+		Use:     "chat ROOM",
+		GroupID: groupMessages,
+		Short:   "Talk in a room, line by line.",
+		Long: `Talk in a room, line by line. Joins the room if you are not in it.
+
+What you type and end with Enter is said in the room; what others say, who joins, leaves, comes
+online or goes offline appears above your line. When the connection is lost, chat comes back by
+itself and shows what was said meanwhile.
+
+  /who      who is in the room
+  /leave    leave the room and end
+  /quit     end; you stay a member
+  /help     these commands
+  //…       say something that begins with a slash
+
+It works on pipes too: each line of stdin is said, stdout gets the conversation, and the end of
+stdin ends it. With --json stdout gets an event record a line.`,
+		Example: `  chatctl chat lobby
+  TERM=dumb chatctl chat lobby     whole lines, for a screen reader`,
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if last < 0 {
+				return usagef(cmd.UseLine(), "--lines %d: must be 0 or more", last)
+			}
+			h := &chat{cli: c, room: args[0], last: api.Seq(last), mine: map[string]bool{}}
+			return h.run(cmd.Context())
+		},
+	}
+	cmd.Flags().Int64VarP(&last, "lines", "n", 20, "begin with the last `N` events")
+	return cmd
+}
+
+// chat is one conversation.
+type chat struct {
+	*cli
+
+	// Static once run has begun.
+
+	room   string
+	last   api.Seq
+	client *chatclient.Client
+	render *renderer
+	typed  bool // what is typed shows on the screen already, so its event need not
+
+	mu   sync.Mutex
+	mine map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
+	said api.Seq         // guarded by mu: the highest number of what was said here
+
+	shown api.Seq // owned by run: the number of the last event
+}
+
+var (
+	errQuit = errors.New("quit")
+	errEnd  = errors.New("end of input")
+)
+
+func (h *chat) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
+	client, err := h.dial(ctx, needUser, &chatclient.Options{OnState: h.state})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	h.client, h.render = client, h.renderer()
+	after, err := h.enter(ctx)
+	if err != nil {
+		return aboutRoom(h.room, err)
+	}
+	sub, err := client.Follow(ctx, &chatclient.FollowOptions{Rooms: []chatclient.RoomPosition{{Room: h.room, After: &after}}, Signals: true})
+	if err != nil {
+		return aboutRoom(h.room, err)
+	}
+	defer sub.Close()
+	in, err := h.openInput(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	h.typed = in.echoes
+
+	news := make(chan chatclient.Notification) // unbuffered: the subscription buffers
+	speech := make(chan string)                // unbuffered: the next line is taken when the one before is on disk
+	spoken := make(chan struct{})              // closed when all speech is out
+	wg.Go(func() { h.hear(ctx, cancel, sub, news) })
+	wg.Go(func() { // ends when speech is closed or ctx ends
+		defer close(spoken)
+		for text := range speech {
+			h.say(ctx, text)
+		}
+	})
+	err = h.converse(ctx, in, news, speech, spoken)
+	cancel(err)
+	switch {
+	case errors.Is(err, errQuit), errors.Is(err, errEnd):
+		return nil
+	case errors.Is(err, context.Canceled):
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// enter joins the room, tells who is there, and returns the number after which to begin.
+func (h *chat) enter(ctx context.Context) (api.Seq, error) {
+	ctx, cancel := h.within(ctx)
+	defer cancel()
+	follow := false
+	res, err := h.client.RoomJoin(ctx, &api.RoomJoinParams{Room: h.room, Follow: &follow})
+	if err != nil {
+		return 0, err
+	}
+	title := res.Room.Name
+	if res.Room.Title != "" {
+		title += ", " + res.Room.Title
+	}
+	h.note("* %s; /help for what you can type", title)
+	if err := h.who(ctx); err != nil {
+		return 0, err
+	}
+	return max(0, res.Head.Seq-h.last), nil
+}
+
+// hear passes on what the subscription brings, until it ends; why is the cause that it leaves in ctx.
+func (h *chat) hear(ctx context.Context, cancel context.CancelCauseFunc, sub *chatclient.Subscription, news chan<- chatclient.Notification) {
+	for n, err := range sub.Events(ctx) {
+		if err != nil {
+			cancel(endOfFollowing(h.client, err))
+			return
+		}
+		select {
+		case news <- n:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// converse is the conversation: it shows what comes and passes on what is typed, until either ends.
+// It closes speech. After the end of the input it returns when all that was said is out and shown.
+func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclient.Notification, speech chan<- string, spoken <-chan struct{}) error {
+	var (
+		lines   = (<-chan string)(in.lines) // nil while a line waits, and after the end
+		waiting string                      // a line that speech has not taken yet
+		ready   chan<- string               // speech while a line waits, else nil
+		out     <-chan struct{}             // spoken after the end of the input, else nil
+	)
+	defer func() {
+		if out == nil {
+			close(speech)
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case n := <-news:
+			if err := h.hearOne(n); err != nil {
+				return err
+			}
+		case line, ok := <-lines:
+			if !ok && in.err != nil {
+				return in.err
+			}
+			if !ok {
+				lines, out = nil, spoken
+				close(speech)
+				continue
+			}
+			text, err := h.obey(ctx, line)
+			if err != nil {
+				return err
+			}
+			if text != nil {
+				waiting, ready, lines = *text, speech, nil
+			}
+		case ready <- waiting:
+			ready, lines = nil, in.lines
+		case <-out:
+			return h.drain(ctx, news)
+		}
+	}
+}
+
+// drain shows what comes until everything that was said here has come back.
+func (h *chat) drain(ctx context.Context, news <-chan chatclient.Notification) error {
+	ctx, cancel := h.within(ctx)
+	defer cancel()
+	for !h.allShown() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case n := <-news:
+			if err := h.hearOne(n); err != nil {
+				return err
+			}
+		}
+	}
+	return errEnd
+}
+
+func (h *chat) allShown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.shown >= h.said
+}
+
+// hearOne shows a notification.
+func (h *chat) hearOne(n chatclient.Notification) error {
+	switch n := n.(type) {
+	case *chatclient.EventReceived:
+		h.shown = n.Seq
+		if !h.isEcho(n.Event) {
+			h.show(h.render, n.Event)
+		}
+	case *chatclient.Signal:
+		if !h.json && !h.quiet && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
+			h.out.raw(h.render.presence(n.RoomSignalParams))
+		}
+	default:
+		if err := h.news(n); err != nil {
+			return aboutRoom(h.room, err)
+		}
+	}
+	return h.out.Flush()
+}
+
+// isEcho tells whether e is something that was typed here and stands on the screen already. What
+// the same person says in another terminal is no echo.
+func (h *chat) isEcho(e *api.Event) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.mine[e.IdempotencyKey] && e.SenderID == h.client.UserID()
+	if known {
+		delete(h.mine, e.IdempotencyKey)
+	}
+	return known && h.typed
+}
+
+// say posts a line; what goes wrong is told, and the conversation goes on.
+func (h *chat) say(ctx context.Context, text string) {
+	key := h.client.NewKey()
+	h.mu.Lock()
+	h.mine[key] = true
+	h.mu.Unlock()
+	res, err := h.client.MessagePost(ctx, &api.MessagePostParams{Room: h.room, Text: text, IdempotencyKey: key})
+	if ctx.Err() != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		delete(h.mine, key)
+		h.talk.raw("not said: " + strings.TrimPrefix(complain(err), "chatctl: "))
+		_ = h.talk.Flush() // if stderr is gone there is nobody to tell
+		return
+	}
+	h.said = max(h.said, res.Seq)
+}
+
+// obey does what a line says: a command, or something to be said, which it returns.
+func (h *chat) obey(ctx context.Context, line string) (*string, error) {
+	if err := checkText([]byte(line), 0, int(h.client.Server().Limits.MaxTextBytes)); err != nil {
+		h.note("not said: %v", err)
+		return nil, nil
+	}
+	switch {
+	case strings.HasPrefix(line, "//"):
+		line = line[1:]
+	case strings.HasPrefix(line, "/"):
+		return nil, h.command(ctx, strings.TrimSpace(line))
+	case line == "" && h.typed:
+		return nil, nil // Enter alone says nothing; a blank line of a pipe does
+	}
+	return &line, nil
+}
+
+func (h *chat) command(ctx context.Context, line string) error {
+	switch line {
+	case "/quit", "/exit":
+		return errQuit
+	case "/help":
+		h.note("* /who: who is here; /leave: leave the room; /quit: end; //text: say /text")
+	case "/who":
+		ctx, cancel := h.within(ctx)
+		defer cancel()
+		if err := h.who(ctx); err != nil {
+			h.talk.raw(complain(err))
+		}
+	case "/leave":
+		ctx, cancel := h.within(ctx)
+		defer cancel()
+		if _, err := h.client.RoomLeave(ctx, &api.RoomLeaveParams{Room: h.room}); err != nil {
+			return aboutRoom(h.room, err)
+		}
+		h.note("* you left %s", h.room)
+		return errQuit
+	default:
+		h.note("* there is no %s; try /help, or /%s to say it", line, line)
+	}
+	return nil
+}
+
+// who says who is in the room.
+func (h *chat) who(ctx context.Context) error {
+	members, err := allMembers(ctx, h.client, h.room)
+	if err != nil {
+		return err
+	}
+	var online, offline []string
+	for i := range members {
+		if members[i].Online {
+			online = append(online, members[i].Username)
+		} else {
+			offline = append(offline, members[i].Username)
+		}
+	}
+	line := fmt.Sprintf("* %s; online: %s", count(len(members), "member", "members"), some(online))
+	if len(offline) > 0 {
+		line += "; offline: " + some(offline)
+	}
+	h.note("%s", line)
+	return nil
+}
+
+// some lists names, but not hundreds of them.
+func some(names []string) string {
+	const most = 20
+	switch {
+	case len(names) == 0:
+		return "nobody"
+	case len(names) > most:
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/termsafe"
+)
+
+// renderer turns events into lines for people. What others wrote is made harmless here, and lines
+// after a message's first are indented, so that no message can pass for another.
+type renderer struct {
+	p   *printer
+	loc *time.Location
+	now func() time.Time
+}
+
+func (c *cli) renderer() *renderer {
+	return &renderer{p: c.out, loc: c.zone(), now: time.Now}
+}
+
+// event is the line or lines that an event becomes, with the newline; "" for nothing to show.
+func (r *renderer) event(e *api.Event) string {
+	at := r.p.dim(r.time(e.At))
+	payload, err := e.Payload()
+	if err != nil {
+		return fmt.Sprintf("%s * %s by %s cannot be read\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
+	}
+	switch d := payload.(type) {
+	case *api.MessagePosted:
+		reply := ""
+		if d.ReplyTo != nil {
+			reply = fmt.Sprintf(" (to #%d)", *d.ReplyTo)
+		}
+		return fmt.Sprintf("%s %s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(reply), indent(d.Text))
+	case *api.MemberJoined:
+		return fmt.Sprintf("%s * %s joined\n", at, r.p.nick(d.Username))
+	case *api.MemberLeft:
+		return fmt.Sprintf("%s * %s left\n", at, r.p.nick(d.Username))
+	case *api.RoomCreated:
+		what := string(d.Visibility) + " room " + d.Name
+		if d.Title != "" {
+			what += ", " + d.Title
+		}
+		return fmt.Sprintf("%s * %s made the %s\n", at, r.p.nick(e.SenderName), termsafe.Line(what))
+	}
+	return fmt.Sprintf("%s * %s by %s\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
+}
+
+// presence is the line for a member who comes or goes.
+func (r *renderer) presence(s *api.RoomSignalParams) string {
+	return fmt.Sprintf("%s * %s is %s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(s.Username), termsafe.Line(string(s.State)))
+}
+
+// time is the hour for today, and the date with it for other days.
+func (r *renderer) time(t api.Timestamp) string {
+	at, now := t.Time().In(r.loc), r.now().In(r.loc)
+	if at.Year() == now.Year() && at.YearDay() == now.YearDay() {
+		return at.Format("15:04")
+	}
+	return at.Format("2006-01-02 15:04")
+}
+
+// indent makes text harmless and sets every line after the first apart from lines of ours.
+func indent(text string) string {
+	return strings.ReplaceAll(termsafe.Text(text), "\n", "\n    | ")
+}
+
+// day is a date for people.
+func (c *cli) day(t api.Timestamp) string {
+	return t.Time().In(c.zone()).Format("2006-01-02 15:04")
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+func TestRender(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	r := &renderer{p: newPrinter(&bytes.Buffer{}), loc: time.UTC, now: func() time.Time { return now }}
+	event := func(kind, data string) *api.Event {
+		e := new(api.Event)
+		doc := `{"room_id":"room_01kb1z3c8efyvs6tjv5vz0q7xr","seq":3,"type":"` + kind + `","at":"2026-11-22T09:30:01.000Z","sender_id":"user_01kb1z3c8efyvs6tjv5vz0q7xn","sender_name":"groot","data":` + data + `}`
+		if err := json.Unmarshal([]byte(doc), e); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for _, tc := range []struct{ kind, data, want string }{
+		{"message.posted", `{"msg_no":1,"text":"I am Groot."}`, "09:30 groot: I am Groot.\n"},
+		{"message.posted", `{"msg_no":1,"text":"yes","reply_to":2}`, "09:30 groot (to #2): yes\n"},
+		{"message.posted", `{"msg_no":1,"text":"hi\n09:31 hulk: I agree"}`, "09:30 groot: hi\n    | 09:31 hulk: I agree\n"},
+		{"message.posted", `{"msg_no":1,"text":"\u001b[2J\u202egone\r\u0007"}`, "09:30 groot: ⟨RLO⟩gone\n"},
+		{"member.joined", `{"user_id":"u","username":"hulk","role":"member"}`, "09:30 * hulk joined\n"},
+		{"member.left", `{"user_id":"u","username":"hulk\u001b[31m"}`, "09:30 * hulk left\n"},
+		{"room.created", `{"name":"lobby","title":"The\nlobby","visibility":"public"}`, "09:30 * groot made the public room lobby, The lobby\n"},
+		{"poll.opened", `{"anything":1}`, "09:30 * poll.opened by groot\n"},
+		{"message.posted", `{"text":5}`, "09:30 * message.posted by groot cannot be read\n"},
+	} {
+		if got := r.event(event(tc.kind, tc.data)); got != tc.want {
+			t.Errorf("%s %s: %q, want %q", tc.kind, tc.data, got, tc.want)
+		}
+	}
+	now = now.AddDate(0, 0, 1)
+	if got := r.event(event("member.left", `{"user_id":"u","username":"hulk"}`)); got != "2026-11-22 09:30 * hulk left\n" {
+		t.Errorf("a day later: %q", got)
+	}
+	r.p.color = true
+	got := r.event(event("message.posted", `{"msg_no":1,"text":"\u001b[5mhi"}`))
+	if !strings.Contains(got, "\x1b[1;") || !strings.HasSuffix(got, "\x1b[0m: hi\n") {
+		t.Errorf("in colour: %q", got)
+	}
+}
+
+func TestPrinterMakesArgumentsHarmless(t *testing.T) {
+	var b bytes.Buffer
+	p := newPrinter(&b)
+	p.printf("%s %d %v\n", "a\x1b[31m\nb", 3, api.Errorf(api.CodeNotFound, "\u202ex"))
+	p.printf("%s\n", ours("\x1b[1mours\x1b[0m"))
+	if err := p.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "a b 3 not_found: ⟨RLO⟩x\n\x1b[1mours\x1b[0m\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/termsafe"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+func newRoom(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "room",
+		GroupID: groupRooms,
+		Short:   "Rooms: list, create, join, leave, show, members.",
+		Args:    noSuchCommand,
+		RunE:    showHelp,
+	}
+	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c))
+	return cmd
+}
+
+func newRoomLs(c *cli) *cobra.Command {
+	var joined bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List rooms: yours and public ones, by name.",
+		Args:  wants(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				rooms, err := allRooms(ctx, client, joined)
+				if err != nil {
+					return err
+				}
+				if c.json {
+					c.out.document((&api.RoomListResult{Rooms: rooms}).AppendJSON(nil))
+					return nil
+				}
+				if len(rooms) == 0 {
+					c.note("no rooms; make one with: chatctl room create NAME")
+				}
+				t := c.table("ROOM", "YOU", "MEMBERS", "SEQ", "TITLE")
+				for i := range rooms {
+					r := &rooms[i]
+					name := r.Name
+					if r.Visibility == api.VisibilityPrivate {
+						name += " (private)"
+					}
+					role := string(r.Role)
+					if role == "" {
+						role = "-"
+					}
+					t.row(name, role, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
+				}
+				return t.end()
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&joined, "joined", false, "only rooms that you are in")
+	return cmd
+}
+
+// allRooms walks through all pages.
+func allRooms(ctx context.Context, client *chatclient.Client, joined bool) ([]api.Room, error) {
+	limit := int64(pageLimit)
+	params := &api.RoomListParams{Limit: &limit}
+	if joined {
+		params.Joined = &joined
+	}
+	rooms := []api.Room{}
+	for {
+		page, err := client.RoomList(ctx, params)
+		if err != nil {
+			return nil, err
+		}
+		rooms = append(rooms, page.Rooms...)
+		if page.NextCursor == "" {
+			return rooms, nil
+		}
+		params.Cursor = page.NextCursor
+	}
+}
+
+// pageLimit is what the contract allows in a page of rooms, members or events.
+const pageLimit = 200
+
+func newRoomCreate(c *cli) *cobra.Command {
+	params := &api.RoomCreateParams{}
+	var private bool
+	cmd := &cobra.Command{
+		Use:     "create NAME",
+		Short:   "Make a room and be its owner.",
+		Example: `  chatctl room create ops --title "Operations" --private`,
+		Args:    wants("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			params.Name = args[0]
+			if private {
+				params.Visibility = api.VisibilityPrivate
+			}
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.RoomCreate(ctx, params)
+				if isCode(err, api.CodeAlreadyExists) {
+					return &aboutError{
+						what: fmt.Sprintf("room %q", params.Name), err: sameCode(err, "the name is taken"), hint: "chatctl room join " + params.Name,
+					}
+				}
+				if err != nil {
+					return aboutRoom(params.Name, err)
+				}
+				if c.json {
+					c.out.document(res.AppendJSON(nil))
+					return nil
+				}
+				c.note("made the room %s; talk in it with: chatctl chat %s", res.Room.Name, res.Room.Name)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&params.Title, "title", "", "`NAME` for people, in any script")
+	cmd.Flags().StringVar(&params.Topic, "topic", "", "`TEXT` on what it is about")
+	cmd.Flags().BoolVar(&private, "private", false, "seen by its members only")
+	return cmd
+}
+
+func newRoomJoin(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "join ROOM",
+		Short:             "Become a member of a room, for good.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				follow := false
+				res, err := client.RoomJoin(ctx, &api.RoomJoinParams{Room: args[0], Follow: &follow})
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				switch {
+				case c.json:
+					c.out.document(res.AppendJSON(nil))
+				case res.Joined:
+					c.note("joined %s", res.Room.Name)
+				default:
+					c.note("you are in %s already", res.Room.Name)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func newRoomLeave(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "leave ROOM",
+		Short:             "Stop being a member of a room.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.RoomLeave(ctx, &api.RoomLeaveParams{Room: args[0]})
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				switch {
+				case c.json:
+					c.out.document(res.AppendJSON(nil))
+				case res.Left:
+					c.note("left %s", args[0])
+				default:
+					c.note("you were not in %s", args[0])
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// table prints rows in aligned columns.
+type table struct {
+	p    *printer
+	rows [][]string
+}
+
+// table begins one; the heading is for people only, so a pipe does not get it.
+func (c *cli) table(heading ...string) *table {
+	t := &table{p: c.out}
+	if c.out.tty {
+		t.rows = append(t.rows, heading)
+	}
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	for i := range cells {
+		cells[i] = termsafe.Line(cells[i])
+	}
+	t.rows = append(t.rows, cells)
+}
+
+func (t *table) end() error {
+	w := tabwriter.NewWriter(t.p, 0, 0, 2, ' ', 0)
+	for _, cells := range t.rows {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t")); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+func newRoomShow(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "show ROOM",
+		Short:             "Show one room.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: args[0]})
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				if c.json {
+					c.out.document(res.AppendJSON(nil))
+					return nil
+				}
+				r := &res.Room
+				role := string(r.Role)
+				if role == "" {
+					role = "not a member"
+				}
+				t := c.table()
+				t.row("name", r.Name)
+				if r.Title != "" {
+					t.row("title", r.Title)
+				}
+				if r.Topic != "" {
+					t.row("topic", r.Topic)
+				}
+				t.row("id", string(r.ID))
+				t.row("visibility", string(r.Visibility))
+				t.row("you", role)
+				t.row("members", fmt.Sprint(r.MemberCount))
+				t.row("messages", fmt.Sprint(r.Head.MsgNo))
+				t.row("head", fmt.Sprint(r.Head.Seq))
+				t.row("created", c.day(r.CreatedAt))
+				return t.end()
+			})
+		},
+	}
+}
+
+func newRoomMembers(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "members ROOM",
+		Short:             "Who is in a room, and who of them is online.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				members, err := allMembers(ctx, client, args[0])
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				if c.json {
+					c.out.document((&api.MemberListResult{Members: members}).AppendJSON(nil))
+					return nil
+				}
+				t := c.table("USER", "ROLE", "PRESENCE", "SINCE")
+				for i := range members {
+					m := &members[i]
+					t.row(m.Username, string(m.Role), presenceWord(m.Online), c.day(m.JoinedAt))
+				}
+				return t.end()
+			})
+		},
+	}
+}
+
+func presenceWord(online bool) string {
+	if online {
+		return string(api.PresenceStateOnline)
+	}
+	return string(api.PresenceStateOffline)
+}
+
+// allMembers walks through all pages.
+func allMembers(ctx context.Context, client *chatclient.Client, room string) ([]api.Member, error) {
+	limit := int64(pageLimit)
+	params := &api.MemberListParams{Room: room, Limit: &limit}
+	members := []api.Member{}
+	for {
+		page, err := client.MemberList(ctx, params)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, page.Members...)
+		if page.NextCursor == "" {
+			return members, nil
+		}
+		params.Cursor = page.NextCursor
+	}
+}
