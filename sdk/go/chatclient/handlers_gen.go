@@ -2,7 +2,9 @@
 
 package chatclient
 
-import "github.com/chatd-dev/chatd/api"
+import (
+	"github.com/chatd-dev/chatd/api"
+)
 
 // OnRoomCreated calls fn for each room.created event of the rooms that are followed, in order.
 func (c *Client) OnRoomCreated(fn func(*api.Event, *api.RoomCreated)) {
