@@ -13,23 +13,24 @@ import (
 // says what 0 means where 0 lies outside those bounds; enum lists the words that a setting may have;
 // secret values are never shown; reload marks what SIGHUP may change.
 type Config struct {
-	Listen         string        `mapstructure:"listen" doc:"Where to listen, host:port. Port 0 takes a free one. An address other than loopback needs tls, or allow_plaintext behind a proxy."`
-	DataDir        string        `mapstructure:"data_dir" doc:"Where everything is kept. Made if it is not there; one chatd at a time."`
-	TLS            TLS           `mapstructure:"tls" doc:"TLS 1.2 or newer. The files are read again on SIGHUP."`
-	AllowPlaintext bool          `mapstructure:"allow_plaintext" doc:"Serve without TLS on an address other than loopback: only behind a proxy that ends TLS, or in a network that you trust."`
-	AllowedOrigins []string      `mapstructure:"allowed_origins" doc:"Web pages that may connect, as the browser's Origin header says it: https://chat.example.org. Pages of the server's own host always may. * stands for any run of characters in a host. Programs send no Origin and are not asked."`
-	AllowedHosts   []string      `mapstructure:"allowed_hosts" doc:"Host names under which the server may be called, against DNS rebinding. Empty: on loopback localhost and loopback addresses, elsewhere any."`
-	TrustedProxies []string      `mapstructure:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed when a limit counts by address."`
-	Registration   Registration  `mapstructure:"registration" doc:"Who may make an account. open: anyone, and the first is the administrator. invite: who has an invitation, or the setup token that is printed at the start while there is no account. closed: nobody. auto: open on loopback, invite elsewhere." enum:"auto,open,invite,closed"`
-	SetupToken     string        `mapstructure:"setup_token" doc:"The setup token, 20 characters or more, if chatd is not to make one. Better in a file: setup_token_file." secret:"true"`
-	SetupTokenFile string        `mapstructure:"setup_token_file" doc:"A file that holds the setup token."`
-	SessionTTL     time.Duration `mapstructure:"session_ttl" doc:"How long a login lasts after its last use." min:"1m" max:"3650d"`
-	PresenceGrace  time.Duration `mapstructure:"presence_grace" doc:"How long somebody may be disconnected before others are told that they went offline." min:"0" max:"1h"`
-	DrainTimeout   time.Duration `mapstructure:"drain_timeout" doc:"How long SIGTERM lets what is under way finish." min:"0" max:"10m"`
-	Metrics        Metrics       `mapstructure:"metrics" doc:"Who may read /metrics: loopback (programs on this machine), public or off." enum:"loopback,public,off"`
-	Log            Log           `mapstructure:"log" doc:"The log goes to stderr. It holds ids, never what people wrote, and no secrets."`
-	Limits         Limits        `mapstructure:"limits" doc:"What strangers and mistakes cannot exceed. Clients read most of these in server.info.limits. 0 means no limit where the comment says so."`
-	Fanout         Fanout        `mapstructure:"fanout" doc:"How events reach the followers of a room. The defaults suit rooms of every size; see docs/PERFORMANCE.md before changing them."`
+	Listen          string        `mapstructure:"listen" doc:"Where to listen, host:port. Port 0 takes a free one. An address other than loopback needs tls, or allow_plaintext behind a proxy."`
+	DataDir         string        `mapstructure:"data_dir" doc:"Where everything is kept. Made if it is not there; one chatd at a time."`
+	TLS             TLS           `mapstructure:"tls" doc:"TLS 1.2 or newer. The files are read again on SIGHUP."`
+	AllowPlaintext  bool          `mapstructure:"allow_plaintext" doc:"Serve without TLS on an address other than loopback: only behind a proxy that ends TLS, or in a network that you trust."`
+	AllowedOrigins  []string      `mapstructure:"allowed_origins" doc:"Web pages that may connect, as the browser's Origin header says it: https://chat.example.org. Pages of the server's own host always may. * stands for any run of characters in a host. Programs send no Origin and are not asked."`
+	AllowedHosts    []string      `mapstructure:"allowed_hosts" doc:"Host names under which the server may be called, against DNS rebinding. Empty: on loopback localhost and loopback addresses, elsewhere any."`
+	TrustedProxies  []string      `mapstructure:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed when a limit counts by address."`
+	Registration    Registration  `mapstructure:"registration" doc:"Who may make an account. open: anyone, and the first is the administrator. invite: who has an invitation, or the setup token that is printed at the start while there is no account. closed: nobody. auto: open on loopback, invite elsewhere." enum:"auto,open,invite,closed"`
+	SetupToken      string        `mapstructure:"setup_token" doc:"The setup token, 20 characters or more, if chatd is not to make one. Better in a file: setup_token_file." secret:"true"`
+	SetupTokenFile  string        `mapstructure:"setup_token_file" doc:"A file that holds the setup token."`
+	SessionTTL      time.Duration `mapstructure:"session_ttl" doc:"How long a login lasts after its last use." min:"1m" max:"3650d"`
+	PresenceGrace   time.Duration `mapstructure:"presence_grace" doc:"How long somebody may be disconnected before others are told that they went offline." min:"0" max:"1h"`
+	PresenceMembers int64         `mapstructure:"presence_members" doc:"Rooms with more members get no signals of who comes and goes." min:"1" max:"100000" off:"no signals in any room"`
+	DrainTimeout    time.Duration `mapstructure:"drain_timeout" doc:"How long SIGTERM lets what is under way finish." min:"0" max:"10m"`
+	Metrics         Metrics       `mapstructure:"metrics" doc:"Who may read /metrics: loopback (programs on this machine), public or off." enum:"loopback,public,off"`
+	Log             Log           `mapstructure:"log" doc:"The log goes to stderr. It holds ids, never what people wrote, and no secrets."`
+	Limits          Limits        `mapstructure:"limits" doc:"What strangers and mistakes cannot exceed. Clients read most of these in server.info.limits. 0 means no limit where the comment says so."`
+	Fanout          Fanout        `mapstructure:"fanout" doc:"How events reach the followers of a room. The defaults suit rooms of every size; see docs/PERFORMANCE.md before changing them."`
 }
 
 // TLS names the certificate. Both files or neither.
@@ -72,7 +73,7 @@ type Fanout struct {
 	LargeWindow time.Duration `mapstructure:"large_window" doc:"The same for a large room." max:"1s" off:"at once"`
 	LargeRoom   int           `mapstructure:"large_room" doc:"A room with more followers than this is large." min:"1" max:"10000000"`
 	BusyRate    float64       `mapstructure:"busy_rate" doc:"A room with more events a second than this is busy; a quieter one never waits." min:"1" max:"1000000"`
-	Inline      int           `mapstructure:"inline" doc:"A room with at most so many followers is written to on the spot, without a worker." min:"1" max:"100000"`
+	Inline      int           `mapstructure:"inline" doc:"A room with at most so many followers is written to on the spot, without a worker." min:"1" max:"100000" off:"always by a worker"`
 	Workers     int           `mapstructure:"workers" doc:"Goroutines that write to the other rooms." min:"1" max:"1024"`
 }
 
@@ -112,14 +113,15 @@ const (
 // Default is what holds when nothing is said.
 func Default() *Config {
 	return &Config{
-		Listen:        "127.0.0.1:8080",
-		DataDir:       "./chatd-data",
-		Registration:  RegistrationAuto,
-		SessionTTL:    90 * 24 * time.Hour,
-		PresenceGrace: 5 * time.Second,
-		DrainTimeout:  10 * time.Second,
-		Metrics:       MetricsLoopback,
-		Log:           Log{Level: "info", Format: LogText},
+		Listen:          "127.0.0.1:8080",
+		DataDir:         "./chatd-data",
+		Registration:    RegistrationAuto,
+		SessionTTL:      90 * 24 * time.Hour,
+		PresenceGrace:   5 * time.Second,
+		PresenceMembers: 500,
+		DrainTimeout:    10 * time.Second,
+		Metrics:         MetricsLoopback,
+		Log:             Log{Level: "info", Format: LogText},
 		Limits: Limits{
 			MaxConnections:           20000,
 			MaxAnonymousPerAddress:   100,
