@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/chatd-dev/chatd/cmd/chatd/config"
 )
@@ -37,10 +36,6 @@ func (p *process) greet(cfg *config.Config, logger *slog.Logger, addr net.Addr, 
 	dir, err := filepath.Abs(cfg.DataDir)
 	if err != nil {
 		dir = cfg.DataDir
-	}
-	if need, have := cfg.Limits.MaxConnections+64, maxOpenFiles(); have > 0 && need > have {
-		logger.Warn("more connections are allowed than files may be open; raise the limit (ulimit -n, LimitNOFILE=)",
-			"limits.max_connections", cfg.Limits.MaxConnections, "open_files", have)
 	}
 	if cfg.Log.Format == config.LogJSON {
 		logger.Info("listening on "+url, "version", version, "data_dir", dir, "registration", cfg.RegistrationInEffect(), "setup_token_file", first.path)
@@ -93,13 +88,4 @@ func publicURL(cfg *config.Config, addr net.Addr) string {
 		}
 	}
 	return scheme + "://" + net.JoinHostPort(host, port)
-}
-
-// maxOpenFiles is how many files the process may open, 0 if unknown. The Go runtime has raised the soft limit to the hard one.
-func maxOpenFiles() int64 {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<62 {
-		return 0
-	}
-	return int64(limit.Cur)
 }

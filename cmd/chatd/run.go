@@ -247,7 +247,7 @@ func chatOptions(cfg *config.Config, fan chat.Fanout, setupToken string, logger 
 func serverOptions(cfg *config.Config, metrics http.Handler, logger *slog.Logger) *rpcserver.Options {
 	return &rpcserver.Options{
 		Limits: apiLimits(&cfg.Limits), AllowedOrigins: cfg.AllowedOrigins, AllowedHosts: cfg.AllowedHosts, TrustedProxies: cfg.TrustedProxies,
-		MaxConnections: int(cfg.Limits.MaxConnections), MaxAnonymousPerAddress: int(cfg.Limits.MaxAnonymousPerAddress),
+		MaxConnections: maxConnections(cfg, logger), MaxAnonymousPerAddress: int(cfg.Limits.MaxAnonymousPerAddress),
 		Metrics: metrics, MetricsPublic: cfg.Metrics == config.MetricsPublic, Logger: logger,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/cmd/chatd/config"
 	"github.com/chatd-dev/chatd/store/memory"
 )
 
@@ -389,5 +391,27 @@ func TestSetupStoreKeepsTheFileOnFailure(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error("the file went although no account was made")
+	}
+}
+
+func TestConnectionsFitTheOpenFiles(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur != limit.Max {
+		t.Errorf("%d files may be open, and %d if the limit were raised", limit.Cur, limit.Max)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	cfg := config.Default()
+	for _, want := range []int64{0, 1, int64(limit.Cur) - spareFiles} {
+		cfg.Limits.MaxConnections = want
+		if got := maxConnections(cfg, logger); int64(got) != want {
+			t.Errorf("want %d, got %d", want, got)
+		}
+	}
+	cfg.Limits.MaxConnections = int64(limit.Cur)
+	if got := maxConnections(cfg, logger); int64(got) != int64(limit.Cur)-spareFiles {
+		t.Errorf("got %d of %d files", got, limit.Cur)
 	}
 }

@@ -13,4 +13,4 @@
 // It may import the standard library, viper, pflag and yaml; none of chatd's own packages. It starts no goroutines.
 package config
 
-//go:generate go run ./gen
+//go:generate go run generate.go

@@ -1,4 +1,6 @@
-// Command gen writes config.example.yaml and docs/CONFIG.md from the settings of package config.
+//go:build ignore
+
+// This program writes config.example.yaml and docs/CONFIG.md from the settings of package config; go generate runs it.
 package main
 
 import (
@@ -8,7 +10,7 @@ import (
 	"github.com/chatd-dev/chatd/cmd/chatd/config"
 )
 
-// root is the repository as seen from the package whose go:generate line runs this.
+// root is the repository as seen from this package.
 const root = "../../../"
 
 func main() {
@@ -17,7 +19,7 @@ func main() {
 		root + "docs/CONFIG.md":      config.Reference(),
 	} {
 		if err := os.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // documents that everybody may read
-			fmt.Fprintln(os.Stderr, "gen:", err)
+			fmt.Fprintln(os.Stderr, "generate:", err)
 			os.Exit(1)
 		}
 	}
