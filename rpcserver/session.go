@@ -38,7 +38,6 @@ type session struct {
 	srv     *Server
 	who     caller
 	peer    chat.Peer
-	rpc     *jsonrpc2.Conn
 	limiter *rate.Limiter // nil: no limit
 
 	conn    conn
@@ -57,6 +56,7 @@ type session struct {
 	// Guarded by mu.
 
 	mu        sync.Mutex
+	rpc       *jsonrpc2.Conn // the same always; set before the first call
 	num       uint64
 	turn      *call         // nil: nobody's
 	queue     []*call       // for the turn, in order
@@ -85,7 +85,7 @@ func newSession(srv *Server, peer chat.Peer) *session {
 func (s *session) serve() {
 	s.silent = s.srv.clock.Load()
 	// Both goroutines of the library end when the stream does.
-	s.rpc = jsonrpc2.NewConn(context.Background(), &s.stream, s, s.stream.options()...)
+	jsonrpc2.NewConn(context.Background(), &s.stream, s, s.stream.options()...)
 }
 
 // messageLimit is how long a message may be now; 0: no limit.
@@ -109,7 +109,7 @@ func (s *session) newCall(req *request, b *batch) *call {
 
 // Handle implements jsonrpc2.Handler. It runs on the reading goroutine: what may take long leaves
 // it, so that pings are answered. While too many requests are unanswered it waits, and nothing is read.
-func (s *session) Handle(context.Context, *jsonrpc2.Conn, *jsonrpc2.Request) {
+func (s *session) Handle(_ context.Context, rpc *jsonrpc2.Conn, _ *jsonrpc2.Request) {
 	c := s.stream.current
 	if s.srv.draining.Load() {
 		c.refuse = api.Errorf(api.CodeDraining, "the server is going down")
@@ -117,6 +117,7 @@ func (s *session) Handle(context.Context, *jsonrpc2.Conn, *jsonrpc2.Request) {
 		c.refuse = err
 	}
 	s.mu.Lock()
+	s.rpc = rpc
 	for s.srv.maxInFlight > 0 && len(s.calls) >= s.srv.maxInFlight && !s.over {
 		s.slot = make(chan struct{})
 		slot := s.slot
@@ -208,9 +209,10 @@ func (s *session) answer(c *call, reply *buffer) {
 	}
 	c.reply = reply
 	s.mu.Lock()
+	rpc := s.rpc
 	s.answering = append(s.answering, c)
 	s.mu.Unlock()
-	_ = s.rpc.SendResponse(context.Background(), &jsonrpc2.Response{ID: jsonrpc2.ID{Num: c.num}}) // an error says that the connection is gone
+	_ = rpc.SendResponse(context.Background(), &jsonrpc2.Response{ID: jsonrpc2.ID{Num: c.num}}) // an error says that the connection is gone
 	s.mu.Lock()
 	if i := slices.Index(s.answering, c); i >= 0 {
 		s.answering = slices.Delete(s.answering, i, i+1)
