@@ -855,7 +855,7 @@ func isIdempotencyKey(b []byte) bool {
 	if len(b) < 1 || len(b) > 128 {
 		return false
 	}
-	for _, c := range b[0:] {
+	for _, c := range b {
 		if c < '!' || c > '~' {
 			return false
 		}

@@ -27,8 +27,10 @@ func TestDispatchTakes(t *testing.T) {
 		{"an empty text", MethodMessagePost, `["lobby",""]`, `{"room":"lobby","text":""}`},
 		{"escapes", MethodMessagePost, `["lobby","a\"b\\c\/\b\f\n\r\t\u00e9\ud83d\ude00\ufffd"]`, `{"room":"lobby","text":"a\"b\\c/\u0008\u000c\n\r\té😀�"}`},
 		{"code points, not bytes", MethodRoomCreate, `{"name":"a","title":"` + strings.Repeat("é", 128) + `"}`, `{"name":"a","title":"` + strings.Repeat("é", 128) + `"}`},
-		{"data as it stands", MethodMessagePost, `["lobby","",null,null,null,{ "b":1.50, "a":[12345678901234567890,"\u00e9\ud83d\ude00"] }]`,
-			`{"room":"lobby","text":"","data":{ "b":1.50, "a":[12345678901234567890,"\u00e9\ud83d\ude00"] }}`},
+		{
+			"data as it stands", MethodMessagePost, `["lobby","",null,null,null,{ "b":1.50, "a":[12345678901234567890,"\u00e9\ud83d\ude00"] }]`,
+			`{"room":"lobby","text":"","data":{ "b":1.50, "a":[12345678901234567890,"\u00e9\ud83d\ude00"] }}`,
+		},
 		{"an enum", MethodRoomCreate, `["a",null,null,"private"]`, `{"name":"a","visibility":"private"}`},
 		{"an unknown value of an open enum", MethodRoomHistory, `{"room":"a","types":["member.joined","moon.rose"]}`, `{"room":"a","types":["member.joined","moon.rose"]}`},
 		{"a boolean", MethodRoomList, `[true]`, `{"joined":true}`},

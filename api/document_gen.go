@@ -2,7 +2,9 @@
 
 package api
 
-import _ "embed" // for the document
+import (
+	_ "embed"
+)
 
 // APILevel grows by one with each addition to the contract.
 const APILevel = 1

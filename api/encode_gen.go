@@ -2,7 +2,9 @@
 
 package api
 
-import "strconv"
+import (
+	"strconv"
+)
 
 // AppendJSON appends v as a JSON object.
 func (v *Head) AppendJSON(dst []byte) []byte {

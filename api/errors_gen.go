@@ -169,12 +169,7 @@ func (c Code) Message() string {
 // Retryable tells whether the same request may succeed later.
 func (c Code) Retryable() bool {
 	switch c {
-	case
-		CodeInternalError,
-		CodeRateLimited,
-		CodeInternal,
-		CodeUnavailable,
-		CodeDraining:
+	case CodeInternalError, CodeRateLimited, CodeInternal, CodeUnavailable, CodeDraining:
 		return true
 	}
 	return false

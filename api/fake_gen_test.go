@@ -2,7 +2,9 @@
 
 package api
 
-import "context"
+import (
+	"context"
+)
 
 // fake is a Server that keeps the last parameters and gives empty results, or its error.
 type fake struct {

@@ -356,22 +356,23 @@ func (s *scanner) integer(low, high int64) int64 {
 	return n
 }
 
-// parseInt reads digits, at most 18 of them, so nothing overflows.
+// parseInt reads digits, at most 19 of them, so nothing overflows.
 func parseInt(b []byte) (n int64, ok bool) {
 	negative := len(b) > 0 && b[0] == '-'
 	if negative {
 		b = b[1:]
 	}
-	if len(b) == 0 || len(b) > 18 {
+	if len(b) == 0 || len(b) > 19 {
 		return 0, false
 	}
+	var u uint64
 	for _, c := range b {
-		n = n*10 + int64(c-'0')
+		u = u*10 + uint64(c-'0')
 	}
 	if negative {
-		n = -n
+		return -int64(u), u <= 1<<63
 	}
-	return n, true
+	return int64(u), u < 1<<63
 }
 
 func (s *scanner) boolean() bool {

@@ -138,6 +138,20 @@ func (p *page) types() {
 	}
 }
 
+// shown tells whether a type has a place of its own: results that nothing refers to stand with their methods.
 func (p *page) shown(t *ir.Type) bool {
-	return t.Name != "ErrorData" && !slices.ContainsFunc(p.doc.Methods, func(m *ir.Method) bool { return m.Result == t })
+	isResult := slices.ContainsFunc(p.doc.Methods, func(m *ir.Method) bool { return m.Result == t })
+	return t.Name != "ErrorData" && (!isResult || p.referred(t))
+}
+
+func (p *page) referred(t *ir.Type) bool {
+	refers := func(f *ir.Field) bool {
+		u := f.Type
+		for u.Kind == ir.Array {
+			u = u.Items
+		}
+		return u == t
+	}
+	return slices.ContainsFunc(p.doc.Methods, func(m *ir.Method) bool { return slices.ContainsFunc(m.Params, refers) }) ||
+		slices.ContainsFunc(p.doc.Types, func(u *ir.Type) bool { return slices.ContainsFunc(u.Fields, refers) })
 }

@@ -7,21 +7,17 @@ import (
 // Client prints the generated half of the package chatclient. The other half, written by hand, has the type Client
 // with call, handle and NewKey.
 func Client(d *ir.Document) ([]File, error) {
-	return files(d, []source{
+	return files(d, "chatclient", []source{
 		{"calls_gen.go", (*printer).calls},
 		{"handlers_gen.go", (*printer).handlers},
 	})
 }
 
 func (p *printer) calls(d *ir.Document) {
-	p.f("package chatclient\n")
-	p.f("import (\n\"context\"\n\n%q\n)\n", apiPath)
 	for _, m := range requests(d) {
 		p.call(m)
 	}
 }
-
-const apiPath = "github.com/chatd-dev/chatd/api"
 
 func (p *printer) call(m *ir.Method) {
 	name, params := GoName(m.Name), "api."+paramsType(m)
@@ -53,8 +49,6 @@ func (p *printer) call(m *ir.Method) {
 }
 
 func (p *printer) handlers(d *ir.Document) {
-	p.f("package chatclient\n")
-	p.f("import %q\n", apiPath)
 	for _, e := range d.Events {
 		name := GoName(e.Type)
 		p.f("// On%s calls fn for each %s event of the rooms that are followed, in order.", name, e.Type)

@@ -9,8 +9,6 @@ import (
 )
 
 func (p *printer) dispatch(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import (\n\"context\"\n\"encoding/json\"\n\"fmt\"\n)\n")
 	p.f("%s", dispatchTypes)
 	for _, m := range requests(d) {
 		p.dispatcher(m)

@@ -8,8 +8,6 @@ import (
 )
 
 func (p *printer) encoders(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import \"strconv\"\n")
 	for _, t := range d.Types {
 		switch t.Kind {
 		case ir.Object:
@@ -79,7 +77,10 @@ func present(t *ir.Type, value string) string {
 }
 
 // value prints what appends one value.
-func (p *printer) value(t *ir.Type, value string) {
+func (p *printer) value(t *ir.Type, value string) { p.nested(t, value, 0) }
+
+// nested is value within so many loops.
+func (p *printer) nested(t *ir.Type, value string, depth int) {
 	switch t.Kind {
 	case ir.String, ir.Enum:
 		p.f("dst = AppendString(dst, %s)", convert(t, "string", value))
@@ -92,10 +93,10 @@ func (p *printer) value(t *ir.Type, value string) {
 	case ir.Raw:
 		p.f("dst = appendRaw(dst, %s)", value)
 	case ir.Array:
+		i := string(rune('i' + depth))
 		p.f("dst = append(dst, '[')")
-		item := fmt.Sprintf("%s[i]", value)
-		p.f("for i := range %s {\nif i > 0 {\ndst = append(dst, ',')\n}", value)
-		p.value(t.Items, item)
+		p.f("for %s := range %s {\nif %s > 0 {\ndst = append(dst, ',')\n}", i, value, i)
+		p.nested(t.Items, fmt.Sprintf("%s[%s]", value, i), depth+1)
 		p.f("}\ndst = append(dst, ']')")
 	}
 }

@@ -1,10 +1,12 @@
 package gogen
 
-import "github.com/chatd-dev/chatd/internal/rpcgen/ir"
+import (
+	"strings"
+
+	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
+)
 
 func (p *printer) errors(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import (\n\"fmt\"\n\"strconv\"\n\"time\"\n)\n")
 	p.f("// Code is the code of an error.\ntype Code int32\n")
 	p.f("// The codes.\nconst (")
 	for _, e := range d.Errors {
@@ -30,19 +32,17 @@ func (p *printer) errors(d *ir.Document) {
 	}
 	p.f("}\nreturn \"\"\n}\n")
 	p.f("// Retryable tells whether the same request may succeed later.")
-	p.f("func (c Code) Retryable() bool {\nswitch c {\ncase ")
-	first := true
+	var retryable []string
 	for _, e := range d.Errors {
-		if !e.Retryable {
-			continue
+		if e.Retryable {
+			retryable = append(retryable, "Code"+e.Name)
 		}
-		if !first {
-			p.f(",")
-		}
-		first = false
-		p.buf.WriteString("Code" + e.Name)
 	}
-	p.f(":\nreturn true\n}\nreturn false\n}\n")
+	p.f("func (c Code) Retryable() bool {")
+	if len(retryable) > 0 {
+		p.f("switch c {\ncase %s:\nreturn true\n}", strings.Join(retryable, ", "))
+	}
+	p.f("return false\n}\n")
 	ready("errors.go.txt")(p, d)
 	p.closeCodes(d)
 }
@@ -66,8 +66,6 @@ func (p *printer) closeCodes(d *ir.Document) {
 }
 
 func (p *printer) document(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import _ \"embed\" // for the document\n")
 	p.f("// APILevel grows by one with each addition to the contract.\nconst APILevel = %d\n", d.APILevel)
 	p.f("//go:embed openrpc_gen.json\nvar documentJSON []byte\n")
 	p.f("// DocumentJSON is openrpc.json, byte for byte. Not to be changed.")

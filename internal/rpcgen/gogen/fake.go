@@ -4,8 +4,6 @@ import "github.com/chatd-dev/chatd/internal/rpcgen/ir"
 
 // fake prints what the tests of the package api run against, so that they cover a new method or type by themselves.
 func (p *printer) fake(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import \"context\"\n")
 	p.f("// fake is a Server that keeps the last parameters and gives empty results, or its error.")
 	p.f("type fake struct {\ngot interface{ AppendJSON(dst []byte) []byte }\ndenied, err error\n}\n")
 	p.f("func (f *fake) Authorize(context.Context, *Method) error { return f.denied }\n")

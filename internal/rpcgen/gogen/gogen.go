@@ -5,6 +5,8 @@ import (
 	"embed"
 	"fmt"
 	"go/format"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
@@ -24,7 +26,7 @@ type File struct {
 
 // API prints the package api.
 func API(d *ir.Document) ([]File, error) {
-	return files(d, []source{
+	return files(d, "api", []source{
 		{"types_gen.go", (*printer).types},
 		{"methods_gen.go", (*printer).methods},
 		{"errors_gen.go", (*printer).errors},
@@ -52,7 +54,7 @@ func ready(name string) func(*printer, *ir.Document) {
 	}
 }
 
-func files(d *ir.Document, sources []source) ([]File, error) {
+func files(d *ir.Document, pkg string, sources []source) ([]File, error) {
 	var out []File
 	for _, s := range sources {
 		p := &printer{}
@@ -60,14 +62,57 @@ func files(d *ir.Document, sources []source) ([]File, error) {
 		if p.err != nil {
 			return nil, p.err
 		}
-		b, err := format.Source([]byte(Header + p.buf.String()))
+		text := Header + preamble(pkg, p.buf.Bytes()) + p.buf.String()
+		b, err := format.Source([]byte(text))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w\n%s", s.name, err, p.buf.String())
+			return nil, fmt.Errorf("%s: %w\n%s", s.name, err, text)
 		}
 		out = append(out, File{s.name, b})
 	}
 	return out, nil
 }
+
+// imports are the packages that printed code may use, in the order of an import block: others of ours last.
+var imports = []struct{ name, path string }{
+	{"bytes", "bytes"},
+	{"context", "context"},
+	{"json", "encoding/json"},
+	{"fmt", "fmt"},
+	{"bits", "math/bits"},
+	{"strconv", "strconv"},
+	{"strings", "strings"},
+	{"time", "time"},
+	{"unicode", "unicode"},
+	{"utf16", "unicode/utf16"},
+	{"utf8", "unicode/utf8"},
+	{"api", "github.com/chatd-dev/chatd/api"},
+}
+
+// preamble prints the package clause and the imports that body uses.
+func preamble(pkg string, body []byte) string {
+	std, ours := "", ""
+	code := comments.ReplaceAll(body, nil)
+	for _, i := range imports {
+		if !regexp.MustCompile(`\b` + i.name + `\.[A-Z]`).Match(code) {
+			continue
+		}
+		if strings.Contains(i.path, ".") {
+			ours += strconv.Quote(i.path) + "\n"
+		} else {
+			std += strconv.Quote(i.path) + "\n"
+		}
+	}
+	if bytes.Contains(body, []byte("//go:embed ")) {
+		std = "_ \"embed\"\n" + std
+	}
+	text := "package " + pkg + "\n\n"
+	if std+ours != "" {
+		text += "import (\n" + std + "\n" + ours + ")\n\n"
+	}
+	return text
+}
+
+var comments = regexp.MustCompile(`(?m)//.*$`)
 
 // printer collects the text of a file.
 type printer struct {

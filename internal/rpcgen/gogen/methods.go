@@ -9,8 +9,6 @@ import (
 var idempotencies = map[string]string{"natural": "IdempotencyNatural", "key": "IdempotencyKeyed", "none": "IdempotencyNone"}
 
 func (p *printer) methods(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import (\n\"context\"\n\"encoding/json\"\n)\n")
 	p.f("%s", methodTypes)
 	p.f("// Names of the methods that clients call.\nconst (")
 	for _, m := range requests(d) {

@@ -109,7 +109,11 @@ func (p *printer) matcher(t *ir.Type) {
 		case part.min == part.max:
 			p.f("for _, c := range b[%d:%d] {\nif %s {\nreturn false\n}\n}", at, at+part.min, outside(part.ranges))
 		default:
-			p.f("for _, c := range b[%d:] {\nif %s {\nreturn false\n}\n}", at, outside(part.ranges))
+			rest := "b"
+			if at > 0 {
+				rest = fmt.Sprintf("b[%d:]", at)
+			}
+			p.f("for _, c := range %s {\nif %s {\nreturn false\n}\n}", rest, outside(part.ranges))
 		}
 		at += part.min
 	}

@@ -7,8 +7,6 @@ import (
 )
 
 func (p *printer) types(d *ir.Document) {
-	p.f("package api\n")
-	p.f("import (\n\"encoding/json\"\n\"fmt\"\n)\n")
 	results := map[*ir.Type]bool{}
 	for _, m := range requests(d) {
 		results[m.Result] = true
