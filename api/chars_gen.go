@@ -26,12 +26,15 @@ func (s *scanner) chars() []byte {
 		return nil
 	}
 	b, escaped := s.quoted()
-	if text := unfit(b); text != "" {
+	if text := unfit(b); text != "" && !s.lenient {
 		s.refuse(text)
 		return nil
 	}
 	if escaped {
-		return unescape(b)
+		b = unescape(b)
+	}
+	if s.lenient && !utf8.Valid(b) {
+		b = []byte(string([]rune(string(b)))) // each wrong byte becomes U+FFFD
 	}
 	return b
 }

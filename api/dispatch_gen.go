@@ -35,7 +35,7 @@ func dispatchRPCDiscover(ctx context.Context, srv Server, params json.RawMessage
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RPCDiscover(ctx, p)
 	switch {
@@ -52,7 +52,7 @@ func dispatchServerInfo(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.ServerInfo(ctx, p)
 	switch {
@@ -69,7 +69,7 @@ func dispatchServerPing(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.ServerPing(ctx, p)
 	switch {
@@ -86,7 +86,7 @@ func dispatchAuthRegister(ctx context.Context, srv Server, params json.RawMessag
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.AuthRegister(ctx, p)
 	switch {
@@ -103,7 +103,7 @@ func dispatchAuthLogin(ctx context.Context, srv Server, params json.RawMessage, 
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.AuthLogin(ctx, p)
 	switch {
@@ -120,7 +120,7 @@ func dispatchAuthResume(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.AuthResume(ctx, p)
 	switch {
@@ -137,7 +137,7 @@ func dispatchAuthLogout(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.AuthLogout(ctx, p)
 	switch {
@@ -154,7 +154,7 @@ func dispatchAccountGet(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.AccountGet(ctx, p)
 	switch {
@@ -171,7 +171,7 @@ func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessag
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.InviteCreate(ctx, p)
 	switch {
@@ -188,7 +188,7 @@ func dispatchRoomCreate(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomCreate(ctx, p)
 	switch {
@@ -205,7 +205,7 @@ func dispatchRoomGet(ctx context.Context, srv Server, params json.RawMessage, ds
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomGet(ctx, p)
 	switch {
@@ -222,7 +222,7 @@ func dispatchRoomList(ctx context.Context, srv Server, params json.RawMessage, d
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomList(ctx, p)
 	switch {
@@ -239,7 +239,7 @@ func dispatchRoomJoin(ctx context.Context, srv Server, params json.RawMessage, d
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomJoin(ctx, p)
 	switch {
@@ -256,7 +256,7 @@ func dispatchRoomLeave(ctx context.Context, srv Server, params json.RawMessage, 
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomLeave(ctx, p)
 	switch {
@@ -273,7 +273,7 @@ func dispatchMemberList(ctx context.Context, srv Server, params json.RawMessage,
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.MemberList(ctx, p)
 	switch {
@@ -290,7 +290,7 @@ func dispatchMessagePost(ctx context.Context, srv Server, params json.RawMessage
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.MessagePost(ctx, p)
 	switch {
@@ -307,7 +307,7 @@ func dispatchMessageList(ctx context.Context, srv Server, params json.RawMessage
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.MessageList(ctx, p)
 	switch {
@@ -324,7 +324,7 @@ func dispatchRoomHistory(ctx context.Context, srv Server, params json.RawMessage
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.RoomHistory(ctx, p)
 	switch {
@@ -341,7 +341,7 @@ func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, d
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.SyncOpen(ctx, p)
 	switch {
@@ -358,7 +358,7 @@ func dispatchSyncClose(ctx context.Context, srv Server, params json.RawMessage, 
 	s := scanner{data: params}
 	p.scan(&s)
 	if s.fault != nil {
-		return dst, s.fault.error()
+		return dst, s.fault.refusal()
 	}
 	r, err := srv.SyncClose(ctx, p)
 	switch {
@@ -794,6 +794,68 @@ func (v *SyncCloseParams) scan(s *scanner) {
 	}
 }
 
+// isUserID matches ^user_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isUserID(b []byte) bool {
+	if len(b) != 31 {
+		return false
+	}
+	if c := b[0]; c != 'u' {
+		return false
+	}
+	if c := b[1]; c != 's' {
+		return false
+	}
+	if c := b[2]; c != 'e' {
+		return false
+	}
+	if c := b[3]; c != 'r' {
+		return false
+	}
+	if c := b[4]; c != '_' {
+		return false
+	}
+	if c := b[5]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[6:31] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isRoomID matches ^room_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isRoomID(b []byte) bool {
+	if len(b) != 31 {
+		return false
+	}
+	if c := b[0]; c != 'r' {
+		return false
+	}
+	if c := b[1]; c != 'o' {
+		return false
+	}
+	if c := b[2]; c != 'o' {
+		return false
+	}
+	if c := b[3]; c != 'm' {
+		return false
+	}
+	if c := b[4]; c != '_' {
+		return false
+	}
+	if c := b[5]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[6:31] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // isUsername matches ^[a-z0-9][a-z0-9._-]{0,31}$
 func isUsername(b []byte) bool {
 	if len(b) < 1 || len(b) > 32 {
@@ -834,7 +896,27 @@ func scanVisibility(s *scanner) Visibility {
 	case "private":
 		return VisibilityPrivate
 	}
+	if s.lenient {
+		return Visibility(b)
+	}
 	s.refuse("must be public or private")
+	return ""
+}
+
+func scanRole(s *scanner) Role {
+	b := s.chars()
+	switch string(b) {
+	case "owner":
+		return RoleOwner
+	case "moderator":
+		return RoleModerator
+	case "member":
+		return RoleMember
+	}
+	if s.lenient {
+		return Role(b)
+	}
+	s.refuse("must be owner, moderator or member")
 	return ""
 }
 
@@ -845,6 +927,9 @@ func scanTextFormat(s *scanner) TextFormat {
 		return TextFormatPlain
 	case "markdown":
 		return TextFormatMarkdown
+	}
+	if s.lenient {
+		return TextFormat(b)
 	}
 	s.refuse("must be plain or markdown")
 	return ""
@@ -876,6 +961,132 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeMessagePosted
 	}
 	return EventType(b)
+}
+
+var shapeEvent = shape{
+	names:    []string{"room_id", "seq", "type", "at", "sender_id", "sender_name", "data", "idempotency_key"},
+	required: 0b1111111,
+	open:     true,
+}
+
+func (v *Event) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeEvent) {
+		case 0:
+			v.RoomID = RoomID(s.match(0, -1, isRoomID, "^room_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Seq = Seq(s.integer(0, 9007199254740991))
+		case 2:
+			v.Type = scanEventType(s)
+		case 3:
+			v.At = s.timestamp()
+		case 4:
+			v.SenderID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 5:
+			v.SenderName = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 6:
+			v.Data = s.raw()
+		case 7:
+			v.IdempotencyKey = s.match(1, 128, isIdempotencyKey, "^[!-~]{1,128}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomCreated = shape{
+	names:    []string{"name", "title", "topic", "visibility"},
+	required: 0b1001,
+	open:     true,
+}
+
+func (v *RoomCreated) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomCreated) {
+		case 0:
+			v.Name = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 1:
+			v.Title = s.text(1, 128)
+		case 2:
+			v.Topic = s.text(1, 1024)
+		case 3:
+			v.Visibility = scanVisibility(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberJoined = shape{
+	names:    []string{"user_id", "username", "role"},
+	required: 0b111,
+	open:     true,
+}
+
+func (v *MemberJoined) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberJoined) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.Role = scanRole(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberLeft = shape{
+	names:    []string{"user_id", "username"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberLeft) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberLeft) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessagePosted = shape{
+	names:    []string{"msg_no", "text", "format", "reply_to", "data"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MessagePosted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessagePosted) {
+		case 0:
+			v.MsgNo = MsgNo(s.integer(0, 9007199254740991))
+		case 1:
+			v.Text = s.text(0, -1)
+		case 2:
+			v.Format = scanTextFormat(s)
+		case 3:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.ReplyTo = x
+		case 4:
+			v.Data = s.raw()
+		default:
+			return
+		}
+	}
 }
 
 var shapeSyncRoom = shape{

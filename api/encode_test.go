@@ -192,10 +192,13 @@ func TestTimestamp(t *testing.T) {
 		}
 	}
 	var ts Timestamp
+	if err := json.Unmarshal([]byte(`null`), &ts); err != nil || ts != 0 {
+		t.Errorf("null: %s, %v", ts, err)
+	}
 	if err := json.Unmarshal([]byte(`"2026-11-22T10:30:01.0079+01:00"`), &ts); err != nil || ts.String() != "2026-11-22T09:30:01.007Z" {
 		t.Errorf("%s, %v", ts, err)
 	}
-	for _, bad := range []string{`"yesterday"`, `3`, `"2026-11-22"`} {
+	for _, bad := range []string{`"yesterday"`, `3`, `"2026-11-22"`, `"2026-02-30T00:00:00.000Z"`, `"2026-13-01T00:00:00.000Z"`, `"2026-01-00T00:00:00.000Z"`, `"2026-01-01T24:00:00.000Z"`, `"2026-01-01T00:60:00.000Z"`} {
 		if err := json.Unmarshal([]byte(bad), &ts); err == nil {
 			t.Errorf("%s was taken", bad)
 		}

@@ -71,3 +71,49 @@ func agree(t *testing.T, m *Method, params []byte, got any) {
 }
 
 func encode(v any) string { return string(v.(interface{ AppendJSON([]byte) []byte }).AppendJSON(nil)) }
+
+// What a server sends is read as encoding/json reads it, with two differences: names must be spelled as they
+// are, and null is nothing, also for bytes that are kept.
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(posted))
+	f.Add([]byte(`{"seq":1,"seq":2,"at":"2026-11-22T10:30:01+01:00","data":[],"type":"moon.rose","sender_name":"\ud800\u0041\xff","x":{"seq":1}}`))
+	f.Add([]byte(`{"seq":9223372036854775808}`))
+	f.Add([]byte(`{"at":"2026-02-30T00:00:00.000Z"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got Event
+		direct := got.UnmarshalJSON(text)
+		if _, err := got.Payload(); !json.Valid(text) {
+			return // not to panic is enough
+		} else if direct == nil && err == nil && got.Type == EventTypeMessagePosted && len(got.Data) == 0 {
+			t.Fatal("a payload out of nothing")
+		}
+		if strings.Contains(string(text), "null") || misspelt(text) {
+			return
+		}
+		type plain Event
+		var want plain
+		if err := json.Unmarshal(text, &want); (err == nil) != (direct == nil) {
+			t.Fatalf("%s: got %v, want %v", text, direct, err)
+		}
+		got.Raw = nil
+		if direct == nil && !reflect.DeepEqual(got, Event(want)) {
+			t.Fatalf("%s:\ngot  %+v\nwant %+v", text, got, want)
+		}
+	})
+}
+
+// misspelt tells whether a member's name is one of an event's but for its case, which encoding/json takes.
+func misspelt(text []byte) bool {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return false
+	}
+	for name := range members {
+		for _, known := range shapeEvent.names {
+			if name != known && strings.EqualFold(name, known) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"math/bits"
 	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -15,12 +14,13 @@ import (
 // value after it gets a zero one, and each object and array on the way up adds its part of the path.
 // It lives on the stack of Dispatch, so a walk without fault allocates only what it hands out.
 type scanner struct {
-	data  []byte
-	pos   int
-	fault *fault
+	data    []byte
+	pos     int
+	fault   *fault
+	lenient bool // the text comes from a server: only what cannot be read at all is a fault; raw values are parts of data
 }
 
-// fault is why parameters are refused: the path of the parameter, and what is wrong with it.
+// fault is why a text is refused: the path of the value at fault, and what is wrong with it.
 type fault struct{ field, text string }
 
 func (f *fault) within(outer string) {
@@ -30,8 +30,10 @@ func (f *fault) within(outer string) {
 	f.field = outer + f.field
 }
 
-func (f *fault) error() *Error {
-	return Errorf(CodeInvalidParams, "%s: %s", f.field, f.text).WithField(f.field)
+func (f *fault) Error() string { return f.field + ": " + f.text }
+
+func (f *fault) refusal() *Error {
+	return Errorf(CodeInvalidParams, "%s", f.Error()).WithField(f.field)
 }
 
 // refuse notes a fault of the value at hand; the first one stands.
@@ -121,7 +123,9 @@ const (
 // next goes to the next member and gives its index, -1 at the end or after a fault.
 func (s *scanner) next(m *members, h *shape) int {
 	if s.fault != nil {
-		s.fault.within(h.names[m.index])
+		if m.index < len(h.names) {
+			s.fault.within(h.names[m.index])
+		}
 		return -1
 	}
 	if m.state == byPosition {
@@ -189,19 +193,19 @@ func (s *scanner) nextName(m *members, h *shape, first bool) int {
 		s.take(':')
 		i := h.index(name)
 		switch {
-		case i < 0 && h.open:
+		case i < 0 && (h.open || s.lenient):
 			s.skip()
 			continue
 		case i < 0:
 			s.unknown(name, h)
 			return -1
-		case m.seen>>i&1 == 1:
+		case m.seen>>i&1 == 1 && !s.lenient:
 			s.fault = &fault{h.names[i], "is given twice"}
 			return -1
 		}
 		m.index = i
 		m.seen |= 1 << i
-		if h.required>>i&1 == 0 && s.peek() == 'n' {
+		if (h.required>>i&1 == 0 || s.lenient) && s.peek() == 'n' {
 			s.skip()
 			continue
 		}
@@ -229,7 +233,7 @@ func (s *scanner) nextPosition(m *members, h *shape, more bool) int {
 
 // complete ends an object: is all there that must be?
 func (s *scanner) complete(m *members, h *shape) (done bool) {
-	if missing := h.required &^ m.seen; missing != 0 {
+	if missing := h.required &^ m.seen; missing != 0 && !s.lenient {
 		s.fault = &fault{h.names[bits.TrailingZeros64(missing)], "is missing"}
 	}
 	return true
@@ -275,11 +279,11 @@ func (s *scanner) item(l *list) bool {
 	switch {
 	case !more:
 		s.pos++ // the closing bracket
-		if l.n < l.min {
+		if l.n < l.min && !s.lenient {
 			s.refuse("must hold " + bounds(l.min, l.max, "item", "items"))
 		}
 		return false
-	case l.max >= 0 && l.n == l.max:
+	case l.max >= 0 && l.n == l.max && !s.lenient:
 		s.refuse("must hold " + bounds(l.min, l.max, "item", "items"))
 		return false
 	}
@@ -295,7 +299,7 @@ func (s *scanner) text(minLength, maxLength int) string {
 // match reads a string that a pattern describes.
 func (s *scanner) match(minLength, maxLength int, matches func([]byte) bool, pattern string) string {
 	b := s.measured(minLength, maxLength)
-	if s.fault == nil && !matches(b) {
+	if s.fault == nil && !s.lenient && !matches(b) {
 		s.refuse("must match " + pattern)
 	}
 	return string(b)
@@ -304,7 +308,7 @@ func (s *scanner) match(minLength, maxLength int, matches func([]byte) bool, pat
 func (s *scanner) measured(minLength, maxLength int) []byte {
 	b := s.chars()
 	// A code point takes a byte at least and four at most: most lengths need no counting.
-	if s.fault == nil && (len(b) < 4*minLength || maxLength >= 0 && len(b) > maxLength) {
+	if s.fault == nil && !s.lenient && (len(b) < 4*minLength || maxLength >= 0 && len(b) > maxLength) {
 		if n := utf8.RuneCount(b); n < minLength || maxLength >= 0 && n > maxLength {
 			s.refuse("must be " + bounds(minLength, maxLength, "character", "characters") + " long")
 		}
@@ -349,7 +353,7 @@ func (s *scanner) integer(low, high int64) int64 {
 		}
 	}
 	n, ok := parseInt(s.data[start:s.pos])
-	if !ok || n < low || n > high {
+	if !ok || (n < low || n > high) && !s.lenient {
 		s.refuse("must be between " + strconv.FormatInt(low, 10) + " and " + strconv.FormatInt(high, 10))
 		return 0
 	}
@@ -393,22 +397,25 @@ func (s *scanner) timestamp() Timestamp {
 	if s.fault != nil {
 		return 0
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(b))
-	if err != nil {
+	t, ok := parseTime(b)
+	if !ok {
 		s.refuse("must be a time as in RFC 3339")
 	}
-	return TimestampOf(at)
+	return t
 }
 
 // raw reads an object and keeps its bytes.
 func (s *scanner) raw() json.RawMessage {
-	if s.peek() != '{' {
+	if s.peek() != '{' && !s.lenient {
 		s.mistyped("an object")
 		return nil
 	}
 	start := s.pos
 	s.skip()
-	b := s.data[start:s.pos]
+	b := s.data[start:s.pos:s.pos]
+	if s.lenient {
+		return b
+	}
 	if text := unfit(b); text != "" {
 		s.refuse(text)
 		return nil

@@ -86,16 +86,49 @@ func (t Timestamp) MarshalJSON() ([]byte, error) { return t.AppendJSON(nil), nil
 
 // UnmarshalJSON takes RFC 3339 text in any zone; what is finer than a millisecond is cut off.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
-	at, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	at, ok := parseTime([]byte(s))
+	if !ok {
 		return fmt.Errorf("api: time %q is not RFC 3339", s)
 	}
-	*t = TimestampOf(at)
+	*t = at
 	return nil
+}
+
+// parseTime reads RFC 3339 text; what chatd itself writes it reads without the help of a layout.
+func parseTime(b []byte) (Timestamp, bool) {
+	const form = "0000-00-00T00:00:00.000Z"
+	if len(b) != len(form) {
+		return parseAnyTime(b)
+	}
+	for i, c := range b {
+		if digit := form[i] == '0'; digit && (c < '0' || c > '9') || !digit && c != form[i] {
+			return parseAnyTime(b)
+		}
+	}
+	n := func(i, j int) (n int) {
+		for _, c := range b[i:j] {
+			n = n*10 + int(c-'0')
+		}
+		return n
+	}
+	month, day, hour, minute, second := n(5, 7), n(8, 10), n(11, 13), n(14, 16), n(17, 19)
+	at := time.Date(n(0, 4), time.Month(month), day, hour, minute, second, n(20, 23)*int(time.Millisecond), time.UTC)
+	if month < 1 || month > 12 || at.Day() != day || hour > 23 || minute > 59 || second > 59 {
+		return parseAnyTime(b)
+	}
+	return TimestampOf(at), true
+}
+
+func parseAnyTime(b []byte) (Timestamp, bool) {
+	at, err := time.Parse(time.RFC3339Nano, string(b))
+	return TimestampOf(at), err == nil
 }
 
 func (t Timestamp) appendText(dst []byte) []byte {

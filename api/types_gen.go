@@ -3,6 +3,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -649,22 +650,32 @@ func (*MessagePosted) EventType() EventType { return EventTypeMessagePosted }
 func (*MessagePosted) eventPayload() {}
 
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
+// The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
+	s := scanner{data: v.Data, lenient: true}
 	var p EventPayload
 	switch v.Type {
 	case EventTypeRoomCreated:
-		p = new(RoomCreated)
+		x := new(RoomCreated)
+		x.scan(&s)
+		p = x
 	case EventTypeMemberJoined:
-		p = new(MemberJoined)
+		x := new(MemberJoined)
+		x.scan(&s)
+		p = x
 	case EventTypeMemberLeft:
-		p = new(MemberLeft)
+		x := new(MemberLeft)
+		x.scan(&s)
+		p = x
 	case EventTypeMessagePosted:
-		p = new(MessagePosted)
+		x := new(MessagePosted)
+		x.scan(&s)
+		p = x
 	default:
 		return &UnknownEvent{Type: v.Type, Raw: v.Data}, nil
 	}
-	if err := json.Unmarshal(v.Data, p); err != nil {
-		return nil, fmt.Errorf("api: data of %s: %w", v.Type, err)
+	if s.fault != nil {
+		return nil, fmt.Errorf("api: data of %s: %w", v.Type, s.fault)
 	}
 	return p, nil
 }
@@ -672,14 +683,18 @@ func (v *Event) Payload() (EventPayload, error) {
 // MarshalJSON gives Raw if it is set.
 func (v Event) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 
-// UnmarshalJSON keeps a copy of the bytes in Raw.
+// UnmarshalJSON keeps a copy of the bytes in Raw; other members that are kept as bytes are parts of it.
 func (v *Event) UnmarshalJSON(data []byte) error {
-	type plain Event
-	var r plain
-	if err := json.Unmarshal(data, &r); err != nil {
-		return err
+	if string(data) == "null" {
+		return nil
 	}
-	r.Raw = append(json.RawMessage(nil), data...)
-	*v = Event(r)
+	raw := bytes.Clone(data)
+	s := scanner{data: raw, lenient: true}
+	*v = Event{}
+	v.scan(&s)
+	if s.fault != nil {
+		return fmt.Errorf("api: event: %w", s.fault)
+	}
+	v.Raw = raw
 	return nil
 }

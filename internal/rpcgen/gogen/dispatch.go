@@ -17,9 +17,12 @@ func (p *printer) dispatch(d *ir.Document) {
 		p.shape(variableOf("shape", m.Name), m.Name, m.Params, false)
 		p.decoder(paramsType(m), variableOf("shape", m.Name), m.Params)
 	}
-	inputs := d.Inputs()
+	read := d.Inputs()
+	for t := range d.Records() {
+		read[t] = true
+	}
 	for _, t := range d.Types {
-		if !inputs[t] {
+		if !read[t] {
 			continue
 		}
 		switch t.Kind {
@@ -69,7 +72,7 @@ func (p *printer) dispatcher(m *ir.Method) {
 	p.f("p := new(%s)", paramsType(m))
 	p.f("s := scanner{data: params}")
 	p.f("p.scan(&s)")
-	p.f("if s.fault != nil {\nreturn dst, s.fault.error()\n}")
+	p.f("if s.fault != nil {\nreturn dst, s.fault.refusal()\n}")
 	p.f("r, err := srv.%s(ctx, p)", GoName(m.Name))
 	p.f("switch {\ncase err != nil:\nreturn dst, err")
 	p.f("case r == nil:\nreturn dst, fmt.Errorf(\"api: %%s gave neither result nor error\", %s)\n}", constName(m))
@@ -211,6 +214,7 @@ func (p *printer) enumDecoder(t *ir.Type) {
 		p.f("return %s(b)\n}\n", t.Name)
 		return
 	}
+	p.f("if s.lenient {\nreturn %s(b)\n}", t.Name)
 	p.f("s.refuse(%q)\nreturn \"\"\n}\n", "must be "+orList(t.Values))
 }
 

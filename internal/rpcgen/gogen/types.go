@@ -2,6 +2,7 @@ package gogen
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/chatd-dev/chatd/internal/rpcgen/ir"
 )
@@ -124,19 +125,23 @@ func (p *printer) events(d *ir.Document) {
 		p.f("func (*%s) eventPayload() {}\n", e.Data.Name)
 	}
 	p.f("// Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.")
+	p.f("// The payload shares memory with Data, which must be valid JSON.")
 	p.f("func (v *%s) Payload() (EventPayload, error) {", rec.Name)
-	p.f("var p EventPayload\nswitch v.Type {")
+	p.f("s := scanner{data: v.Data, lenient: true}\nvar p EventPayload\nswitch v.Type {")
 	for _, e := range d.Events {
-		p.f("case EventType%s:\np = new(%s)", GoName(e.Type), e.Data.Name)
+		p.f("case EventType%s:\nx := new(%s)\nx.scan(&s)\np = x", GoName(e.Type), e.Data.Name)
 	}
 	p.f("default:\nreturn &UnknownEvent{Type: v.Type, Raw: v.Data}, nil\n}")
-	p.f("if err := json.Unmarshal(v.Data, p); err != nil {\nreturn nil, fmt.Errorf(\"api: data of %%s: %%w\", v.Type, err)\n}")
+	p.f("if s.fault != nil {\nreturn nil, fmt.Errorf(\"api: data of %%s: %%w\", v.Type, s.fault)\n}")
 	p.f("return p, nil\n}\n")
 	p.f("// MarshalJSON gives Raw if it is set.")
 	p.f("func (v %s) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }\n", rec.Name)
-	p.f("// UnmarshalJSON keeps a copy of the bytes in Raw.")
+	p.f("// UnmarshalJSON keeps a copy of the bytes in Raw; other members that are kept as bytes are parts of it.")
 	p.f("func (v *%s) UnmarshalJSON(data []byte) error {", rec.Name)
-	p.f("type plain %s\nvar r plain", rec.Name)
-	p.f("if err := json.Unmarshal(data, &r); err != nil {\nreturn err\n}")
-	p.f("r.Raw = append(json.RawMessage(nil), data...)\n*v = %s(r)\nreturn nil\n}\n", rec.Name)
+	p.f("if string(data) == \"null\" {\nreturn nil\n}")
+	p.f("raw := bytes.Clone(data)")
+	p.f("s := scanner{data: raw, lenient: true}")
+	p.f("*v = %s{}\nv.scan(&s)", rec.Name)
+	p.f("if s.fault != nil {\nreturn fmt.Errorf(\"api: %s: %%w\", s.fault)\n}", strings.ToLower(rec.Name))
+	p.f("v.Raw = raw\nreturn nil\n}\n")
 }

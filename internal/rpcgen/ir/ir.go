@@ -135,27 +135,41 @@ func (d *Document) Type(name string) *Type {
 	return nil
 }
 
-// Inputs are the types that clients send: those reachable from the params of client methods, each once.
+// Inputs are the types that clients send: those reachable from the params of client methods.
 func (d *Document) Inputs() map[*Type]bool {
 	seen := map[*Type]bool{}
-	var visit func(t *Type)
-	visit = func(t *Type) {
-		if t == nil || seen[t] {
-			return
-		}
-		seen[t] = true
-		visit(t.Items)
-		visit(t.List)
-		for _, f := range t.Fields {
-			visit(f.Type)
-		}
-	}
 	for _, m := range d.Methods {
 		if !m.FromServer {
 			for _, f := range m.Params {
-				visit(f.Type)
+				reach(f.Type, seen)
 			}
 		}
 	}
 	return seen
+}
+
+// Records are the types of which events are made: those reachable from records and from the data of events.
+func (d *Document) Records() map[*Type]bool {
+	seen := map[*Type]bool{}
+	for _, t := range d.Types {
+		if t.Record {
+			reach(t, seen)
+		}
+	}
+	for _, e := range d.Events {
+		reach(e.Data, seen)
+	}
+	return seen
+}
+
+func reach(t *Type, seen map[*Type]bool) {
+	if t == nil || seen[t] {
+		return
+	}
+	seen[t] = true
+	reach(t.Items, seen)
+	reach(t.List, seen)
+	for _, f := range t.Fields {
+		reach(f.Type, seen)
+	}
 }
