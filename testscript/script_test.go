@@ -5,6 +5,7 @@ package testscript
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -76,7 +77,11 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	env.Setenv("TERM", "xterm")
-	return nil
+	passwords, err := filepath.Glob(filepath.Join(env.WorkDir, "*.pw")) // txtar knows no modes
+	for _, name := range passwords {
+		err = errors.Join(err, os.Chmod(name, 0o600))
+	}
+	return err
 }
 
 type worldKey struct{}

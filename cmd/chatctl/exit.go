@@ -92,13 +92,28 @@ func aboutRoom(room string, err error) error {
 		return nil
 	}
 	e := &aboutError{what: fmt.Sprintf("room %q", room), err: err}
-	switch {
-	case errors.Is(err, api.ErrNotFound):
-		e.hint = "chatctl room ls"
-	case errors.Is(err, api.ErrPermissionDenied):
-		e.hint = "chatctl room join " + room
+	var rpcErr *api.Error
+	if !errors.As(err, &rpcErr) || !strings.HasPrefix(rpcErr.Data.Field, "room") {
+		return e
+	}
+	switch rpcErr.Code {
+	case api.CodeNotFound:
+		e.err, e.hint = reword(err, "not found"), "chatctl room ls"
+	case api.CodePermissionDenied:
+		e.err, e.hint = reword(err, "you are not a member"), "chatctl room join "+room
 	}
 	return e
+}
+
+// reword is the server's answer in words that fit what the person did; code and details stay.
+func reword(err error, message string) error {
+	var rpcErr *api.Error
+	if !errors.As(err, &rpcErr) {
+		return err
+	}
+	better := *rpcErr
+	better.Message, better.Data.Field = message, ""
+	return &better
 }
 
 // exitOf maps an error to how the program ends.

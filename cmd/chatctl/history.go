@@ -164,7 +164,7 @@ func (c *cli) head(ctx context.Context, client *chatclient.Client, room string) 
 		return 0, err
 	}
 	if res.Room.Role == "" {
-		return 0, api.Errorf(api.CodePermissionDenied, "you are not a member")
+		return 0, api.Errorf(api.CodePermissionDenied, "not a member").WithField("room")
 	}
 	return res.Room.Head.Seq, nil
 }

@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, c *cli) int {
 // killedError is the cause of a context that a signal other than Ctrl-C ended.
 type killedError struct{ sig os.Signal }
 
-func (e *killedError) Error() string { return "ended by " + e.sig.String() }
+func (e *killedError) Error() string { return "ended: " + e.sig.String() }
 
 // exit is what a shell reports of a program that the signal killed.
 func (e *killedError) exit() int {

@@ -154,8 +154,9 @@ func TestComplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{aboutRoom("lobbby", api.ErrNotFound), `chatctl: room "lobbby": not found; try: chatctl room ls`},
-		{aboutRoom("ops", api.ErrPermissionDenied), `chatctl: room "ops": permission denied; try: chatctl room join ops`},
+		{aboutRoom("lobbby", api.Errorf(api.CodeNotFound, "no such room").WithField("room")), `chatctl: room "lobbby": not found; try: chatctl room ls`},
+		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "").WithField("room")), `chatctl: room "ops": you are not a member; try: chatctl room join ops`},
+		{aboutRoom("ops", api.Errorf(api.CodeNotFound, "no such message").WithField("reply_to")), `chatctl: room "ops": reply_to: no such message`},
 		{api.ErrUnauthenticated, "chatctl: sign in first; try: chatctl login"},
 		{retry, "chatctl: too many requests; wait 3s"},
 		{api.Errorf(api.CodeInvalidParams, "must match the pattern").WithField("name"), "chatctl: name: must match the pattern"},

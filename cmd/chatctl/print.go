@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"reflect"
 	"sync"
 
 	"golang.org/x/term"
@@ -44,9 +45,12 @@ func (p *printer) printf(format string, args ...any) {
 			args[i] = termsafe.Line(v.Error())
 		case fmt.Stringer:
 			args[i] = termsafe.Line(v.String())
-		case int, int64, bool:
 		default:
-			args[i] = termsafe.Line(fmt.Sprint(v))
+			switch reflect.ValueOf(a).Kind() {
+			case reflect.Bool, reflect.Int, reflect.Int64:
+			default:
+				args[i] = termsafe.Line(fmt.Sprint(v))
+			}
 		}
 	}
 	p.raw(fmt.Sprintf(format, args...))

@@ -111,7 +111,7 @@ func (c *cli) serverInfo(ctx context.Context) (*api.ServerInfoResult, error) {
 func refusedRegistration(username string, err error) error {
 	e := &aboutError{what: fmt.Sprintf("user %q", username), err: err}
 	if isCode(err, api.CodeAlreadyExists) {
-		e.err = sameCode(err, "the name is taken")
+		e.err = reword(err, "the name is taken")
 		e.hint = "chatctl login " + username + " if it is yours, or another name"
 	}
 	return e
@@ -121,15 +121,4 @@ func refusedRegistration(username string, err error) error {
 func isCode(err error, code api.Code) bool {
 	var rpcErr *api.Error
 	return errors.As(err, &rpcErr) && rpcErr.Code == code
-}
-
-// sameCode is err in better words.
-func sameCode(err error, message string) error {
-	var rpcErr *api.Error
-	if !errors.As(err, &rpcErr) {
-		return err
-	}
-	better := *rpcErr
-	better.Message = message
-	return &better
 }

@@ -50,7 +50,7 @@ func TestRender(t *testing.T) {
 func TestPrinterMakesArgumentsHarmless(t *testing.T) {
 	var b bytes.Buffer
 	p := newPrinter(&b)
-	p.printf("%s %d %v\n", "a\x1b[31m\nb", 3, api.Errorf(api.CodeNotFound, "\u202ex"))
+	p.printf("%s %d %v\n", "a\x1b[31m\nb", api.Seq(3), api.Errorf(api.CodeNotFound, "\u202ex"))
 	p.printf("%s\n", ours("\x1b[1mours\x1b[0m"))
 	if err := p.Flush(); err != nil {
 		t.Fatal(err)

@@ -106,7 +106,7 @@ func newRoomCreate(c *cli) *cobra.Command {
 				res, err := client.RoomCreate(ctx, params)
 				if isCode(err, api.CodeAlreadyExists) {
 					return &aboutError{
-						what: fmt.Sprintf("room %q", params.Name), err: sameCode(err, "the name is taken"), hint: "chatctl room join " + params.Name,
+						what: fmt.Sprintf("room %q", params.Name), err: reword(err, "the name is taken"), hint: "chatctl room join " + params.Name,
 					}
 				}
 				if err != nil {

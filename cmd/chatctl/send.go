@@ -91,7 +91,7 @@ func (s *send) run(ctx context.Context) error {
 		defer in.Close()
 		text = in
 	}
-	client, err := s.dial(ctx, needUser, &chatclient.Options{OnState: s.state})
+	client, err := s.dial(ctx, needUser, &chatclient.Options{OnState: s.stateTeller()})
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (t *tail) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	client, err := t.dial(ctx, needUser, &chatclient.Options{OnState: t.state})
+	client, err := t.dial(ctx, needUser, &chatclient.Options{OnState: t.stateTeller()})
 	if err != nil {
 		return err
 	}
@@ -198,10 +198,15 @@ func (c *cli) warn(format string, args ...any) {
 	_ = c.talk.Flush() // if stderr is gone there is nobody to tell
 }
 
-// state says once that the connection is lost, however many attempts it takes to come back.
-func (c *cli) state(s chatclient.State) {
-	if s.Kind == chatclient.StateReconnecting && s.Attempt == 0 {
-		c.note("connection lost; coming back by itself")
+// stateTeller is an OnState that says once that the connection is lost, however many attempts it
+// takes to come back.
+func (c *cli) stateTeller() func(chatclient.State) {
+	away := false // the SDK calls one at a time
+	return func(s chatclient.State) {
+		if s.Kind == chatclient.StateReconnecting && !away {
+			c.note("connection lost; coming back by itself")
+		}
+		away = s.Kind == chatclient.StateReconnecting
 	}
 }
 
