@@ -36,6 +36,7 @@ func API(d *ir.Document) ([]File, error) {
 		{"fake_gen_test.go", (*printer).fake},
 		{"text_gen.go", ready("text.go.txt")},
 		{"scan_gen.go", ready("scan.go.txt")},
+		{"values_gen.go", ready("values.go.txt")},
 		{"chars_gen.go", ready("chars.go.txt")},
 	})
 }
