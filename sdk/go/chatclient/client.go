@@ -78,7 +78,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	c.Close()
+	_ = c.Close()
 	return err
 }
 
@@ -126,7 +126,7 @@ func (l *link) goodbye() {
 	if conn == nil {
 		return
 	}
-	timer := time.AfterFunc(time.Second, func() { conn.wire.Close() })
+	timer := time.AfterFunc(time.Second, func() { _ = conn.wire.Close() })
 	defer timer.Stop()
 	conn.ws.Close(websocket.StatusNormalClosure, "")
 }

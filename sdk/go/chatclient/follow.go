@@ -92,14 +92,14 @@ func (c *Client) Follow(ctx context.Context, o *FollowOptions) (*Subscription, e
 	select {
 	case <-s.started:
 	case <-ctx.Done():
-		s.Close()
+		_ = s.Close()
 		return nil, &ConnectionError{MayHaveBeenSent: true, Err: ctx.Err()}
 	}
 	s.mu.Lock()
 	err := s.err
 	s.mu.Unlock()
 	if err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	return s, nil

@@ -66,6 +66,9 @@ func (l *link) set(conn *conn, err error) {
 	if l.err != nil {
 		return
 	}
+	if conn != nil && conn.closingParams() != nil {
+		conn = nil // it was retired before it was in use
+	}
 	l.conn, l.err = conn, err
 	close(l.changed)
 	l.changed = make(chan struct{})
