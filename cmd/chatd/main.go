@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/chatd-dev/chatd/cmd/chatd/config"
 )
@@ -28,12 +29,15 @@ type process struct {
 	stderr  io.Writer
 	// signals brings SIGHUP, SIGINT and SIGTERM. 4 deep: an impatient operator's second one must not be lost.
 	signals <-chan os.Signal
+	// attended tells whether somebody sits at a terminal that shows stderr; nil means nobody does.
+	attended func() bool
 }
 
 func main() {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	p := &process{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals}
+	p.attended = func() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 	os.Exit(p.main(os.Args[1:]))
 }
 
@@ -77,7 +81,8 @@ With nothing given it listens on 127.0.0.1:8080 and keeps everything in ./chatd-
 Every setting: chatd config init. What holds, and why: chatd config show --origin.
 
 Signals: SIGTERM and SIGINT finish what is under way and end (twice: at once);
-SIGHUP reads the configuration and the certificate anew.
+SIGHUP reads the configuration and the certificate anew, unless its terminal was closed:
+then it is SIGTERM.
 Exit status: 0 ended as asked, 1 could not run or not go on, 2 wrong command line or configuration.`,
 		Example: `  chatd
   chatd --listen :8443 --tls-cert cert.pem --tls-key key.pem --data /var/lib/chatd

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -337,6 +338,25 @@ func TestHangupReloads(t *testing.T) {
 	r.stderr.wait(t, "msg=reloaded log_level=DEBUG")
 	if status := r.stop(); status != exitOK {
 		t.Errorf("exit status %d", status)
+	}
+}
+
+func TestClosedTerminalEndsTheServer(t *testing.T) {
+	var open atomic.Bool
+	open.Store(true)
+	signals := make(chan os.Signal, 1)
+	out := newLines()
+	p := &process{stdout: out, stderr: out, signals: signals, attended: open.Load}
+	cfg := parse(t, "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	ended := make(chan error, 1)
+	go func() { ended <- p.run(t.Context(), cfg, func() (*config.Config, error) { return cfg, nil }) }() // ends with the second signal
+	out.wait(t, "next  ")
+	signals <- syscall.SIGHUP
+	out.wait(t, "msg=reloaded")
+	open.Store(false)
+	signals <- syscall.SIGHUP
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

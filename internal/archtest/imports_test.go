@@ -49,7 +49,7 @@ var outside = []struct {
 	{"store", []string{"modernc.org/sqlite", "github.com/pressly/goose", "golang.org/x/sys", "github.com/google/uuid", "github.com/google/go-cmp", "pgregory.net/rapid"}, "SQL stops here; the suite is a test"},
 	{"rpcserver", []string{"github.com/sourcegraph/jsonrpc2", "github.com/coder/websocket", "golang.org/x/time", "golang.org/x/sys"}, "JSON-RPC and sockets stop here"},
 	{"sdk/go", []string{"github.com/sourcegraph/jsonrpc2", "github.com/coder/websocket"}, "what users of the SDK have to take along is kept small"},
-	{"cmd/chatd", []string{"github.com/spf13", "github.com/prometheus/client_golang", "github.com/go-viper/mapstructure", "go.yaml.in/yaml", "golang.org/x/sys"}, "viper is known in cmd/ only"},
+	{"cmd/chatd", []string{"github.com/spf13", "github.com/prometheus/client_golang", "github.com/go-viper/mapstructure", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/sys"}, "viper is known in cmd/ only"},
 	{"cmd/chatctl", []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "golang.org/x/sys"}, "viper would be more than a client needs"},
 	{"internal/termsafe", []string{"github.com/charmbracelet/x/ansi", "golang.org/x/text"}, ""},
 	{"internal/rpcgen", nil, "go generate needs Go alone"},

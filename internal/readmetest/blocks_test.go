@@ -56,6 +56,7 @@ var volatilePatterns = []string{
 	`\b\d+(?:\.\d+)? ?(?:µs|ms|s)\b`,
 	`/\S*/chatd-data`,
 	`chatd \d+\.\d+\.\d+\S*`,
+	`chatd\.yaml:\d+`,
 }
 
 var volatile = regexp.MustCompile(strings.Join(volatilePatterns, "|"))

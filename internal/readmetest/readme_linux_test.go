@@ -28,6 +28,10 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.line = 0
+	server := s.terminals["server"]
+	server.typeText("\x03")
+	s.expect(server, regexp.MustCompile(`msg=ended\n`), "the server's end after Ctrl-C")
 }
 
 // stage is where the README is played: a directory, an address that is free, the programs.
@@ -86,7 +90,7 @@ func goEnv(t *testing.T, name string) string {
 }
 
 // stand-ins for what the README has to say to somebody who stands in the repository.
-var standIns = strings.NewReplacer("go run ./cmd/chatd", "chatd", "go build -o bin/ ./cmd/...", "true", "PATH=$PWD/bin:$PATH", "true", "go run ./hello.go", `cp hello.go "$REPO/hello_readme.go"`)
+var standIns = strings.NewReplacer("go run ./cmd/chatd", "chatd", "go build -o bin/ ./cmd/...", "true", "PATH=$PWD/bin:$PATH", "true", "go run ./hello.go", `go run -C "$REPO" "$PWD/hello.go"`)
 
 var (
 	asksSecret = regexp.MustCompile(`(Password|Again|password).*:$`)
@@ -109,18 +113,25 @@ func (s *stage) play(b block) {
 		case line == "^C":
 			tm.typeText("\x03")
 		case isCommand:
-			tm.expect(ready, "the shell's prompt before: "+line)
+			s.expect(tm, ready, "the shell's prompt before: "+line)
 			tm.typeText(strings.ReplaceAll(standIns.Replace(command), "127.0.0.1:8080", s.addr) + "\n")
-			tm.expect(regexp.MustCompile(`\n`), "the echo of: "+line)
+			s.expect(tm, regexp.MustCompile(`\n`), "the echo of: "+line)
 		case isInput:
 			tm.typeText(input + "\n")
 		case strings.TrimSpace(line) == "":
 		default:
-			tm.expect(s.pattern(line), line)
+			s.expect(tm, s.pattern(line), line)
 			if asksSecret.MatchString(line) {
 				tm.typeText(secrets[b.name] + "\n")
 			}
 		}
+	}
+}
+
+func (s *stage) expect(tm *terminal, re *regexp.Regexp, what string) {
+	s.t.Helper()
+	if shown, ok := tm.expect(re); !ok {
+		s.t.Fatalf("README.md:%d: terminal %s never shows\n%s\nit shows\n%s", s.line, tm.name, what, shown)
 	}
 }
 
