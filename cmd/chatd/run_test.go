@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -434,4 +435,48 @@ func TestConnectionsFitTheOpenFiles(t *testing.T) {
 	if got := maxConnections(cfg, logger); int64(got) != int64(limit.Cur)-spareFiles {
 		t.Errorf("got %d of %d files", got, limit.Cur)
 	}
+}
+
+// A call whose body never ends holds the drain up.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir)
+	url := r.url()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	r.signals <- syscall.SIGTERM
+	r.stderr.wait(t, "going down")
+	for status := 0; status != http.StatusServiceUnavailable; { // soon after the log says so
+		status, _ = get(t, url+"/readyz")
+	}
+	r.signals <- syscall.SIGTERM
+	if status := r.ended(); status != exitError {
+		t.Errorf("exit status %d", status)
+	}
+	r.stderr.wait(t, "chatd: second signal (terminated): ended at once")
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	r := startWith(t, t.TempDir(), []string{"CHATD_DRAIN_TIMEOUT=50ms"})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	r.signals <- syscall.SIGTERM
+	if status := r.ended(); status != exitOK {
+		t.Errorf("exit status %d", status)
+	}
+	r.stderr.wait(t, `msg="not everything was finished in time"`)
 }
