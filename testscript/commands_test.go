@@ -47,15 +47,8 @@ func waitForLine(ts *testscript.TestScript, neg bool, args []string) {
 		n, err = strconv.Atoi(args[2])
 		ts.Check(err)
 	}
-	defer func() {
-		if ts.Getenv("SHOW") != "" {
-			ts.Logf("%s:\n%s", args[0], readFrom(ts, args[0], 0))
-		}
-	}()
-	last := ""
 	until(ts, args[0]+" has "+strconv.Itoa(n)+" × "+args[1]+"\n"+tailOf(ts, args[0]), func() bool {
-		last = readFrom(ts, args[0], 0)
-		return len(re.FindAllStringIndex(last, n)) >= n
+		return len(re.FindAllStringIndex(readFrom(ts, args[0], 0), n)) >= n
 	})
 }
 

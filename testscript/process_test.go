@@ -5,8 +5,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -34,19 +34,9 @@ var inherited = []string{
 // startProcess runs args with stdout and stderr going to the end of files in the script's folder.
 func startProcess(ts *testscript.TestScript, stdout, stderr string, args ...string) *process {
 	p := &process{done: make(chan struct{})}
-	name := args[0]
-	if found := bin + string(os.PathSeparator) + name; !strings.ContainsRune(name, os.PathSeparator) {
-		if _, err := os.Stat(found); err == nil {
-			name = found
-		}
-	}
-	p.cmd = exec.Command(name, args[1:]...)
+	p.cmd = exec.Command(programPath(args[0]), args[1:]...)
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, key := range inherited {
-		if v := ts.Getenv(key); v != "" {
-			p.cmd.Env = append(p.cmd.Env, key+"="+v)
-		}
-	}
+	p.cmd.Env = environment(ts)
 	open := func(name string) *os.File {
 		f, err := os.OpenFile(ts.MkAbs(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		ts.Check(err)
@@ -70,6 +60,26 @@ func startProcess(ts *testscript.TestScript, stdout, stderr string, args ...stri
 		close(p.done)
 	}()
 	return p
+}
+
+// programPath prefers the binaries under test.
+func programPath(name string) string {
+	if path := filepath.Join(bin, name); filepath.Base(name) == name {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return name
+}
+
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, key := range inherited {
+		if v := ts.Getenv(key); v != "" {
+			env = append(env, key+"="+v)
+		}
+	}
+	return env
 }
 
 func (p *process) kill() {

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"chatd-start":   chatdStart,
 			"chatd-kill":    chatdKill,
 			"run":           runInBackground,
+			"run-tty":       runOnTerminal,
 			"type":          typeLine,
 			"eof":           endInput,
 			"signal":        signalProcess,
@@ -77,6 +78,8 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	env.Setenv("TERM", "xterm")
+	env.Setenv("EOT", "\x04")                                           // Ctrl-D
+	env.Setenv("ETX", "\x03")                                           // Ctrl-C
 	passwords, err := filepath.Glob(filepath.Join(env.WorkDir, "*.pw")) // txtar knows no modes
 	for _, name := range passwords {
 		err = errors.Join(err, os.Chmod(name, 0o600))

@@ -64,7 +64,7 @@ func chatdStart(ts *testscript.TestScript, neg bool, args []string) {
 	url := "http://" + s.addr
 	until(ts, "chatd is ready", func() bool { return isReady(url) })
 	ts.Setenv("CHATCTL_SERVER", url)
-	ts.Setenv("CHATD_ADDR", s.addr)
+	ts.Setenv("ADDR", s.addr)
 }
 
 func isReady(url string) bool {

@@ -39,7 +39,7 @@ Parameters that hold a password, token or invitation are taken from stdin only.`
 			if list {
 				return c.listMethods(cmd.Context())
 			}
-			params, err := c.callParams(args)
+			params, err := c.callParams(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ func callHint(err error) string {
 }
 
 // callParams reads the parameters; nil if there are none.
-func (c *cli) callParams(args []string) (json.RawMessage, error) {
+func (c *cli) callParams(ctx context.Context, args []string) (json.RawMessage, error) {
 	if len(args) < 2 {
 		return nil, nil
 	}
@@ -73,7 +73,7 @@ func (c *cli) callParams(args []string) (json.RawMessage, error) {
 	switch {
 	case args[1] == "-":
 		var err error
-		if raw, err = io.ReadAll(io.LimitReader(c.in, maxCallBytes)); err != nil {
+		if raw, err = io.ReadAll(io.LimitReader(c.input(ctx), maxCallBytes)); err != nil {
 			return nil, fmt.Errorf("reading stdin: %w", err)
 		}
 	case takesSecret(args[0]):

@@ -65,7 +65,10 @@ type chat struct {
 	mine map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
 	said api.Seq         // guarded by mu: the highest number of what was said here
 
-	shown api.Seq // owned by run: the number of the last event
+	// Owned by run.
+
+	shown    api.Seq // the number of the last event
+	caughtUp bool    // the history has been shown
 }
 
 var (
@@ -222,7 +225,7 @@ func (h *chat) drain(ctx context.Context, news <-chan chatclient.Notification) e
 func (h *chat) allShown() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.shown >= h.said
+	return h.caughtUp && h.shown >= h.said
 }
 
 // hearOne shows a notification.
@@ -233,6 +236,8 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		if !h.isEcho(n.Event) {
 			h.show(h.render, n.Event)
 		}
+	case *chatclient.CaughtUp:
+		h.caughtUp = true
 	case *chatclient.Signal:
 		if !h.json && !h.quiet && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
 			h.out.raw(h.render.presence(n.RoomSignalParams))

@@ -38,14 +38,14 @@ func addPasswordFlags(cmd *cobra.Command, from *passwordFlags) {
 }
 
 func (c *cli) login(ctx context.Context, args []string, from *passwordFlags) error {
-	username, err := c.username(args)
+	username, err := c.username(ctx, args)
 	if err != nil {
 		return err
 	}
 	if w := plaintextWarning(c.server); w != "" {
 		c.note("%s", w)
 	}
-	password, err := c.password(from, false)
+	password, err := c.password(ctx, from, false)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *cli) login(ctx context.Context, args []string, from *passwordFlags) err
 }
 
 // username is the argument, or what the person answers.
-func (c *cli) username(args []string) (string, error) {
+func (c *cli) username(ctx context.Context, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
@@ -75,7 +75,7 @@ func (c *cli) username(args []string) (string, error) {
 	if t == nil {
 		return "", usagef("", "USERNAME is missing, and stdin is no terminal to ask on")
 	}
-	return t.line("Username: ")
+	return t.line(ctx, "Username: ")
 }
 
 // signedIn keeps a new login and says so.

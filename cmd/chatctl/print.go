@@ -135,7 +135,7 @@ func (p *printer) nick(name string) ours {
 
 func (p *printer) paint(sgr, s string) ours {
 	s = termsafe.Line(s)
-	if !p.color {
+	if !p.color || s == "" {
 		return ours(s)
 	}
 	return ours("\x1b[" + sgr + "m" + s + "\x1b[0m")

@@ -37,7 +37,7 @@ first start goes the same way and makes an administrator.`,
 }
 
 func (c *cli) register(ctx context.Context, args []string, from *passwordFlags, inviteFile string) error {
-	username, err := c.username(args)
+	username, err := c.username(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *cli) register(ctx context.Context, args []string, from *passwordFlags, 
 	if w := plaintextWarning(c.server); w != "" {
 		c.note("%s", w)
 	}
-	password, err := c.password(from, true)
+	password, err := c.password(ctx, from, true)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *cli) invitation(ctx context.Context, file string) (string, error) {
 	if t == nil {
 		return "", usagef("--invite-file FILE, or $CHATCTL_INVITE", "%s takes new accounts by invitation only", c.server)
 	}
-	return t.secret("Invitation or setup token: ")
+	return t.secret(ctx, "Invitation or setup token: ")
 }
 
 // serverInfo asks who the server is and what it takes.

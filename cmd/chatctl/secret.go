@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,31 +36,85 @@ func (c *cli) terminal() *ask {
 }
 
 // secret asks without echo.
-func (a *ask) secret(question string) (string, error) {
+func (a *ask) secret(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(a.out, question)
-	answer, err := term.ReadPassword(int(a.in.Fd()))
-	fmt.Fprintln(a.out)
+	fd := int(a.in.Fd())
+	echoing, err := term.GetState(fd)
 	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("asking: %w", err)
 	}
-	return string(answer), nil
+	answer, err := untilDone(ctx, func() (string, error) {
+		raw, err := term.ReadPassword(fd)
+		return string(raw), err
+	})
+	if ctx.Err() != nil {
+		_ = term.Restore(fd, echoing) // nothing more can be done about it
+	}
+	fmt.Fprintln(a.out)
+	return answer, err
 }
 
 // line asks with echo. It reads byte by byte, to leave what follows to the next question.
-func (a *ask) line(question string) (string, error) {
+func (a *ask) line(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(a.out, question)
-	var b strings.Builder
-	for buf := make([]byte, 1); ; {
-		n, err := a.in.Read(buf)
-		if n == 1 && buf[0] == '\n' {
-			break
+	return untilDone(ctx, func() (string, error) {
+		var b strings.Builder
+		for buf := make([]byte, 1); ; {
+			n, err := a.in.Read(buf)
+			if n == 1 && buf[0] == '\n' {
+				return strings.TrimSpace(b.String()), nil
+			}
+			if err != nil {
+				return "", err
+			}
+			b.Write(buf[:n])
 		}
-		if err != nil {
-			return "", fmt.Errorf("reading the answer: %w", err)
-		}
-		b.Write(buf[:n])
+	})
+}
+
+// untilDone waits for read, but no longer than ctx. A read cannot be cut short: its goroutine ends
+// with it, or with the process.
+func untilDone[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
 	}
-	return strings.TrimSpace(b.String()), nil
+	answers := make(chan answer, 1) // one answer, which nobody may want any more
+	go func() {
+		value, err := read()
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// input is stdin, for reading until ctx ends.
+func (c *cli) input(ctx context.Context) io.Reader { return &patientReader{ctx: ctx, r: c.in} }
+
+// patientReader is a reader that Ctrl-C can interrupt.
+type patientReader struct {
+	ctx context.Context
+	r   io.Reader
+	buf [64 << 10]byte
+	got []byte // read and not yet returned; a part of buf
+}
+
+func (p *patientReader) Read(dst []byte) (int, error) {
+	if len(p.got) == 0 {
+		n, err := untilDone(p.ctx, func() (int, error) { return p.r.Read(p.buf[:]) })
+		if n == 0 {
+			return 0, err
+		}
+		p.got = p.buf[:n] // an error comes again with the next read
+	}
+	n := copy(dst, p.got)
+	p.got = p.got[n:]
+	return n, nil
 }
 
 // passwordFlags say where a password comes from; never from the command line.
@@ -69,24 +124,24 @@ type passwordFlags struct {
 }
 
 // password finds the password: file, stdin, or the terminal, where it is asked for twice if it is new.
-func (c *cli) password(f *passwordFlags, isNew bool) (string, error) {
+func (c *cli) password(ctx context.Context, f *passwordFlags, isNew bool) (string, error) {
 	switch {
 	case f.file != "" && f.stdin:
 		return "", usagef("", "--password-file and --password-stdin exclude each other")
 	case f.file != "":
 		return c.secretFrom(f.file)
 	case f.stdin:
-		return readSecret(c.in, "stdin")
+		return readSecret(c.input(ctx), "stdin")
 	}
 	t := c.terminal()
 	if t == nil {
 		return "", usagef("--password-file FILE or --password-stdin", "stdin is no terminal to ask for a password on")
 	}
-	password, err := t.secret("Password: ")
+	password, err := t.secret(ctx, "Password: ")
 	if err != nil || !isNew {
 		return password, err
 	}
-	again, err := t.secret("Again: ")
+	again, err := t.secret(ctx, "Again: ")
 	if err != nil {
 		return "", err
 	}

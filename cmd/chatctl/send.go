@@ -84,7 +84,7 @@ type send struct {
 func (s *send) run(ctx context.Context) error {
 	var text io.Reader
 	if !s.hasText {
-		in, err := s.input()
+		in, err := s.source(ctx)
 		if err != nil {
 			return err
 		}
@@ -110,13 +110,13 @@ func (s *send) run(ctx context.Context) error {
 	return aboutRoom(s.params.Room, s.sendOne(ctx, client))
 }
 
-// input is the file, or stdin.
-func (s *send) input() (io.ReadCloser, error) {
+// source is the file, or stdin.
+func (s *send) source(ctx context.Context) (io.ReadCloser, error) {
 	if s.file == "" || s.file == "-" {
 		if s.terminal() != nil {
 			s.note("type the message; Ctrl-D on a line of its own ends it")
 		}
-		return io.NopCloser(s.in), nil
+		return io.NopCloser(s.input(ctx)), nil
 	}
 	f, err := os.Open(s.file)
 	if err != nil {
