@@ -113,6 +113,10 @@ func (w *wire) send(text string) {
 // frame reads one frame of the server.
 func (w *wire) frame() (op byte, payload []byte, err error) {
 	w.sock.SetReadDeadline(time.Now().Add(patience))
+	return w.endlessFrame()
+}
+
+func (w *wire) endlessFrame() (op byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(w.br, head[:]); err != nil {
 		return 0, nil, err
