@@ -85,7 +85,7 @@ func (h *chat) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	h.client, h.render = client, h.renderer()
 	after, err := h.enter(ctx)
 	if err != nil {
@@ -95,7 +95,7 @@ func (h *chat) run(ctx context.Context) error {
 	if err != nil {
 		return aboutRoom(h.room, err)
 	}
-	defer sub.Close()
+	defer hangUp(sub)
 	in, err := h.openInput(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -133,6 +134,9 @@ func (c *cli) dial(ctx context.Context, who need, opts *chatclient.Options) (*ch
 	}
 	return client, nil
 }
+
+// hangUp closes a client, or a part of one; the SDK's Close always returns nil.
+func hangUp(c io.Closer) { c.Close() }
 
 // unreachableError says that no connection came about.
 type unreachableError struct {

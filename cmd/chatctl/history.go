@@ -30,7 +30,7 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 			if err != nil {
 				return err
 			}
-			defer client.Close()
+			defer hangUp(client)
 			return aboutRoom(args[0], c.history(cmd.Context(), client, args[0], &h))
 		},
 	}

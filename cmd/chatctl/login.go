@@ -53,7 +53,7 @@ func (c *cli) login(ctx context.Context, args []string, from *passwordFlags) err
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	res, err := client.AuthLogin(ctx, &api.AuthLoginParams{Username: username, Password: password, DeviceName: deviceName()})

@@ -59,7 +59,7 @@ func (c *cli) endSession(ctx context.Context) (*api.AuthLogoutResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	return client.AuthLogout(ctx, &api.AuthLogoutParams{})

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, c *cli) int {
 	if err != nil && !errors.As(err, &silent) && !errors.Is(err, errInterrupted) {
 		c.talk.raw(complain(err))
 	}
-	c.talk.Flush()
+	_ = c.talk.Flush() // if stderr is gone there is nobody to tell
 	var killed *killedError
 	if errors.As(err, &killed) {
 		return killed.exit()

@@ -120,9 +120,8 @@ func indentJSON(doc []byte) ([]byte, error) {
 	return json.MarshalIndent(v, "", "  ")
 }
 
-// dim is s in a quiet colour, bold in a strong one, if the stream is coloured.
-func (p *printer) dim(s string) ours  { return p.paint("2", s) }
-func (p *printer) bold(s string) ours { return p.paint("1", s) }
+// dim is s in a quiet colour, if the stream is coloured.
+func (p *printer) dim(s string) ours { return p.paint("2", s) }
 
 // nick is a username in a colour of its own, the same one everywhere. It is never told apart by
 // the colour alone.

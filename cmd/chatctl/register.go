@@ -57,7 +57,7 @@ func (c *cli) register(ctx context.Context, args []string, from *passwordFlags, 
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	res, err := client.AuthRegister(ctx, &api.AuthRegisterParams{Username: username, Password: password, Invite: invite, DeviceName: deviceName()})
@@ -103,7 +103,7 @@ func (c *cli) serverInfo(ctx context.Context) (*api.ServerInfoResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	return client.Server(), nil
 }
 

@@ -95,7 +95,7 @@ func (s *send) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	limit := int(client.Server().Limits.MaxTextBytes)
 	if s.lines {
 		return s.sendLines(ctx, client, newLineReader(text, limit))

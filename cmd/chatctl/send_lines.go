@@ -24,7 +24,7 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 	began := time.Now()
 	room := s.params.Room
 	poster := client.NewPoster(room, 0)
-	defer poster.Close()
+	defer hangUp(poster)
 	var (
 		sum     tally
 		pending []*chatclient.Post // queued and not yet accounted for, oldest first; as many as the Poster's window

@@ -90,7 +90,7 @@ func (t *tail) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	head, err := t.head(ctx, client, t.room)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (t *tail) live(ctx context.Context, client *chatclient.Client, after api.Se
 	if err != nil {
 		return err
 	}
-	defer sub.Close()
+	defer hangUp(sub)
 	for n, err := range sub.Events(ctx) {
 		if err != nil {
 			return endOfFollowing(client, err)

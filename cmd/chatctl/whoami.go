@@ -47,7 +47,7 @@ func (c *cli) as(ctx context.Context, who need, do func(context.Context, *chatcl
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer hangUp(client)
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	return do(ctx, client)
