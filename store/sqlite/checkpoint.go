@@ -49,11 +49,18 @@ func (c *checkpointer) beforeWrite(row func(query string, args ...any) *sql.Row)
 	return nil
 }
 
+// checkpoint copies the log. What readers still look at is not copied; they have moved on when the
+// rest is, so a second attempt nearly always gets it all, and the log can start over.
 func (c *checkpointer) checkpoint(row func(query string, args ...any) *sql.Row, pages int64) error {
-	var busy, log, copied int64
-	if pages < walBehind {
-		return row("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &copied)
+	mode := "PRAGMA wal_checkpoint(PASSIVE)"
+	if pages > walBehind {
+		mode = "PRAGMA wal_checkpoint(RESTART)" // which waits for readers
 	}
-	// New readers do not hold it up, so those that do are done soon.
-	return row("PRAGMA wal_checkpoint(RESTART)").Scan(&busy, &log, &copied)
+	var busy, log, copied int64
+	for range 3 {
+		if err := row(mode).Scan(&busy, &log, &copied); err != nil || copied == log {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,7 +40,12 @@ func inspect(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	connector, err := sqlite.NewConnector(dsn(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}))
+	// Without a log beside it the file is all there is, and can be read without making one.
+	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		q.Set("immutable", "1")
+	}
+	connector, err := sqlite.NewConnector(dsn(path, q))
 	if err != nil {
 		return err
 	}

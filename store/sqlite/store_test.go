@@ -4,14 +4,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/store/sqlite"
 	"github.com/chatd-dev/chatd/store/storetest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	paths := map[chat.Store]string{}

@@ -26,8 +26,12 @@ func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Recor
 	var page []chat.Record
 	size := 0
 	err := s.read.each(ctx, historyQuery(len(types), q.Newest), args, func(rows *sql.Rows) (bool, error) {
+		if page == nil {
+			page = make([]chat.Record, 0, min(q.Limit, 64))
+		}
 		var r chat.Record
-		if err := rows.Scan(&r.Seq, &r.MsgNo, &r.Type, &r.At, &r.Bytes); err != nil {
+		// Pointers to plain types: database/sql converts to others by reflection.
+		if err := rows.Scan((*int64)(&r.Seq), (*int64)(&r.MsgNo), (*string)(&r.Type), (*int64)(&r.At), &r.Bytes); err != nil {
 			return false, err
 		}
 		r.Seq &= maxSeq
@@ -66,6 +70,6 @@ func historyQuery(types int, newest bool) string {
 	if newest {
 		b.WriteString(" DESC")
 	}
-	b.WriteString(" LIMIT $4")
+	b.WriteString(" LIMIT $4 + 0") // see joinedRooms
 	return b.String()
 }

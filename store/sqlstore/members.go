@@ -11,7 +11,7 @@ import (
 // ListMembers implements chat.RoomStore.
 func (s *Store) ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*chat.Membership, error) {
 	const query = `SELECT a.id, m.username, m.role, m.joined_at FROM member m JOIN account a ON a.user_no = m.user_no
-		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND m.username > $2 ORDER BY m.username LIMIT $3`
+		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND m.username > $2 ORDER BY m.username LIMIT $3 + 0`
 	var members []*chat.Membership
 	err := s.read.each(ctx, query, []any{string(room), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
 		m := new(chat.Membership)

@@ -37,11 +37,12 @@ func (s *Store) room(ctx context.Context, query string, user api.UserID, key str
 }
 
 const (
-	// joinedRooms are few enough to be sorted; publicRooms come sorted from their index.
-	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 ORDER BY r.name LIMIT $3`
-	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 ORDER BY r.name LIMIT $3`
+	// joinedRooms are few enough to be sorted; publicRooms come sorted from their index. LIMIT takes
+	// a sum because SQLite plans a statement anew whenever a bare parameter there is bound.
+	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
+	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
 	// allRooms: a page of both together is among the first pages of each.
-	allRooms = `SELECT * FROM (` + joinedRooms + `) AS joined UNION SELECT * FROM (` + publicRooms + `) AS open ORDER BY name LIMIT $3`
+	allRooms = `SELECT * FROM (` + joinedRooms + `) AS joined UNION SELECT * FROM (` + publicRooms + `) AS open ORDER BY name LIMIT $3 + 0`
 )
 
 // ListRooms implements chat.RoomStore.

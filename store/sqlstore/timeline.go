@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -94,6 +95,11 @@ func (b *batch) commit(e *chat.Entry) error {
 	if err != nil {
 		return err
 	}
+	if r.no != 0 && len(e.Drafts) == 1 && e.Create == nil && e.Join == nil && e.Leave == "" {
+		if done, err := b.post(e, r); done || err != nil {
+			return err
+		}
+	}
 	sender, err := b.person(r.no, e.SenderID)
 	switch {
 	case err != nil:
@@ -105,21 +111,37 @@ func (b *batch) commit(e *chat.Entry) error {
 	case r.no == 0:
 		return refuse(e, chat.ErrNotFound)
 	}
-	refusal, err := b.rules(e, r, sender)
-	if err != nil {
-		return err
-	}
 	// An act that a retry repeats is answered as it was the first time, whatever has changed since.
-	// A plain post finds that out when it is inserted.
-	if e.Key != "" && (refusal != nil || e.Join != nil || e.Leave != "") {
+	if e.Key != "" {
 		if done, err := b.repeated(e, r, sender.no); done || err != nil {
 			return err
 		}
 	}
+	refusal, err := b.rules(e, r, sender)
+	if err != nil {
+		return err
+	}
 	if refusal != nil {
 		return refuse(e, refusal)
 	}
-	return b.act(e, r, sender.no)
+	return b.act(e, r)
+}
+
+// post does the plainest and most frequent act, one event and no other change, in one statement.
+// False means that a rule is against it, or that its key was used before.
+func (b *batch) post(e *chat.Entry, r *room) (bool, error) {
+	if e.ReplyTo != 0 {
+		if is, err := b.isMessage(r, e.ReplyTo); err != nil || !is {
+			return false, err
+		}
+	}
+	from := len(b.records)
+	inserted, err := b.insert(e, r, e.Key, e.Drafts[0])
+	if err != nil || !inserted {
+		return false, err
+	}
+	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.head
+	return true, nil
 }
 
 // refuse is the end of an entry against a rule.
@@ -155,7 +177,7 @@ func (b *batch) rules(e *chat.Entry, r *room, sender person) (refusal, err error
 }
 
 // act does what e asks for; nothing is against it.
-func (b *batch) act(e *chat.Entry, r *room, sender int64) error {
+func (b *batch) act(e *chat.Entry, r *room) error {
 	if e.Join != nil {
 		p, err := b.person(r.no, e.Join.UserID)
 		if err != nil || p.member {
@@ -175,19 +197,16 @@ func (b *batch) act(e *chat.Entry, r *room, sender int64) error {
 		}
 	}
 	from := len(b.records)
-	for i, d := range e.Drafts {
-		key := ""
-		if i == 0 {
-			key = e.Key
-		}
-		inserted, err := b.insert(e, r, sender, key, d)
+	key := e.Key
+	for _, d := range e.Drafts {
+		inserted, err := b.insert(e, r, key, d)
 		if err != nil {
 			return err
 		}
 		if !inserted {
-			_, err := b.repeated(e, r, sender)
-			return err
+			return fmt.Errorf("room %s: event %d of an entry that was allowed was not stored", e.RoomID, r.head.Seq+1)
 		}
+		key = "" // of the first event alone
 	}
 	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.head
 	return nil
@@ -198,8 +217,14 @@ func unchanged(e *chat.Entry, r *room, err error) error {
 	return err
 }
 
-// insert appends d to the room's log; false means that the sender has used the key before.
-func (b *batch) insert(e *chat.Entry, r *room, sender int64, key string, d chat.Draft) (bool, error) {
+// insertEvent stores nothing if the sender is not allowed to post, or has used the key before.
+const insertEvent = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, record)
+	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8 FROM account a
+	WHERE a.id = $9 AND ($10 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no))
+	ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
+
+// insert appends d to the room's log if it may.
+func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft) (bool, error) {
 	rec := chat.Record{Seq: r.head.Seq + 1, Type: d.Type(), At: e.At}
 	next := api.Head{Seq: rec.Seq, MsgNo: r.head.MsgNo}
 	if rec.Type == api.EventTypeMessagePosted {
@@ -215,9 +240,8 @@ func (b *batch) insert(e *chat.Entry, r *room, sender int64, key string, d chat.
 	if key != "" {
 		keyArg, digest = key, e.Digest[:]
 	}
-	n, err := b.tx.exec(`INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (room_no, sender_no, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`,
-		logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(rec.MsgNo), sender, keyArg, digest, rec.Bytes)
+	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(rec.MsgNo),
+		keyArg, digest, rec.Bytes, string(e.SenderID), !e.MembersOnly)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -232,8 +256,8 @@ func logNo(room int64, seq api.Seq) int64 { return room<<seqBits | int64(seq) }
 func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 	var rec chat.Record
 	var digest []byte
-	was, err := found(b.tx.row(`SELECT log_no, msg_no, type, at, digest, record FROM event WHERE room_no = $1 AND sender_no = $2 AND idempotency_key = $3`,
-		r.no, sender, e.Key), &rec.Seq, &rec.MsgNo, &rec.Type, &rec.At, &digest, &rec.Bytes)
+	was, err := found(b.tx.row(`SELECT log_no, msg_no, type, at, digest, record FROM event WHERE idempotency_key = $1 AND sender_no = $2 AND room_no = $3`,
+		e.Key, sender, r.no), &rec.Seq, &rec.MsgNo, &rec.Type, &rec.At, &digest, &rec.Bytes)
 	if err != nil || !was {
 		return false, err
 	}
@@ -287,7 +311,7 @@ func (b *batch) create(e *chat.Entry, r *room, sender person) error {
 	if r.no > maxRoom {
 		return errFull
 	}
-	return b.act(e, r, sender.no)
+	return b.act(e, r)
 }
 
 // room reads a room's row, once a batch.

@@ -83,4 +83,6 @@ CREATE TABLE event (
     record          BLOB    NOT NULL,
     CHECK (log_no >> 38 = room_no)
 ) STRICT;
-CREATE UNIQUE INDEX event_by_key ON event (room_no, sender_no, idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- The key comes first: the keys of one moment, which begin with the time if the client is kind, then
+-- lie on one page, whoever sends them and wherever, and a commit of many senders writes that one.
+CREATE UNIQUE INDEX event_by_key ON event (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL;
