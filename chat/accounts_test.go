@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -178,7 +179,7 @@ func TestGuessesAreBounded(t *testing.T) {
 				_, err := s.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "groot", Password: "guess guess"})
 				mu.Lock()
 				defer mu.Unlock()
-				if e := err.(*api.Error); e.Code != api.CodeRateLimited && e.Code != api.CodeUnavailable {
+				if !errors.Is(err, api.ErrRateLimited) && !errors.Is(err, api.ErrUnavailable) {
 					evaluated++
 				}
 			})
@@ -214,8 +215,9 @@ func TestAttemptsFromOneAddress(t *testing.T) {
 		}
 		err := try("d")
 		wantCode(t, err, api.CodeRateLimited, "")
-		if wait := err.(*api.Error).Data.RetryAfterMS; wait == nil || *wait != 20_000 {
-			t.Errorf("retry_after_ms %v, want 20000", wait)
+		var e *api.Error
+		if !errors.As(err, &e) || e.Data.RetryAfterMS == nil || *e.Data.RetryAfterMS != 20_000 {
+			t.Errorf("%+v, want retry_after_ms 20000", e)
 		}
 		time.Sleep(20 * time.Second)
 		wantCode(t, try("d"), api.CodeUnauthenticated, "")

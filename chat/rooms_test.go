@@ -203,9 +203,10 @@ func TestHistoryPages(t *testing.T) {
 	groot, thanos := w.user("groot"), w.user("thanos")
 	groot.create("lobby")
 	for i := range 12 {
-		if i%3 == 0 {
+		switch i % 3 {
+		case 0:
 			thanos.join("lobby")
-		} else if i%3 == 2 {
+		case 2:
 			if _, err := thanos.RoomLeave(ctx, &api.RoomLeaveParams{Room: "lobby"}); err != nil {
 				t.Fatal(err)
 			}
