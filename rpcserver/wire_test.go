@@ -40,9 +40,14 @@ func dialWire(t testing.TB, addr string, header ...string) *wire {
 	return handshake(t, sock, header...)
 }
 
+// handless is a wire on a connection without a handshake.
+func handless(t testing.TB, sock net.Conn) *wire {
+	return &wire{t: t, sock: sock, br: bufio.NewReaderSize(sock, 4096)}
+}
+
 func handshake(t testing.TB, sock net.Conn, header ...string) *wire {
 	t.Helper()
-	w := &wire{t: t, sock: sock, br: bufio.NewReaderSize(sock, 4096)}
+	w := handless(t, sock)
 	resp := w.upgrade(header...)
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(resp.Body)
