@@ -301,15 +301,19 @@ func TestFanoutSlow(t *testing.T) {
 	}
 	pad := strings.Repeat("x", 1000)
 	const n = 3000
-	for seq := api.Seq(1); seq <= n; seq++ {
-		f.Publish("room", seq, fmt.Appendf(nil, `{"seq":%d,"pad":%q}`, seq, pad))
-	}
+	var publisher sync.WaitGroup
+	publisher.Go(func() {
+		for seq := api.Seq(1); seq <= n; seq++ {
+			f.Publish("room", seq, fmt.Appendf(nil, `{"seq":%d,"pad":%q}`, seq, pad))
+		}
+	})
 	await(t, "the slow one is closed", func() bool { return srv.stats.slowCloses.Load() == 1 })
-	for _, m := range others {
-		await(t, "the others have all", func() bool { return len(m.messages(t)) == n })
-	}
 	if code, before := handless(t, far).closed(); code != 4001 || len(before) < 50 {
 		t.Errorf("closed with %d after %d messages", code, len(before))
+	}
+	publisher.Wait()
+	for _, m := range others {
+		await(t, "the others have all", func() bool { return len(m.messages(t)) == n })
 	}
 	slow.Close()
 	srv.wg.Wait()
