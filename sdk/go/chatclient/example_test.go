@@ -1,0 +1,259 @@
+package chatclient_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+	"github.com/chatd-dev/chatd/store/memory"
+)
+
+// lobby starts a server in this process and gives its address, and groot and thanos, both in the room "lobby".
+func lobby() (addr string, groot, thanos *chatclient.Client, stop func()) {
+	srv := start("", memory.New())
+	ctx := context.Background()
+	clients := make([]*chatclient.Client, 2)
+	for i, name := range []string{"groot", "thanos"} {
+		c, err := chatclient.Dial(ctx, srv.addr, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := c.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "correct horse"}); err != nil {
+			log.Fatal(err)
+		}
+		clients[i] = c
+	}
+	if _, err := clients[0].RoomCreate(ctx, &api.RoomCreateParams{Name: "lobby"}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := clients[1].RoomJoin(ctx, &api.RoomJoinParams{Room: "lobby"}); err != nil {
+		log.Fatal(err)
+	}
+	return srv.addr, clients[0], clients[1], func() {
+		clients[0].Close()
+		clients[1].Close()
+		srv.stop()
+	}
+}
+
+func Example() {
+	srv := start("", memory.New()) // elsewhere: chatd
+	defer srv.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	c, err := chatclient.Dial(ctx, srv.addr, &chatclient.Options{CallTimeout: 5 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.AuthRegister(ctx, &api.AuthRegisterParams{Username: "groot", Password: "correct horse"}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.RoomCreate(ctx, &api.RoomCreateParams{Name: "lobby"}); err != nil {
+		log.Fatal(err)
+	}
+	// The result means that the message is on disk. A key is made by itself, so a retry posts it once.
+	posted, err := c.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "I am Groot."})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("posted as", posted.Seq)
+
+	page, err := c.MessageList(ctx, &api.MessageListParams{Room: "lobby"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range page.Messages {
+		fmt.Printf("%s: %s\n", m.SenderName, m.Text)
+	}
+	// Output:
+	// posted as 3
+	// groot: I am Groot.
+}
+
+// A token signs in, later or in another program.
+func ExampleDial() {
+	addr, groot, _, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+	token := groot.Token() // to be kept in a file that only its owner reads
+
+	again, err := chatclient.Dial(ctx, "http://"+addr, &chatclient.Options{Token: token})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer again.Close()
+	me, err := again.AccountGet(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("signed in as", me.User.Username)
+
+	_, err = chatclient.Dial(ctx, addr, &chatclient.Options{Token: "chd_guessed"})
+	fmt.Println("refused:", errors.Is(err, api.ErrUnauthenticated))
+	// Output:
+	// signed in as groot
+	// refused: true
+}
+
+// Follow gives everything that happens in rooms, from a position on, through lost connections.
+func ExampleClient_Follow() {
+	_, groot, thanos, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+
+	sub, err := thanos.Follow(ctx, &chatclient.FollowOptions{
+		Rooms: []chatclient.RoomPosition{{Room: "lobby", After: chatclient.After(0)}}, // from the beginning
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	if _, err := groot.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "I am Groot."}); err != nil {
+		log.Fatal(err)
+	}
+	for n, err := range sub.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		e, ok := n.(*chatclient.EventReceived)
+		if !ok {
+			continue // caught up, a gap, a reconnect …
+		}
+		payload, err := e.Payload()
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch p := payload.(type) {
+		case *api.MemberJoined:
+			fmt.Println(e.Seq, p.Username, "joined")
+		case *api.MessagePosted:
+			fmt.Println(e.Seq, e.SenderName+":", p.Text)
+			return
+		}
+	}
+	// Output:
+	// 2 groot joined
+	// 3 thanos joined
+	// 4 groot: I am Groot.
+}
+
+// A bot: handlers for what it cares about, for all rooms that it is in.
+func ExampleClient_OnMessagePosted() {
+	_, groot, bot, stop := lobby()
+	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	bot.OnMessagePosted(func(e *api.Event, m *api.MessagePosted) {
+		fmt.Printf("%s: %s\n", e.SenderName, m.Text)
+		if e.SenderID == bot.UserID() {
+			cancel()
+			return
+		}
+		// A key made from the event makes the answer the only one, whatever happens to the bot.
+		key := fmt.Sprintf("answer-%d", e.Seq)
+		if _, err := bot.MessagePost(ctx, &api.MessagePostParams{Room: string(e.RoomID), Text: "No.", IdempotencyKey: key}); err != nil {
+			log.Fatal(err)
+		}
+	})
+	sub, err := bot.Follow(ctx, &chatclient.FollowOptions{Joined: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	if _, err := groot.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "I am Groot?"}); err != nil {
+		log.Fatal(err)
+	}
+	if err := sub.Run(ctx); !errors.Is(err, context.Canceled) {
+		log.Fatal(err)
+	}
+	// Output:
+	// groot: I am Groot?
+	// thanos: No.
+}
+
+// Thousands of lines, in order, at full speed.
+func ExamplePoster() {
+	_, groot, _, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+
+	p := groot.NewPoster("lobby", 0)
+	defer p.Close()
+	var last *chatclient.Post
+	for i := range 1000 {
+		post, err := p.Post(ctx, fmt.Sprintf("line %d", i))
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = post
+	}
+	if err := p.Flush(ctx); err != nil {
+		log.Fatal(err)
+	}
+	res, err := last.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the last one is message", res.MsgNo)
+	// Output: the last one is message 1000
+}
+
+// Errors are told apart by errors.Is and errors.As.
+func ExampleConnectionError() {
+	_, groot, _, stop := lobby()
+	defer stop()
+
+	_, err := groot.RoomGet(context.Background(), &api.RoomGetParams{Room: "nowhere"})
+	fmt.Println("not found:", errors.Is(err, api.ErrNotFound))
+	var e *api.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Data.Reason, e.Data.Field)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = groot.RoomList(ctx, nil)
+	var lost *chatclient.ConnectionError
+	if errors.As(err, &lost) {
+		fmt.Println("may have been sent:", lost.MayHaveBeenSent)
+	}
+	// Output:
+	// not found: true
+	// not_found room
+	// may have been sent: false
+}
+
+// Any method can be called by name, with JSON in and JSON out.
+func ExampleClient_Call() {
+	_, groot, _, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+
+	var room struct {
+		Room struct {
+			Name    string
+			Members int `json:"member_count"`
+		}
+	}
+	if err := groot.Call(ctx, "room.get", map[string]string{"room": "lobby"}, &room); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(room.Room.Name, room.Room.Members)
+
+	raw, err := groot.CallRaw(ctx, "room.list", json.RawMessage(`[true, 1]`)) // by position: joined, limit
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(raw[:10]))
+	// Output:
+	// lobby 2
+	// {"rooms":[
+}
