@@ -102,6 +102,34 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkCommitRooms stores batches of 64 posts that go to as many rooms, or fewer.
+func BenchmarkCommitRooms(b *testing.B) {
+	const size = 64
+	for _, rooms := range []int{4, 64, 1000} {
+		b.Run(fmt.Sprintf("rooms=%d", rooms), func(b *testing.B) {
+			s, _, users := benchStore(b)
+			var create []*chat.Entry
+			for i := range rooms {
+				create = append(create, storetest.Create(fmt.Sprintf("r%d", i), users[i%len(users)]))
+			}
+			benchCommit(b, s, create)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += size {
+				b.StopTimer()
+				entries := benchEntries("", users, n, min(size, b.N-n), timeFirst)
+				for i, e := range entries {
+					room := (n + i) % rooms
+					e.RoomID, e.SenderID = create[room].RoomID, create[room].SenderID
+				}
+				b.StartTimer()
+				benchCommit(b, s, entries)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
 // BenchmarkHistory reads the newest page of 50, and one from the middle.
 func BenchmarkHistory(b *testing.B) {
 	for _, events := range []int{1_000, 100_000} {

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -209,6 +210,54 @@ func TestReadOnlyDisk(t *testing.T) {
 	wantAcked(t, d.path, d.acked)
 }
 
+// The power is cut while a process commits: all that was not synced is gone, and nothing that was
+// acknowledged is among it. The file system's shutdown without a last flush stands for the cut; the
+// process is killed first, so that it cannot acknowledge what is synced after the cut.
+func TestPowerCut(t *testing.T) {
+	const (
+		ioctlShutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
+		noLogFlush    = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
+	)
+	dir := t.TempDir()
+	loop := mountExt4(t, dir)
+	path := filepath.Join(dir, "data", "chatd.db")
+	acked := map[string]api.Seq{}
+	for round := range max(1, rounds(t)/4) {
+		cmd := helper(t, "post", path, fmt.Sprintf("p%d", round))
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		kill := time.AfterFunc(time.Duration(60+rand.IntN(200))*time.Millisecond, func() { cmd.Process.Kill() })
+		_, err = acks(stdout, acked)
+		kill.Stop()
+		cmd.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = unix.IoctlSetPointerInt(int(root.Fd()), ioctlShutdown, noLogFlush)
+		root.Close()
+		if err != nil {
+			t.Skipf("this file system cannot be cut off: %v", err)
+		}
+		if err := errors.Join(unix.Unmount(dir, 0), unix.Mount(loop, dir, "ext4", 0, "commit=600")); err != nil {
+			t.Fatal(err)
+		}
+		wantAcked(t, path, acked)
+	}
+	if len(acked) == 0 {
+		t.Fatal("nothing was acknowledged: the test tests nothing")
+	}
+	t.Logf("%d acknowledged", len(acked))
+}
+
 // mount mounts or skips, and unmounts at the end.
 func mount(t *testing.T, source, dir, kind, data string) {
 	t.Helper()
@@ -241,7 +290,7 @@ func mountExt4(t *testing.T, dir string) string {
 	}
 	loop := strings.TrimSpace(string(out))
 	t.Cleanup(func() { exec.Command("losetup", "--detach", loop).Run() })
-	mount(t, loop, dir, "ext4", "errors=remount-ro")
+	mount(t, loop, dir, "ext4", "errors=remount-ro,commit=600")
 	return loop
 }
 
