@@ -33,7 +33,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), "../cmd/chatd", "../cmd/chatctl")
+	build := exec.CommandContext(context.Background(), "go", "build", raceFlag, "-o", dir+string(filepath.Separator), "../cmd/chatd", "../cmd/chatctl")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the binaries: %v\n%s", err, out)
 		return 1

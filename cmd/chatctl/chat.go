@@ -273,14 +273,16 @@ func (h *chat) say(ctx context.Context, text string) {
 		return
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if err != nil {
 		delete(h.mine, key)
-		h.talk.raw("not said: " + strings.TrimPrefix(complain(err), "chatctl: "))
-		_ = h.talk.Flush() // if stderr is gone there is nobody to tell
-		return
+	} else {
+		h.said = max(h.said, res.Seq)
 	}
-	h.said = max(h.said, res.Seq)
+	h.mu.Unlock()
+	if err != nil {
+		h.talk.raw("not said: " + strings.TrimPrefix(complain(aboutRoom(h.room, err)), "chatctl: "))
+		_ = h.talk.Flush() // if stderr is gone there is nobody to tell
+	}
 }
 
 // obey does what a line says: a command, or something to be said, which it returns.

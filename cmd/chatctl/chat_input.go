@@ -73,7 +73,7 @@ type editor struct {
 	c     *cli
 	once  sync.Once
 
-	width, height int // owned by the writer that last resized, under the printers' locks
+	width, height int // owned by next
 }
 
 func (h *chat) openEditor(in *os.File) (*editor, error) {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package testscript
+
+const raceFlag = "-race=false"
