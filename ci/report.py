@@ -36,7 +36,8 @@ class Report:
             self.passed += 1
         elif action == "skip":
             self.skipped += 1
-            show([f"SKIPPED {name}: ", " ".join("".join(lines).split()), "\n"])
+            reason = "".join(line for line in lines if not line.startswith(("=== ", "--- ")))
+            show([f"SKIPPED {name}: {' '.join(reason.split())}\n"])
         else:
             self.failed += 1
             show([f"FAILED {name}\n", *lines])
