@@ -87,12 +87,12 @@ func (c *conn) initConn(srv *Server, lost func()) {
 
 // open begins with sock; what was sent before goes out now.
 func (c *conn) open(sock net.Conn, early []byte) {
-	c.sock, c.early = sock, early
 	tuneSocket(sock)
+	c.mu.Lock()
+	c.sock, c.early = sock, early
 	if raw := rawOf(sock); raw != nil {
 		c.raw, c.rawFunc = raw, c.writeRaw
 	}
-	c.mu.Lock()
 	if c.dead {
 		c.closed.Store(true)
 		_ = bareSocket(sock).Close()
@@ -201,7 +201,7 @@ func (c *conn) overflowLocked() {
 		keep += frameLen(c.out[keep:])
 	}
 	c.out = c.out[:keep]
-	c.closeLocked(slowNotice, int(api.CloseCodeSlowConsumer), api.CloseCodeSlowConsumer.String())
+	c.closeLocked(slowNotice, appendClose(nil, int(api.CloseCodeSlowConsumer), api.CloseCodeSlowConsumer.String()))
 }
 
 // flushLocked starts the flusher, which ends when nothing waits or the connection is lost; it unlocks mu.
@@ -326,6 +326,10 @@ func (c *conn) waitRoom(cancel <-chan struct{}) error {
 // shut sends the frame notice, if not nil, and a close frame, and gives the peer a moment to
 // answer; it does not wait. Only the first call counts.
 func (c *conn) shut(notice []byte, code int, reason string) {
+	c.shutWith(notice, appendClose(nil, code, reason))
+}
+
+func (c *conn) shutWith(notice, closeFrame []byte) {
 	c.mu.Lock()
 	if c.closing || c.dead {
 		c.mu.Unlock()
@@ -334,7 +338,7 @@ func (c *conn) shut(notice []byte, code int, reason string) {
 	if !c.sent {
 		notice = nil // nothing goes before the first reply
 	}
-	c.closeLocked(notice, code, reason)
+	c.closeLocked(notice, closeFrame)
 	if c.busy {
 		c.mu.Unlock()
 		return
@@ -343,8 +347,8 @@ func (c *conn) shut(notice []byte, code int, reason string) {
 	c.startLocked()
 }
 
-func (c *conn) closeLocked(notice []byte, code int, reason string) {
-	c.out = appendClose(append(c.out, notice...), code, reason)
+func (c *conn) closeLocked(notice, closeFrame []byte) {
+	c.out = append(append(c.out, notice...), closeFrame...)
 	c.closing = true
 	c.lost()
 	c.wakeLocked()

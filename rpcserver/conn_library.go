@@ -19,7 +19,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.sock.Read(p)
 	if n > 0 {
 		c.count(n)
-		c.stats.bytesIn.Add(int64(n))
 	}
 	if err != nil {
 		c.readErr = err
@@ -30,6 +29,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) count(n int) {
+	c.stats.bytesIn.Add(int64(n))
 	c.alive.Store(true)
 	if c.taken == 0 {
 		c.begun.Store(c.clock.Load())
@@ -55,18 +55,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		_ = c.send(p, push) // a pong that comes too late is no error
 		return len(p), nil
 	}
-	c.mu.Lock()
-	if c.closing || c.dead {
-		c.mu.Unlock()
-		return len(p), nil
-	}
-	code, reason := statusProtocolError, ""
-	if len(p) >= 4 {
-		code = int(p[2])<<8 | int(p[3])
-		reason = string(p[4:])
-	}
-	c.mu.Unlock()
-	c.shut(nil, code, reason)
+	c.shutWith(nil, p)
 	return len(p), nil
 }
 

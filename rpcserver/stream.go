@@ -169,7 +169,11 @@ func (t *stream) read() ([]byte, error) {
 		if len(buf.b) == cap(buf.b) {
 			buf.b = append(buf.b, 0)[:len(buf.b)]
 		}
-		n, err := r.Read(buf.b[len(buf.b):cap(buf.b)])
+		room := buf.b[len(buf.b):cap(buf.b)]
+		if limit > 0 {
+			room = room[:min(len(room), limit+1-len(buf.b))]
+		}
+		n, err := r.Read(room)
 		buf.b = buf.b[:len(buf.b)+n]
 		if limit > 0 && len(buf.b) > limit {
 			c.shut(nil, statusTooBig, "message too big")
