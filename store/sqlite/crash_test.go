@@ -33,21 +33,7 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chatd.db")
 	acked := map[string]api.Seq{}
 	for round := range rounds(t) {
-		cmd := helper(t, "post", path, fmt.Sprintf("r%d", round))
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		kill := time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
-		other, err := acks(stdout, acked)
-		kill.Stop()
-		wait := cmd.Wait()
-		if err != nil || len(other) > 1 || len(other) == 1 && other[0] != "open" {
-			t.Fatalf("round %d: %v, %q, %v", round, err, other, wait)
-		}
+		runAndKill(t, helper(t, "post", path, fmt.Sprintf("r%d", round)), 150*time.Millisecond, acked)
 	}
 	if len(acked) == 0 {
 		t.Fatal("nothing was acknowledged: the test tests nothing")
@@ -107,6 +93,10 @@ func TestInjectedFaults(t *testing.T) {
 	if out, err := exec.Command(strace, "-f", "-o", "/dev/null", "/bin/true").CombinedOutput(); err != nil {
 		t.Skipf("strace may not trace here: %v: %s", err, out)
 	}
+	faultRounds := 4
+	if testing.Short() {
+		faultRounds = 1
+	}
 	for _, c := range []struct {
 		name, inject, want string
 	}{
@@ -126,7 +116,7 @@ func TestInjectedFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			acked := map[string]api.Seq{}
-			for round := range 4 {
+			for round := range faultRounds {
 				first := 25 + 7*round // after the calls that opening makes
 				cmd := helper(t, "insist", path, fmt.Sprintf("r%d", round),
 					strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fsync,fdatasync", "-e", "inject="+fmt.Sprintf(c.inject, first, first+2))

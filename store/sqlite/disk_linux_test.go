@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -223,21 +222,7 @@ func TestPowerCut(t *testing.T) {
 	path := filepath.Join(dir, "data", "chatd.db")
 	acked := map[string]api.Seq{}
 	for round := range max(1, rounds(t)/4) {
-		cmd := helper(t, "post", path, fmt.Sprintf("p%d", round))
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		kill := time.AfterFunc(time.Duration(60+rand.IntN(200))*time.Millisecond, func() { cmd.Process.Kill() })
-		_, err = acks(stdout, acked)
-		kill.Stop()
-		cmd.Wait()
-		if err != nil {
-			t.Fatal(err)
-		}
+		runAndKill(t, helper(t, "post", path, fmt.Sprintf("p%d", round)), 200*time.Millisecond, acked)
 		root, err := os.Open(dir)
 		if err != nil {
 			t.Fatal(err)

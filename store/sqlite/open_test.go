@@ -149,8 +149,11 @@ func TestLogIsBounded(t *testing.T) {
 		}
 	}()
 	text := strings.Repeat("x", 32<<10)
-	largest, written := int64(0), 0
-	for written < 96<<20 {
+	largest, written, enough := int64(0), 0, 96<<20
+	if testing.Short() {
+		enough = 40 << 20
+	}
+	for written < enough {
 		var batch []*chat.Entry
 		for range 32 {
 			batch = append(batch, storetest.Post(storetest.RoomID("lobby"), storetest.User("groot"), text))
@@ -172,6 +175,39 @@ func TestLogIsBounded(t *testing.T) {
 		t.Errorf("the log grew to %d MiB", largest>>20)
 	}
 }
+
+// A draft that panics takes its whole batch with it, and nothing else.
+func TestPanicLeavesNothing(t *testing.T) {
+	s := mustOpen(t, filepath.Join(t.TempDir(), "chatd.db"))
+	defer s.Close()
+	if err := populate(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	room, user := storetest.RoomID("lobby"), storetest.User("groot")
+	bad := storetest.Post(room, user, "bad")
+	bad.Drafts[0] = panicking{}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		s.Commit(t.Context(), entries(storetest.Keyed(room, user, "good", "k"), bad))
+	}()
+	again := storetest.Keyed(room, user, "good", "k")
+	if err := s.Commit(t.Context(), entries(again)); err != nil || again.Err != nil || again.Duplicate || again.Head != (api.Head{Seq: 3, MsgNo: 1}) {
+		t.Fatalf("the next batch: %v, %v, duplicate %t, head %v", err, again.Err, again.Duplicate, again.Head)
+	}
+	if err := storetest.Dense(history(t, s)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Type() api.EventType { return api.EventTypeMessagePosted }
+
+func (panicking) Append([]byte, api.Seq, api.MsgNo) []byte { panic("a bug in an encoder") }
 
 func TestCheckWritesOnceASecond(t *testing.T) {
 	now := time.Unix(1_764_000_000, 0)
