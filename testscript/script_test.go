@@ -11,12 +11,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "rewrite what scripts compare with")
+var (
+	update = flag.Bool("update", false, "rewrite what scripts compare with")
+	race   = flag.Bool("race-binaries", false, "build the binaries with the race detector, which takes ten times as long")
+)
 
 // bin is the folder with the binaries; set by TestMain, static after it.
 var bin string
@@ -26,6 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) int {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "chatd-testscript-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -33,7 +38,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.CommandContext(context.Background(), "go", "build", raceFlag, "-o", dir+string(filepath.Separator), "../cmd/chatd", "../cmd/chatctl")
+	build := exec.CommandContext(context.Background(), "go", "build", "-race="+strconv.FormatBool(*race), "-o", dir+string(filepath.Separator), "../cmd/chatd", "../cmd/chatctl")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the binaries: %v\n%s", err, out)
 		return 1

@@ -1,5 +1,0 @@
-//go:build !race
-
-package testscript
-
-const raceFlag = "-race=false"
