@@ -1,0 +1,228 @@
+package rpcserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every example of the document is what a live server answers, in the document's order, but for
+// room.leave, whose seq says that it comes after the posts. groot is the caller, and signs in anew
+// where an example has signed him out; thanos is who leaves.
+func TestExamples(t *testing.T) {
+	bubbleChat(t, func(_ *chat.Options, o *Options, _ *FanoutOptions) { o.Limits.AuthTimeoutMS = 0 }, func(t *testing.T, x *chatFixture) {
+		e := &exampleRun{x: x, doc: readDocument(), groot: x.connect(t), thanos: x.connect(t)}
+		var leave []func()
+		for _, m := range e.doc.Methods {
+			for _, ex := range m.Examples {
+				run := func() { e.run(t, m.Name, m.Authz, m.Params, m.Result, &ex) }
+				switch {
+				case m.Direction == "server":
+					e.notification(t, m.Name, m.Params, &ex)
+				case m.Name == api.MethodRoomLeave:
+					leave = append(leave, run)
+				default:
+					run()
+				}
+			}
+		}
+		for _, run := range leave {
+			run()
+		}
+		e.groot.got()
+		e.thanos.got()
+	})
+}
+
+type exampleRun struct {
+	x             *chatFixture
+	doc           *document
+	groot, thanos *chatClient
+	token         string
+	signedOut     bool
+	thanosIsHere  bool
+}
+
+// run calls a method as its example does and compares the result.
+func (e *exampleRun) run(t *testing.T, method, authz string, params []docParam, result *docParam, ex *docExample) {
+	t.Helper()
+	what := method + ": " + ex.Name
+	caller := e.groot
+	if method == api.MethodRoomLeave {
+		caller = e.thanos
+		e.joinThanos(t)
+	}
+	if e.signedOut && authz != "anyone" {
+		var res api.AuthLoginResult
+		if err := e.groot.call(api.MethodAuthLogin, []string{"groot", "i am groot"}, &res); err != nil {
+			t.Fatal(err)
+		}
+		e.signedOut = false
+	}
+	args := map[string]json.RawMessage{}
+	for _, p := range ex.Params {
+		args[p.Name] = p.Value
+	}
+	switch method {
+	case api.MethodAuthResume:
+		args["token"] = quote(e.token)
+	case api.MethodSyncOpen:
+		if args["epoch"] != nil {
+			var info api.ServerInfoResult
+			if err := caller.call(api.MethodServerInfo, []any{}, &info); err != nil {
+				t.Fatal(err)
+			}
+			args["epoch"] = quote(string(info.Epoch))
+		}
+	}
+	var got json.RawMessage
+	if err := caller.call(method, args, &got); err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	time.Sleep(time.Second) // the examples' clock goes on, too
+	var signedIn struct{ Token string }
+	if json.Unmarshal(got, &signedIn) == nil && signedIn.Token != "" {
+		e.token = signedIn.Token
+	}
+	e.signedOut = method == api.MethodAuthLogout
+	wanted := e.normal(t, decode(t, ex.Result.Value), result.Schema)
+	have := e.normal(t, decode(t, got), result.Schema)
+	if method == api.MethodRPCDiscover {
+		if !bytes.Equal(got, bytes.TrimSpace(api.DocumentJSON())) {
+			t.Errorf("%s: not the document", what)
+		}
+		have = map[string]any{"openrpc": have.(map[string]any)["openrpc"]} // the example shows only so much
+	}
+	if diff := cmp.Diff(wanted, have); diff != "" {
+		t.Errorf("%s (-example +server):\n%s", what, diff)
+	}
+	// The same by position.
+	var positions []json.RawMessage
+	for _, p := range params {
+		v := args[p.Name]
+		if v == nil {
+			v = json.RawMessage("null")
+		}
+		positions = append(positions, v)
+	}
+	if method == api.MethodRoomGet || method == api.MethodRoomHistory || method == api.MethodMessageList {
+		var again json.RawMessage
+		if err := caller.call(method, positions, &again); err != nil || !bytes.Equal(again, got) {
+			t.Errorf("%s by position: %s %v", what, again, err)
+		}
+	}
+}
+
+func (e *exampleRun) joinThanos(t *testing.T) {
+	t.Helper()
+	if e.thanosIsHere {
+		return
+	}
+	e.thanosIsHere = true
+	e.thanos.user("thanos")
+	var res api.RoomJoinResult
+	if err := e.thanos.call(api.MethodRoomJoin, []string{"lobby"}, &res); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// notification checks the example of what the server sends: that it is as the contract says.
+func (e *exampleRun) notification(t *testing.T, method string, params []docParam, ex *docExample) {
+	t.Helper()
+	args := map[string]json.RawMessage{}
+	for _, p := range ex.Params {
+		args[p.Name] = p.Value
+	}
+	for _, p := range params {
+		if p.Required && args[p.Name] == nil {
+			t.Errorf("%s: %s: no %s", method, ex.Name, p.Name)
+		}
+	}
+	raw, err := json.Marshal(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newChecker(t).received(fmt.Sprintf(`{"jsonrpc":"2.0","method":%q,"params":%s}`, method, raw))
+}
+
+func quote(s string) json.RawMessage {
+	b, _ := json.Marshal(s) // a string has a form
+	return b
+}
+
+func decode(t *testing.T, raw []byte) any {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("%s: %v", raw, err)
+	}
+	return v
+}
+
+// normal replaces what differs from run to run by the name of its schema.
+func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
+	t.Helper()
+	name := ""
+	for schema["$ref"] != nil {
+		name = strings.TrimPrefix(schema["$ref"].(string), "#/components/schemas/")
+		schema = e.doc.Components.Schemas[name]
+	}
+	switch name {
+	case "UserID", "RoomID", "SessionID", "Epoch", "Token", "InviteSecret", "Timestamp":
+		if s, ok := v.(string); !ok || s == "" {
+			t.Errorf("%v is no %s", v, name)
+		}
+		return "(" + name + ")"
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		props, _ := schema["properties"].(map[string]any)
+		out := map[string]any{}
+		for key, value := range v {
+			sub, _ := props[key].(map[string]any)
+			if name == "Event" && key == "data" {
+				sub = e.doc.EventTypes[v["type"].(string)]
+			}
+			out[key] = e.normal(t, value, sub)
+		}
+		return out
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = e.normal(t, v[i], items)
+		}
+		return out
+	}
+	return v
+}
+
+// Every method has an example, and every event type that the document names is known to the code.
+func TestDocumentIsWhole(t *testing.T) {
+	d := readDocument()
+	for _, m := range d.Methods {
+		if len(m.Examples) == 0 {
+			t.Errorf("%s has no example", m.Name)
+		}
+		if m.Direction != "server" && api.Lookup(m.Name) == nil {
+			t.Errorf("%s is not in package api", m.Name)
+		}
+	}
+	if got := len(methodTable()); got != len(api.Methods) {
+		t.Errorf("%d methods of %d", got, len(api.Methods))
+	}
+	if !reflect.DeepEqual(chatLimits(), chatLimits()) || chatLimits().MaxBatch == 0 {
+		t.Error("the document's example has no limits")
+	}
+}
