@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -61,9 +60,10 @@ type chat struct {
 	render *renderer
 	typed  bool // what is typed shows on the screen already, so its event need not
 
-	mu   sync.Mutex
-	mine map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
-	said api.Seq         // guarded by mu: the highest number of what was said here
+	mu     sync.Mutex
+	mine   map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
+	said   api.Seq         // guarded by mu: the highest number of what was said here
+	unsaid error           // guarded by mu: why the first line that was not said was not
 
 	// Owned by run.
 
@@ -116,8 +116,10 @@ func (h *chat) run(ctx context.Context) error {
 	err = h.converse(ctx, in, news, speech, spoken)
 	cancel(err)
 	switch {
-	case errors.Is(err, errQuit), errors.Is(err, errEnd):
+	case errors.Is(err, errQuit):
 		return nil
+	case errors.Is(err, errEnd):
+		return h.outcome()
 	case errors.Is(err, context.Canceled):
 		return context.Cause(ctx)
 	}
@@ -262,14 +264,20 @@ func (h *chat) isEcho(e *api.Event) bool {
 	return known && h.typed
 }
 
-// say posts a line; what goes wrong is told, and the conversation goes on.
+// say posts a line; what goes wrong is told, and the conversation goes on. A person may wait for
+// the server to come back; a pipe waits no longer than --timeout.
 func (h *chat) say(ctx context.Context, text string) {
+	if !h.typed {
+		var cancel context.CancelFunc
+		ctx, cancel = h.within(ctx)
+		defer cancel()
+	}
 	key := h.client.NewKey()
 	h.mu.Lock()
 	h.mine[key] = true
 	h.mu.Unlock()
 	res, err := h.client.MessagePost(ctx, &api.MessagePostParams{Room: h.room, Text: text, IdempotencyKey: key})
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
 	h.mu.Lock()
@@ -280,84 +288,27 @@ func (h *chat) say(ctx context.Context, text string) {
 	}
 	h.mu.Unlock()
 	if err != nil {
-		h.talk.raw("not said: " + strings.TrimPrefix(complain(aboutRoom(h.room, err)), "chatctl: "))
-		_ = h.talk.Flush() // if stderr is gone there is nobody to tell
+		h.refuse(aboutRoom(h.room, err))
 	}
 }
 
-// obey does what a line says: a command, or something to be said, which it returns.
-func (h *chat) obey(ctx context.Context, line string) (*string, error) {
-	if err := checkText([]byte(line), 0, int(h.client.Server().Limits.MaxTextBytes)); err != nil {
-		h.note("not said: %v", err)
-		return nil, nil
+// refuse tells why a line is not said.
+func (h *chat) refuse(err error) {
+	h.mu.Lock()
+	if h.unsaid == nil {
+		h.unsaid = err
 	}
-	switch {
-	case strings.HasPrefix(line, "//"):
-		line = line[1:]
-	case strings.HasPrefix(line, "/"):
-		return nil, h.command(ctx, strings.TrimSpace(line))
-	case line == "" && h.typed:
-		return nil, nil // Enter alone says nothing; a blank line of a pipe does
-	}
-	return &line, nil
+	h.mu.Unlock()
+	h.talk.raw("not said: " + strings.TrimPrefix(complain(err), "chatctl: "))
+	_ = h.talk.Flush() // if stderr is gone there is nobody to tell
 }
 
-func (h *chat) command(ctx context.Context, line string) error {
-	switch line {
-	case "/quit", "/exit":
-		return errQuit
-	case "/help":
-		h.note("* /who: who is here; /leave: leave the room; /quit: end; //text: say /text")
-	case "/who":
-		ctx, cancel := h.within(ctx)
-		defer cancel()
-		if err := h.who(ctx); err != nil {
-			h.talk.raw(complain(err))
-		}
-	case "/leave":
-		ctx, cancel := h.within(ctx)
-		defer cancel()
-		if _, err := h.client.RoomLeave(ctx, &api.RoomLeaveParams{Room: h.room}); err != nil {
-			return aboutRoom(h.room, err)
-		}
-		h.note("* you left %s", h.room)
-		return errQuit
-	default:
-		h.note("* there is no %s; try /help, or /%s to say it", line, line)
+// outcome is how a conversation ends whose input has ended: for a script it matters that all was said.
+func (h *chat) outcome() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unsaid == nil || h.typed {
+		return nil
 	}
-	return nil
-}
-
-// who says who is in the room.
-func (h *chat) who(ctx context.Context) error {
-	members, err := allMembers(ctx, h.client, h.room)
-	if err != nil {
-		return err
-	}
-	var online, offline []string
-	for i := range members {
-		if members[i].Online {
-			online = append(online, members[i].Username)
-		} else {
-			offline = append(offline, members[i].Username)
-		}
-	}
-	line := fmt.Sprintf("* %s; online: %s", count(len(members), "member", "members"), some(online))
-	if len(offline) > 0 {
-		line += "; offline: " + some(offline)
-	}
-	h.note("%s", line)
-	return nil
-}
-
-// some lists names, but not hundreds of them.
-func some(names []string) string {
-	const most = 20
-	switch {
-	case len(names) == 0:
-		return "nobody"
-	case len(names) > most:
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return errSilent{h.unsaid}
 }

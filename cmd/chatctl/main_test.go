@@ -12,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // result is what one run of chatctl leaves behind.
 type result struct {
