@@ -15,7 +15,7 @@ func (b *buffer) hasRoom() bool { return !b.full && len(b.items) < b.limit/2+1 }
 
 // put adds n, of about size bytes. It reports false when the buffer is full, or was full and has not been relieved yet.
 func (b *buffer) put(n Notification, size int) bool {
-	if b.full || len(b.items) >= b.limit || len(b.items) > 0 && b.bytes+size > maxEventBytes {
+	if b.full || len(b.items) > 0 && b.bytes+size > maxEventBytes {
 		b.full = true
 		return false
 	}
@@ -23,11 +23,15 @@ func (b *buffer) put(n Notification, size int) bool {
 	return true
 }
 
-// force adds what may not be dropped and comes rarely.
+// force adds what may not be dropped: a few notifications for each opening of a room. There is none while the
+// buffer is full, so they are bounded, too.
 func (b *buffer) force(n Notification, size int) {
 	b.items = append(b.items, n)
 	b.sizes = append(b.sizes, size)
 	b.bytes += size
+	if len(b.items) >= b.limit {
+		b.full = true
+	}
 	b.more.fire()
 }
 

@@ -30,7 +30,8 @@ type Client struct {
 
 // Dial connects to a server, signs in as o says, and returns when that is done. server is what [ParseURL] takes.
 // A failure of this first connection is returned; when a later one is lost, the Client makes another by itself.
-// ctx bounds the dialling only.
+// ctx bounds the dialling only. Who dials without token and password signs in by AuthLogin, AuthRegister or AuthResume,
+// before the server's limits.auth_timeout_ms ends: it does not keep strangers, nor want them back.
 func Dial(ctx context.Context, server string, o *Options) (*Client, error) {
 	url, err := ParseURL(server)
 	if err != nil {
@@ -41,7 +42,7 @@ func Dial(ctx context.Context, server string, o *Options) (*Client, error) {
 		token: opts.Token, username: opts.Username, password: opts.Password, device: opts.DeviceName,
 	}}
 	c.opts.Token, c.opts.Password = "", "" // identity keeps them
-	c.link = newLink(url, c.opts, c.who, c.receive, &c.wg)
+	c.link = &link{url: url, opts: c.opts, who: c.who, notify: c.receive, learn: c.learn, wg: &c.wg, changed: make(chan struct{})}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -112,17 +113,30 @@ func (c *Client) receive(conn *conn, m message) {
 		}
 		conn.setClosing(p)
 		c.link.retire(conn)
+		time.AfterFunc(closingFor, func() { conn.fail(errNotClosed) })
 	}
 	if s := c.following.Load(); s != nil {
 		s.receive(conn, m)
 	}
 }
 
-// goodbye ends the present connection with the closing handshake, within a second.
+// learn hears of every call of the caller's that succeeded, on the reading goroutine.
+func (c *Client) learn(method string, params, result json.RawMessage) {
+	c.who.learn(method, params, result)
+	switch method {
+	case api.MethodAuthLogin, api.MethodAuthRegister, api.MethodAuthResume, api.MethodAuthLogout, api.MethodSyncOpen, api.MethodSyncClose:
+		if s := c.following.Load(); s != nil {
+			s.refresh() // what the connection follows may have changed beneath it
+		}
+	}
+}
+
+// goodbye stops the link and ends the present connection with the closing handshake, within a second.
 func (l *link) goodbye() {
 	l.mu.Lock()
 	conn := l.conn
 	l.mu.Unlock()
+	l.set(nil, ErrClosed)
 	if conn == nil {
 		return
 	}

@@ -3,11 +3,7 @@ package chatclient
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
@@ -16,20 +12,11 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// A silent peer is pinged after pingAfter and given up pongWithin later: a half-open connection shows
-// within 25 s, or 30 s when the ping itself cannot be written.
-const (
-	pingAfter  = 15 * time.Second
-	pongWithin = 10 * time.Second
-)
-
 // How many requests may be unanswered before server.info has told, and where it sets no limit.
 const (
 	cautiousInFlight = 16
 	maxInFlight      = 256
 )
-
-var errHalfOpen = errors.New("the server does not answer pings")
 
 // conn is one WebSocket connection and the JSON-RPC mux above it. It never comes back: after done, make another.
 //
@@ -44,6 +31,7 @@ type conn struct {
 	learn  func(string, json.RawMessage, json.RawMessage) // hears of calls that succeeded, before their caller does
 	since  time.Time
 	slots  chan struct{} // holds one for each unanswered request; set before the first caller sees the connection
+	pace   pace          // likewise
 	wake   chan struct{} // capacity 1: there is something in queue
 	done   chan struct{} // closed when the connection has ended
 
@@ -70,7 +58,7 @@ type request struct {
 // newConn takes over ws. Its goroutines, counted in l, end with the connection.
 func newConn(ws *websocket.Conn, w *wire, l *link) *conn {
 	c := &conn{
-		ws: ws, wire: w, log: l.opts.Logger, notify: l.notify, learn: l.who.learn, since: time.Now(),
+		ws: ws, wire: w, log: l.opts.Logger, notify: l.notify, learn: l.learn, since: time.Now(),
 		slots:   make(chan struct{}, cautiousInFlight),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
@@ -91,21 +79,32 @@ func (c *conn) setLimits(l *api.Limits) {
 		n = maxInFlight
 	}
 	c.slots = make(chan struct{}, n)
+	c.pace.set(l)
 }
 
-// acquire waits for a slot: the server is never sent more requests at once than it says it reads.
+// acquire waits for a slot and for the request's time: the server is never sent more at once, nor faster, than it says it takes.
 func (c *conn) acquire(ctx context.Context) error {
 	select {
 	case c.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case c.slots <- struct{}{}:
-		return nil
 	case <-c.done:
 		return &ConnectionError{Err: c.cause()}
 	case <-ctx.Done():
+		return &ConnectionError{Err: ctx.Err()}
+	}
+	wait := c.pace.next()
+	if wait <= 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-c.done:
+		c.releaseSlot()
+		return &ConnectionError{Err: c.cause()}
+	case <-ctx.Done():
+		c.releaseSlot()
 		return &ConnectionError{Err: ctx.Err()}
 	}
 }
@@ -232,156 +231,4 @@ func (c *conn) closingParams() *api.SessionClosingParams {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closing
-}
-
-// readLoop is the only reader. It answers pings (inside the library), so nothing that it calls may wait.
-func (c *conn) readLoop() {
-	var buf []byte
-	for {
-		_, r, err := c.ws.Reader(context.Background())
-		if err == nil {
-			buf, err = appendAll(buf[:0], r)
-		}
-		if err != nil {
-			c.fail(fmt.Errorf("reading: %w", err))
-			return
-		}
-		c.receive(buf)
-		if cap(buf) > 1<<20 {
-			buf = nil // one long page of history does not stay in memory
-		}
-	}
-}
-
-// appendAll is io.ReadAll into a buffer that is used again.
-func appendAll(buf []byte, r io.Reader) ([]byte, error) {
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if errors.Is(err, io.EOF) {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
-}
-
-// receive handles one frame: a message, or an array of them, though we send no batches.
-func (c *conn) receive(data []byte) {
-	m, err := parseMessage(data)
-	if err == nil {
-		c.handle(m)
-		return
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(data, &list) != nil {
-		c.log.Warn("chatclient: a message that is not JSON-RPC", "bytes", len(data))
-		return
-	}
-	for _, item := range list {
-		if m, err := parseMessage(item); err == nil {
-			c.handle(m)
-		}
-	}
-}
-
-func (c *conn) handle(m message) {
-	if m.method != "" {
-		c.notify(c, m)
-		return
-	}
-	if m.id == 0 {
-		// An error with id null is about a message that the server could not read; it must not resolve
-		// any call. All that is sent is checked to be JSON, so this is a fault that only a log can help with.
-		c.log.Warn("chatclient: the server could not read a message", "error", string(m.err))
-		return
-	}
-	c.mu.Lock()
-	r := c.pending[m.id]
-	delete(c.pending, m.id)
-	free := r != nil && r.slot
-	if r == nil && m.id <= c.lastID && c.given > 0 {
-		c.given--
-		free = true
-	}
-	c.mu.Unlock()
-	if free {
-		c.releaseSlot()
-	}
-	switch {
-	case r == nil: // given up, or never asked: nobody waits
-	case m.err != nil:
-		r.reply(nil, parseError(m.err))
-	default:
-		r.reply(append(json.RawMessage(nil), m.result...), nil)
-	}
-}
-
-// writeLoop is the only writer of messages: all that wait go out in one write.
-func (c *conn) writeLoop() {
-	var batch []*request
-	for {
-		select {
-		case <-c.wake:
-		case <-c.done:
-			return
-		}
-		for {
-			runtime.Gosched() // callers that are about to queue get into this batch
-			c.mu.Lock()
-			batch, c.queue = c.queue, batch[:0]
-			for _, r := range batch {
-				r.written = true
-			}
-			c.mu.Unlock()
-			if len(batch) == 0 {
-				break
-			}
-			if err := c.writeBatch(batch); err != nil {
-				c.fail(fmt.Errorf("writing: %w", err))
-				return
-			}
-			clear(batch)
-		}
-	}
-}
-
-func (c *conn) writeBatch(batch []*request) error {
-	c.wire.hold()
-	for _, r := range batch {
-		if err := c.ws.Write(context.Background(), websocket.MessageText, r.msg); err != nil {
-			return err
-		}
-		r.msg = nil
-	}
-	return c.wire.release()
-}
-
-// pingLoop finds out that the peer is gone without a word.
-func (c *conn) pingLoop() {
-	t := time.NewTimer(pingAfter)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-c.done:
-			return
-		}
-		if left := pingAfter - c.wire.silence(); left > 0 {
-			t.Reset(left)
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), pongWithin)
-		err := c.ws.Ping(ctx)
-		cancel()
-		if err != nil && c.wire.silence() >= pongWithin {
-			c.fail(errHalfOpen)
-			return
-		}
-		t.Reset(pingAfter)
-	}
 }

@@ -97,6 +97,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	if refuse != nil {
 		if status := refuse(r.Header); status != 0 {
+			w.Header().Set("Location", "/elsewhere")
 			http.Error(w, "no", status)
 			return
 		}

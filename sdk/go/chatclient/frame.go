@@ -2,7 +2,9 @@ package chatclient
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/chatd-dev/chatd/api"
@@ -116,7 +118,7 @@ func parseError(raw json.RawMessage) *api.Error {
 		return api.Errorf(api.CodeInternalError, "the server answered with a broken error object")
 	}
 	if e.Message == "" {
-		e.Message = e.Code.Message()
+		e.Message = cmp.Or(e.Code.Message(), fmt.Sprintf("error %d", e.Code))
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package chatclient
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ type link struct {
 	opts   Options
 	who    *identity
 	notify func(*conn, message)
+	learn  func(method string, params, result json.RawMessage)
 	wg     *sync.WaitGroup // the goroutines of all connections
 
 	mu      sync.Mutex // guards what follows
@@ -31,13 +33,12 @@ type link struct {
 	changed chan struct{}
 }
 
-func newLink(url string, opts Options, who *identity, notify func(*conn, message), wg *sync.WaitGroup) *link {
-	return &link{url: url, opts: opts, who: who, notify: notify, wg: wg, changed: make(chan struct{})}
-}
-
 // get waits for a connection.
 func (l *link) get(ctx context.Context) (*conn, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, &ConnectionError{Err: ctx.Err()}
+		}
 		l.mu.Lock()
 		conn, err, changed := l.conn, l.err, l.changed
 		l.mu.Unlock()
@@ -54,7 +55,6 @@ func (l *link) get(ctx context.Context) (*conn, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, &ConnectionError{Err: ctx.Err()}
 		}
 	}
 }
@@ -95,10 +95,12 @@ func (l *link) run(ctx context.Context, conn *conn) {
 		case <-ctx.Done():
 			l.set(nil, ErrClosed)
 			conn.fail(ErrClosed)
+		}
+		l.set(nil, nil)
+		if l.stopped() != nil {
 			l.tell(State{Kind: StateClosed})
 			return
 		}
-		l.set(nil, nil)
 		err := conn.cause()
 		l.opts.Logger.Info("chatclient: connection lost", "error", err)
 		if time.Since(conn.since) >= healthyFor {
@@ -242,6 +244,9 @@ func (l *link) dial(ctx context.Context) (*conn, error) {
 		up.base = l.transport()
 	}
 	httpClient.Transport = up
+	if httpClient.CheckRedirect == nil { // the token would follow to where it was not meant to go
+		httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
 	//nolint:bodyclose // the library owns the body: it is the connection, or closed after an error
 	ws, resp, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{HTTPClient: &httpClient, HTTPHeader: header})
 	if err != nil {

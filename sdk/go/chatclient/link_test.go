@@ -58,6 +58,17 @@ func TestHandshakeRefused(t *testing.T) {
 	}
 }
 
+// A token does not follow a redirect.
+func TestRedirectRefused(t *testing.T) {
+	f := newFake(t)
+	f.refuse = func(http.Header) int { return http.StatusMovedPermanently }
+	_, err := f.tryDial(&Options{Token: "t", HandshakeToken: true})
+	var h *HandshakeError
+	if !errors.As(err, &h) || h.Status != http.StatusMovedPermanently {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSignIn(t *testing.T) {
 	f := newFake(t)
 	refused := api.Errorf(api.CodeUnauthenticated, "")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -20,6 +21,9 @@ func (s *Subscription) run() {
 	err := s.resolve()
 	for attempt := 0; err == nil; attempt++ {
 		var conn *conn
+		if err = s.awaitRoom(); err != nil {
+			break
+		}
 		if conn, err = s.c.link.get(s.ctx); err != nil {
 			break
 		}
@@ -71,37 +75,38 @@ func (s *Subscription) openAll(conn *conn, begun bool) error {
 		st.resume = true
 	}
 	st.conn, st.stale = conn, false
-	list := append([]api.SyncRoom(nil), st.wanted...)
+	// By epoch: after an interruption in the midst of a reset, some positions belong to the old logs still.
+	lists := map[api.Epoch][]api.SyncRoom{s.opts.Epoch: slices.Clone(st.wanted)}
 	for id, r := range st.rooms {
 		if !r.left {
 			r.phase = opening
-			list = append(list, api.SyncRoom{Room: string(id), After: After(r.last)})
+			lists[r.epoch] = append(lists[r.epoch], api.SyncRoom{Room: string(id), After: After(r.last)})
 		}
 	}
 	s.mu.Unlock()
-	for len(list) > 0 {
-		n := min(len(list), openAtOnce)
-		if err := s.openSome(conn, list[:n], begun || s.opts.Joined); err != nil {
-			return err
+	for epoch, list := range lists {
+		for some := range slices.Chunk(list, openAtOnce) {
+			if err := s.openSome(conn, epoch, some, begun || s.opts.Joined); err != nil {
+				return err
+			}
 		}
-		list = list[n:]
 	}
 	if s.opts.Joined {
-		return s.open(conn, api.SyncRooms{Joined: true})
+		return s.open(conn, "", api.SyncRooms{Joined: true})
 	}
 	return nil
 }
 
 // openSome opens the rooms of list. If the server refuses one, it is found by opening them one by one; a
 // refused room is given up where lenient, else it is an error.
-func (s *Subscription) openSome(conn *conn, list []api.SyncRoom, lenient bool) error {
-	err := s.open(conn, api.SyncRooms{List: list})
+func (s *Subscription) openSome(conn *conn, epoch api.Epoch, list []api.SyncRoom, lenient bool) error {
+	err := s.open(conn, epoch, api.SyncRooms{List: list})
 	if !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrPermissionDenied) {
 		return err
 	}
 	if len(list) > 1 {
 		for i := range list {
-			if err := s.openSome(conn, list[i:i+1], lenient); err != nil {
+			if err := s.openSome(conn, epoch, list[i:i+1], lenient); err != nil {
 				return err
 			}
 		}
@@ -120,14 +125,11 @@ func (s *Subscription) openSome(conn *conn, list []api.SyncRoom, lenient bool) e
 }
 
 // open sends one sync.open. Its answer is taken on the reading goroutine, so that it stands before the events that follow it.
-func (s *Subscription) open(conn *conn, rooms api.SyncRooms) error {
-	params := &api.SyncOpenParams{Rooms: rooms, Signals: &s.opts.Signals}
+func (s *Subscription) open(conn *conn, epoch api.Epoch, rooms api.SyncRooms) error {
+	params := &api.SyncOpenParams{Rooms: rooms, Epoch: epoch, Signals: &s.opts.Signals}
 	if s.opts.MaxReplay > 0 {
 		params.MaxReplay = &s.opts.MaxReplay
 	}
-	s.mu.Lock()
-	params.Epoch = s.stream.epoch
-	s.mu.Unlock()
 	return s.ask(conn, api.MethodSyncOpen, params.AppendJSON(nil), func(raw json.RawMessage) error { return s.opened(conn, rooms, raw) })
 }
 
@@ -155,31 +157,42 @@ func (s *Subscription) ask(conn *conn, method string, params json.RawMessage, ta
 	}
 }
 
-// watch waits until the rooms have to be opened again: conn is lost, or events were dropped and the consumer has room for them.
+// watch waits until the rooms have to be opened again: conn is lost, or events were dropped.
 func (s *Subscription) watch(conn *conn) error {
-	paused := false
 	for {
 		s.mu.Lock()
 		stale, full := s.stream.stale, s.buffer.full
 		s.mu.Unlock()
-		if stale && !full {
-			return nil
-		}
-		if stale && !paused && !ended(conn) {
-			paused = true
+		if stale && full {
 			// If this fails the server goes on sending what is dropped here; that costs bandwidth only.
 			_ = s.ask(conn, api.MethodSyncClose, nil, func(json.RawMessage) error { return nil })
 		}
-		lost := conn.done
-		if full {
-			lost = nil // no hurry: without room there is nothing to open
+		if stale {
+			return nil
 		}
 		select {
 		case <-s.wake:
-		case <-lost:
+		case <-conn.done:
 			return nil
 		case <-s.ctx.Done():
 			s.quit(conn)
+			return s.ctx.Err()
+		}
+	}
+}
+
+// awaitRoom waits until the consumer has taken enough for more to be worth asking for.
+func (s *Subscription) awaitRoom() error {
+	for {
+		s.mu.Lock()
+		full := s.buffer.full
+		s.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-s.wake:
+		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
 	}
@@ -191,14 +204,5 @@ func (s *Subscription) quit(conn *conn) {
 	case conn.slots <- struct{}{}:
 		_, _ = conn.start(api.MethodSyncClose, nil, true, func(json.RawMessage, error) {})
 	default: // so busy that it is not worth waiting: what comes is dropped
-	}
-}
-
-func ended(c *conn) bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
 	}
 }

@@ -21,7 +21,8 @@ type stream struct {
 // followed is one room.
 type followed struct {
 	as    api.SyncedRoom
-	last  api.Seq // the last event that was let through
+	last  api.Seq   // the last event that was let through
+	epoch api.Epoch // that last belongs to
 	phase phase
 	left  bool // the user left it: not opened again, unless it comes back
 
@@ -49,7 +50,7 @@ func (s *Subscription) receive(conn *conn, m message) {
 	switch m.method {
 	case api.NotifyRoomEvent:
 		e := new(api.Event)
-		if err = json.Unmarshal(m.params, e); err == nil {
+		if err = e.UnmarshalJSON(m.params); err == nil {
 			s.eventLocked(e)
 		}
 	case api.NotifyRoomCaughtUp:
@@ -85,7 +86,7 @@ func (s *Subscription) eventLocked(e *api.Event) {
 	r := s.stream.rooms[e.RoomID]
 	switch {
 	case r == nil && s.stream.joined: // joined after following began
-		r = &followed{as: api.SyncedRoom{RoomID: e.RoomID, Status: api.FollowStatusLive}, last: e.Seq - 1, phase: live}
+		r = &followed{as: api.SyncedRoom{RoomID: e.RoomID, Status: api.FollowStatusLive}, last: e.Seq - 1, epoch: s.stream.epoch, phase: live}
 		s.stream.rooms[e.RoomID] = r
 	case r == nil:
 		return
@@ -116,7 +117,7 @@ func (s *Subscription) eventLocked(e *api.Event) {
 func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {
 	r := s.stream.rooms[p.RoomID]
 	if r == nil && s.stream.joined {
-		r = &followed{as: api.SyncedRoom{RoomID: p.RoomID, Status: api.FollowStatusLive}, last: p.Seq, phase: live}
+		r = &followed{as: api.SyncedRoom{RoomID: p.RoomID, Status: api.FollowStatusLive}, last: p.Seq, epoch: s.stream.epoch, phase: live}
 		s.stream.rooms[p.RoomID] = r
 	}
 	if r == nil || r.left || s.stream.stale || r.phase == opening {
@@ -143,6 +144,13 @@ func (s *Subscription) gapLocked(r *followed, to api.Seq, reason api.GapReason) 
 func (s *Subscription) refreshLocked() {
 	s.stream.stale = true
 	s.poke()
+}
+
+// refresh is refreshLocked for who does not hold the lock.
+func (s *Subscription) refresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refreshLocked()
 }
 
 // ownLeaving tells whether it is the user who left.
@@ -188,7 +196,7 @@ func (s *Subscription) opened(conn *conn, asked api.SyncRooms, raw json.RawMessa
 
 // beginLocked begins a room as the server says.
 func (s *Subscription) beginLocked(r *followed, as api.SyncedRoom) {
-	r.as, r.phase, r.left = as, catching, false
+	r.as, r.epoch, r.phase, r.left = as, s.stream.epoch, catching, false
 	switch as.Status {
 	case api.FollowStatusReset:
 		s.buffer.force(&Reset{RoomID: as.RoomID, Epoch: s.stream.epoch, Seq: as.Head.Seq}, 0)
