@@ -29,7 +29,6 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 		sum     tally
 		pending []*chatclient.Post // queued and not yet accounted for, oldest first; as many as the Poster's window
 		show    = s.newProgress(room)
-		pace    = paceOf(&client.Server().Limits)
 		failed  error
 	)
 	defer show.clear()
@@ -42,9 +41,6 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 		p.Text = string(line)
 		if p.IdempotencyKey != "" {
 			p.IdempotencyKey = fmt.Sprintf("%s-%d", s.params.IdempotencyKey, lines.number)
-		}
-		if failed = pace.wait(ctx); failed != nil {
-			break
 		}
 		var post *chatclient.Post
 		if post, failed = s.queue(ctx, poster, &p); failed != nil {
@@ -74,44 +70,6 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 	}
 	s.summary(&sum, time.Since(began))
 	return nil
-}
-
-// pace keeps a long text a little below the rate that the server allows a connection. A post that
-// is refused for its rate may come behind others that were under way: lines would change places.
-type pace struct {
-	every time.Duration // between two posts in the long run; 0: no limit
-	slack time.Duration // how far posts may be ahead of that: the burst
-	at    time.Time     // when the last post was due
-}
-
-func paceOf(l *api.Limits) *pace {
-	if l.RequestsPerSecond == 0 {
-		return &pace{}
-	}
-	every := time.Second * 20 / 19 / time.Duration(l.RequestsPerSecond)
-	burst := max(l.RequestBurst, l.RequestsPerSecond) * 8 / 10
-	return &pace{every: every, slack: time.Duration(burst) * every}
-}
-
-// wait waits until the next post is due.
-func (p *pace) wait(ctx context.Context) error {
-	now := time.Now()
-	if earliest := now.Add(-p.slack); p.at.Before(earliest) {
-		p.at = earliest
-	}
-	p.at = p.at.Add(p.every)
-	early := p.at.Sub(now)
-	if early <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(early)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // aboutInput adds the room to what the server said, and nothing to what is wrong with the text.
