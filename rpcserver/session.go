@@ -77,13 +77,13 @@ func newSession(srv *Server, peer chat.Peer) *session {
 		s.limiter = rate.NewLimiter(srv.rate, srv.burst)
 	}
 	s.who = srv.connect(s, peer)
-	s.anonymous.Store(srv.clock.Load())
+	s.silent = srv.clock.Load()
+	s.anonymous.Store(s.silent)
 	return s
 }
 
 // serve begins reading; it returns at once.
 func (s *session) serve() {
-	s.silent = s.srv.clock.Load()
 	// Both goroutines of the library end when the stream does.
 	jsonrpc2.NewConn(context.Background(), &s.stream, s, s.stream.options()...)
 }

@@ -1,0 +1,180 @@
+package rpcserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// What is under way is finished and answered; then each connection is told to come back, and closed.
+func TestDrain(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, x *fixture, dial func(...string) *pumped) {
+		idle, busy, fresh := dial(), dial(), dial()
+		idle.send(req("1", "subtract", "[2,1]"))
+		busy.send(req("1", "slow", "[1000]"))
+		busy.send(req("2", "queue", "[300]"))
+		idle.got()
+		drained := make(chan error, 1)
+		go func() { drained <- x.Drain(t.Context()) }() // ends when all are gone
+		synctest.Wait()
+		goodbye := idle.got()
+		if len(goodbye) != 2 || !strings.HasPrefix(goodbye[0], `{"jsonrpc":"2.0","method":"session.closing","params":{"reason":"draining","reconnect_after_ms":`) || goodbye[1] != "close 4000 draining" {
+			t.Errorf("idle: %q", goodbye)
+		}
+		want(t, "nothing goes before the first reply", fresh.got(), "close 4000 draining")
+		busy.send(req("3", "subtract", "[2,1]"))
+		time.Sleep(10 * time.Second)
+		msgs := shorten(busy.got())
+		if len(msgs) != 5 || msgs[4] != "close 4000 draining" {
+			t.Fatalf("busy: %q", msgs)
+		}
+		want(t, "busy", msgs[:3], result("1", `"slow"`), "3 error 5031", result("2", "300"))
+		select {
+		case err := <-drained:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("not drained")
+		}
+	})
+}
+
+// Drain does not wait longer than it may.
+func TestDrainTimeout(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, x *fixture, dial func(...string) *pumped) {
+		w := dial()
+		w.send(req("1", "slow", "[60000]"))
+		w.got()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := x.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+		if got := x.Stats().Connections; got != 0 {
+			t.Errorf("%d connections are left", got)
+		}
+	})
+}
+
+// Under load: every post that was acknowledged is in the log, every request is answered or its
+// connection closed, and no goroutine is left.
+func TestDrainUnderLoad(t *testing.T) {
+	x := realChat(t, nil)
+	token := registerOverPost(t, x)
+	owner := dialWire(t, x.addr, "Authorization: Bearer "+token)
+	owner.call(req("1", "room.create", `["lobby"]`))
+	owner.sock.Close()
+	const clients = 20
+	acked := make([]map[api.Seq]string, clients)
+	var group sync.WaitGroup
+	var ready sync.WaitGroup
+	ready.Add(clients)
+	for n := range clients {
+		acked[n] = map[api.Seq]string{}
+		group.Go(func() {
+			w := dialWire(t, x.addr, "Authorization: Bearer "+token)
+			go func() { // ends with the connection
+				for i := 0; ; i++ {
+					text := fmt.Sprintf("%d/%d", n, i)
+					if w.raw(clientFrame(true, opText, []byte(req(fmt.Sprintf("%q", text), "message.post", fmt.Sprintf(`["lobby",%q]`, text))))) != nil {
+						return
+					}
+				}
+			}()
+			for count := 0; ; count++ {
+				if count == 20 {
+					ready.Done()
+				}
+				op, payload, err := w.frame()
+				if err != nil || op == opClose {
+					w.sock.Close()
+					return
+				}
+				var r struct {
+					ID     string
+					Result *api.MessagePostResult
+					Error  *api.Error
+					Method string
+				}
+				if err := json.Unmarshal(payload, &r); err != nil {
+					t.Error(err)
+				}
+				switch {
+				case r.Result != nil:
+					acked[n][r.Result.Seq] = r.ID
+				case r.Error != nil && r.Error.Code != api.CodeDraining:
+					t.Errorf("refused: %v", r.Error)
+				}
+			}
+		})
+	}
+	ready.Wait()
+	begin := time.Now()
+	if err := x.srv.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	t.Logf("drained in %v", time.Since(begin))
+	group.Wait()
+	fx := &fixture{Server: x.srv, addr: x.addr}
+	if status, _, _ := fx.do(t, http.MethodGet, "/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("ready: %d", status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	checkLog(t, x, token, acked)
+}
+
+// checkLog finds every acknowledged post in the log.
+func checkLog(t *testing.T, x *chatFixture, token string, acked []map[api.Seq]string) {
+	t.Helper()
+	sess := x.svc.Connect(nil, (&guard{}).peer(&http.Request{}))
+	defer sess.Close()
+	if err := sess.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	log := map[api.Seq]string{}
+	limit, after := int64(200), api.Seq(0)
+	for {
+		page, err := sess.RoomHistory(t.Context(), &api.RoomHistoryParams{Room: "lobby", After: &after, Limit: &limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range page.Events {
+			var ev api.Event
+			if err := json.Unmarshal(page.Events[i].Raw, &ev); err != nil {
+				t.Fatal(err)
+			}
+			if ev.Seq != after+1 {
+				t.Fatalf("seq %d after %d", ev.Seq, after)
+			}
+			after = ev.Seq
+			var data api.MessagePosted
+			if ev.Type == api.EventTypeMessagePosted && json.Unmarshal(ev.Data, &data) == nil {
+				log[ev.Seq] = data.Text
+			}
+		}
+		if !page.HasMoreAfter {
+			break
+		}
+	}
+	total := 0
+	for _, posts := range acked {
+		total += len(posts)
+		for seq, text := range posts {
+			if log[seq] != text {
+				t.Errorf("seq %d was acknowledged as %s and is %q", seq, text, log[seq])
+			}
+		}
+	}
+	t.Logf("%d acknowledged, %d in the log", total, len(log))
+}
