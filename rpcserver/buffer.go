@@ -8,7 +8,7 @@ type buffer struct{ b []byte }
 var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 1024)} }}
 
 func getBuffer() *buffer {
-	b := buffers.Get().(*buffer) //nolint:errcheck,forcetypeassert // nothing else is put there
+	b := buffers.Get().(*buffer)
 	b.b = b.b[:0]
 	return b
 }

@@ -224,7 +224,7 @@ func usesTestMethod(c conformanceCase) bool {
 	return false
 }
 
-func registerOverPost(t *testing.T, x *chatFixture) string {
+func registerOverPost(t testing.TB, x *chatFixture) string {
 	t.Helper()
 	fx := &fixture{Server: x.srv, addr: x.addr}
 	_, reply, _ := fx.do(t, http.MethodPost, "/rpc", req("1", "auth.register", `["groot","i am groot"]`))

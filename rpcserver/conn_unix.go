@@ -37,7 +37,7 @@ func (c *conn) tryWrite(b []byte) (int, error) {
 // writeRaw always reports true: it is not to be called again when the socket is writable.
 func (c *conn) writeRaw(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), c.writing) //nolint:gosec // a descriptor fits
+		n, err := syscall.Write(int(fd), c.writing)
 		switch {
 		case err == nil:
 			c.written = n

@@ -47,7 +47,7 @@ func TestConversations(t *testing.T) {
 			after := play(t, archive, before)
 			if *update {
 				archive.Files[talk].Data = []byte(after)
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil { //nolint:gosec // a test's data
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return

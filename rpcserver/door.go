@@ -51,6 +51,7 @@ func (s *session) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ws.SetReadLimit(-1) // the stream counts by itself: its limit changes, and has its own words
+	d.br.Reset(d.conn)  // without the reader of what net/http read ahead, which conn has
 	s.stream.ws, s.stream.br = ws, d.br
 	return nil
 }

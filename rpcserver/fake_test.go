@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(idleChild) != "" {
+		runIdleChild()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fake is a domain session that does as little as there is.
 type fake struct {

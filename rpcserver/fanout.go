@@ -113,7 +113,7 @@ func (f *Fanout) hub(room api.RoomID) *hub {
 
 // shard gives a connection its shard: the same worker writes all that it follows.
 func (f *Fanout) shard() int {
-	return int(f.shards.Add(1) % uint32(len(f.workers))) //nolint:gosec // few workers
+	return int(f.shards.Add(1) % uint32(len(f.workers)))
 }
 
 // follow makes c a follower of room. It gives nil when the Fanout is closed.

@@ -97,7 +97,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.conn.shut(nil, int(api.CloseCodeOverloaded), api.CloseCodeOverloaded.String())
 	case err != nil:
 		s.who.Close()
-		srv.refuseLater(w, api.Errorf(api.CodeUnavailable, "%s", err))
+		srv.refuseLater(w, srv.noRoom(err))
 		return
 	}
 	if err := s.accept(w, r); err != nil {
@@ -106,6 +106,14 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serve()
+}
+
+// noRoom is why a connection or call is not taken.
+func (srv *Server) noRoom(err error) *api.Error {
+	if srv.draining.Load() {
+		return api.Errorf(api.CodeDraining, "the server is going down")
+	}
+	return api.Errorf(api.CodeUnavailable, "%s", err)
 }
 
 func (srv *Server) refuseToken(w http.ResponseWriter, err error) {

@@ -17,7 +17,7 @@ import (
 )
 
 // do sends an HTTP request to the fixture; headers are "Name: value".
-func (x *fixture) do(t *testing.T, method, path, body string, header ...string) (status int, reply string, h http.Header) {
+func (x *fixture) do(t testing.TB, method, path, body string, header ...string) (status int, reply string, h http.Header) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+x.addr+path, strings.NewReader(body))
 	if err != nil {

@@ -29,7 +29,7 @@ func (srv *Server) servePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := srv.beginCall(); err != nil {
-		srv.refuseLater(w, api.Errorf(api.CodeUnavailable, "%s", err))
+		srv.refuseLater(w, srv.noRoom(err))
 		return
 	}
 	defer srv.endCall()

@@ -69,7 +69,7 @@ func sealText(buf []byte) []byte {
 // appendClose appends a close frame; reason has at most 123 bytes.
 func appendClose(dst []byte, code int, reason string) []byte {
 	dst = append(dst, final|opClose, byte(2+len(reason)))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(code)) //nolint:gosec // four digits
+	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
 	return append(dst, reason...)
 }
 
@@ -79,7 +79,7 @@ func frameLen(b []byte) int {
 	case 126:
 		return 4 + int(binary.BigEndian.Uint16(b[2:]))
 	case 127:
-		return 10 + int(binary.BigEndian.Uint64(b[2:])) //nolint:gosec // we wrote it from an int
+		return 10 + int(binary.BigEndian.Uint64(b[2:]))
 	default:
 		return 2 + n
 	}

@@ -274,7 +274,7 @@ func (srv *Server) reconnectAfter() time.Duration {
 	n := len(srv.sessions)
 	srv.mu.Unlock()
 	spread := time.Second + time.Duration(n)*200*time.Microsecond
-	return 100*time.Millisecond + mathrand.N(spread) //nolint:gosec // jitter
+	return 100*time.Millisecond + mathrand.N(spread)
 }
 
 // Close cuts all connections, ends the Fanout, and waits until all goroutines have ended.

@@ -282,6 +282,53 @@ func TestPortClose(t *testing.T) {
 	})
 }
 
+// A replay waits for a peer that reads slowly, without filling its backlog, and ends with its context.
+func TestReplay(t *testing.T) {
+	inBubble(t, func(o *Options) { o.BacklogBytes = 100_000 }, func(t *testing.T, x *fixture, dial func(...string) *pumped) {
+		w := dial()
+		f := x.last()
+		var records [][]byte
+		for i := range 500 {
+			records = append(records, fmt.Appendf(nil, `{"seq":%d,"pad":%q}`, i, strings.Repeat("x", 1000)))
+		}
+		w.hold <- struct{}{}
+		done := make(chan error, 1)
+		go func() { done <- f.port.Replay(t.Context(), records) }() // ends when all is handed over
+		for range 5 {
+			synctest.Wait()
+			if n := x.all()[0].conn.backlog(); n > 100_000 {
+				t.Errorf("the backlog has %d bytes", n)
+			}
+			time.Sleep(time.Second)
+		}
+		select {
+		case <-done:
+			t.Error("all is handed over to a peer that does not read")
+		default:
+		}
+		<-w.hold
+		msgs := w.got()
+		if len(msgs) != len(records) {
+			t.Fatalf("got %d of %d", len(msgs), len(records))
+		}
+		for i, msg := range msgs {
+			if !strings.HasPrefix(msg, fmt.Sprintf(`{"jsonrpc":"2.0","method":"room.event","params":{"seq":%d,`, i)) {
+				t.Fatalf("record %d is %.80s", i, msg)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.hold <- struct{}{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := f.port.Replay(ctx, records); err == nil {
+			t.Error("handed over in spite of all")
+		}
+		<-w.hold
+	})
+}
+
 // Limits of size: less before signing in than after.
 func TestMessageLimit(t *testing.T) {
 	inBubble(t, func(o *Options) { o.Limits.MaxMessageBytesAnonymous = 4096 }, func(t *testing.T, x *fixture, dial func(...string) *pumped) {

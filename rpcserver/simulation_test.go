@@ -3,6 +3,7 @@ package rpcserver
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -233,11 +234,11 @@ func (u *simUser) live(end time.Time) {
 	u.resume()
 }
 
-var errLost = fmt.Errorf("the connection is lost")
+var errLost = errors.New("the connection is lost")
 
 // try passes over what a lost connection explains.
 func (u *simUser) try(err error) bool {
-	if err != nil && err != errLost {
+	if err != nil && !errors.Is(err, errLost) {
 		u.must(err)
 	}
 	return err == nil

@@ -63,6 +63,7 @@ func (quiet) Printf(string, ...any) {}
 // ReadObject implements jsonrpc2.ObjectStream. Its only error is io.EOF.
 func (t *stream) ReadObject(v any) error {
 	for t.next == len(t.reqs) {
+		t.wait()
 		frame, err := t.read()
 		if err != nil {
 			t.end()
@@ -71,6 +72,7 @@ func (t *stream) ReadObject(v any) error {
 		t.split(frame)
 	}
 	t.current = t.session.newCall(&t.reqs[t.next], t.batch)
+	t.reqs[t.next] = request{}
 	t.next++
 	t.current.last = t.next == len(t.reqs)
 	into, ok := v.(json.Unmarshaler)
@@ -148,6 +150,16 @@ func (t *stream) split(frame []byte) {
 	}
 }
 
+// wait waits until something comes: an idle connection waits here rather than within the library,
+// for a goroutine that waits with little on its stack keeps a small one.
+func (t *stream) wait() {
+	c := &t.session.conn
+	c.complete(t.br.Buffered())
+	t.reading.Store(true)
+	_, _ = t.br.Peek(1) // an error comes again when it is read
+	t.reading.Store(false)
+}
+
 // read reads one message. After an error nothing more can be read.
 func (t *stream) read() ([]byte, error) {
 	c := &t.session.conn
@@ -155,7 +167,6 @@ func (t *stream) read() ([]byte, error) {
 	if limit > 0 {
 		c.takeMost = 2*limit + 4<<10
 	}
-	c.complete(t.br.Buffered())
 	t.reading.Store(true)
 	defer t.reading.Store(false)
 	_, r, err := t.ws.Reader(context.Background())

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ type wire struct {
 	t    testing.TB
 	sock net.Conn
 	br   *bufio.Reader
+	next []byte // what a benchmark sends
 }
 
 const (
@@ -172,7 +175,7 @@ func (w *wire) closed() (code int, before []string) {
 	for {
 		op, payload, err := w.frame()
 		if err != nil {
-			if nerr, ok := err.(net.Error); ok && nerr.Timeout() {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				w.t.Fatalf("not closed in time")
 			}
 			return code, before
