@@ -1,20 +1,14 @@
 package rpcserver
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -251,97 +245,4 @@ func (w *wire) post(b *testing.B) {
 	if _, _, err := w.endlessFrame(); err != nil {
 		b.Error(err)
 	}
-}
-
-// idleChild, set in the environment, makes this program a client that opens connections and waits:
-// "address token count".
-const idleChild = "CHATD_BENCH_IDLE"
-
-func runIdleChild() {
-	var addr, token string
-	var n int
-	if _, err := fmt.Sscan(os.Getenv(idleChild), &addr, &token, &n); err != nil {
-		panic(err)
-	}
-	var socks []net.Conn
-	for range n {
-		sock, err := net.Dial("tcp", addr)
-		if err != nil {
-			panic(err)
-		}
-		socks = append(socks, sock)
-		fmt.Fprintf(sock, "GET /rpc HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer %s\r\n\r\n", addr, token)
-		br := bufio.NewReader(sock)
-		for line := "x"; line != "\r\n"; {
-			if line, err = br.ReadString('\n'); err != nil {
-				panic(err)
-			}
-		}
-		sock.Write(clientFrame(true, opText, []byte(req("1", "room.join", `["lobby"]`))))
-		for range 2 { // the result, and that it is caught up
-			head, err := br.Peek(4)
-			if err != nil {
-				panic(err)
-			}
-			if _, err := br.Discard(frameLen(head)); err != nil {
-				panic(err)
-			}
-		}
-	}
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin) // until the parent has measured
-	runtime.KeepAlive(socks)
-}
-
-// BenchmarkIdleConnection opens connections from another process, each signed in and following a
-// room, and reports what each costs while nothing happens.
-func BenchmarkIdleConnection(b *testing.B) {
-	const n = 4000
-	x := realChat(b, nil)
-	token := registerOverPost(b, x)
-	owner := dialWire(b, x.addr, "Authorization: Bearer "+token)
-	owner.call(req("1", "room.create", `["lobby"]`))
-	settle := func() (rss int64, m runtime.MemStats) {
-		time.Sleep(200 * time.Millisecond)
-		for range 4 {
-			debug.FreeOSMemory() // each collection halves a stack that has become too big
-		}
-		runtime.ReadMemStats(&m)
-		return residentBytes(b), m
-	}
-	beforeRSS, before := settle()
-	goroutines := runtime.NumGoroutine()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d", idleChild, x.addr, token, n))
-	stdin, _ := cmd.StdinPipe()
-	stdout, _ := cmd.StdoutPipe()
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "ready\n" {
-		b.Fatal(line, err)
-	}
-	rss, after := settle()
-	per := func(bytes int64, unit string) { b.ReportMetric(float64(bytes)/n, unit) }
-	per(rss-beforeRSS, "RSS-B/conn")
-	per(int64(after.HeapAlloc)-int64(before.HeapAlloc), "heap-B/conn")
-	per(int64(after.StackInuse)-int64(before.StackInuse), "stack-B/conn")
-	per(int64(runtime.NumGoroutine()-goroutines), "goroutines/conn")
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func residentBytes(b *testing.B) int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Skip("no /proc")
-	}
-	var size, resident int64
-	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
-		b.Fatal(err)
-	}
-	return resident * int64(os.Getpagesize())
 }
