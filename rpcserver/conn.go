@@ -68,7 +68,7 @@ type conn struct {
 	closing  bool          // the close frame is in out: nothing goes after it
 	dead     bool          // nothing goes out any more
 	done     bool          // the reader has ended: the socket is closed when out is empty
-	sent     bool          // anything was
+	sent     bool          // a message was
 }
 
 // kind is why something is sent.
@@ -125,7 +125,7 @@ func (c *conn) send(b []byte, k kind) error {
 		c.mu.Unlock()
 		return errGone
 	}
-	c.sent = true
+	c.sent = c.sent || b[0] == final|opText
 	if c.busy {
 		err := c.enqueueLocked(b, k)
 		c.mu.Unlock()
@@ -245,10 +245,13 @@ func (c *conn) flush() {
 	}
 	_ = c.sock.SetWriteDeadline(time.Time{})
 	c.idleLocked()
-	closing := c.closing && c.raw == nil
+	closing, done := c.closing, c.done
 	c.mu.Unlock()
-	if closing {
+	if c.raw == nil && (closing || done) {
 		c.halfClose() // of TLS: writes, and so may block
+	}
+	if done {
+		c.hangUp()
 	}
 }
 
@@ -257,10 +260,10 @@ func (c *conn) idleLocked() {
 	c.busy, c.first, c.allow, c.out = false, 0, 0, nil
 	c.wakeLocked()
 	switch {
-	case c.sock == nil:
+	case c.raw == nil: // not open, or the flusher's to end
 	case c.done:
 		c.hangUpLocked()
-	case c.closing && c.raw != nil:
+	case c.closing:
 		c.halfClose()
 	}
 }

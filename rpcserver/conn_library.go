@@ -62,13 +62,18 @@ func (c *conn) Write(p []byte) (int, error) {
 // Close is called when the reader has ended: what waits still goes out, for a moment.
 func (c *conn) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.done = true
-	if !c.busy || c.sock == nil {
-		c.hangUpLocked()
+	open := c.sock != nil && !c.dead
+	if open && c.busy {
+		_ = c.sock.SetWriteDeadline(time.Now().Add(closeGrace))
+		c.mu.Unlock()
 		return nil
 	}
-	_ = c.sock.SetWriteDeadline(time.Now().Add(closeGrace))
+	c.mu.Unlock()
+	if open && c.raw == nil {
+		c.halfClose() // TLS takes its leave
+	}
+	c.hangUp()
 	return nil
 }
 

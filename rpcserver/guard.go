@@ -112,16 +112,25 @@ func (g *guard) peer(r *http.Request) chat.Peer {
 	addr := remote.Addr().Unmap()
 	hops := strings.Split(forwarded, ",")
 	for i := len(hops) - 1; i >= 0 && forwarded != "" && g.trusted(addr); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break
 		}
-		addr = hop.Unmap()
+		addr = hop
 	}
 	// What a proxy on this machine hands on comes from elsewhere, trusted or not.
 	p.Loopback = addr.IsLoopback() && forwarded == "" && r.Header.Get("Forwarded") == ""
 	p.Addr = countedAs(addr)
 	return p
+}
+
+// parseHop reads an address as proxies write it, some of them with a port.
+func parseHop(text string) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap(), true
+	}
+	both, err := netip.ParseAddrPort(text)
+	return both.Addr().Unmap(), err == nil
 }
 
 func (g *guard) trusted(addr netip.Addr) bool {

@@ -243,8 +243,10 @@ func (srv *Server) Drain(ctx context.Context) error {
 	srv.draining.Store(true)
 	srv.mu.Lock()
 	srv.closed = true
-	empty := make(chan struct{})
-	srv.emptied = empty
+	if srv.emptied == nil {
+		srv.emptied = make(chan struct{})
+	}
+	empty := srv.emptied
 	srv.emptyLocked()
 	srv.mu.Unlock()
 	for _, s := range srv.all() {

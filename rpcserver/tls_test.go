@@ -2,7 +2,9 @@ package rpcserver
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -43,8 +45,11 @@ func TestTLS(t *testing.T) {
 	w.alive()
 	// An orderly goodbye.
 	w.raw(clientFrame(true, opClose, []byte{0x03, 0xe8}))
-	if code, before := w.closed(); code != 1000 || len(before) > 0 {
-		t.Errorf("closed with %d after %q", code, before)
+	if op, payload, err := w.frame(); err != nil || op != opClose || closeText(payload) != "1000 " {
+		t.Errorf("got %x %q %v", op, payload, err)
+	}
+	if _, _, err := w.frame(); !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("TLS ends with %v", err)
 	}
 	await(t, "both are gone", func() bool { return x.Stats().Connections == 0 })
 }
