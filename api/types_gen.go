@@ -175,7 +175,7 @@ type Member struct {
 	Username string    `json:"username"`
 	Role     Role      `json:"role"`
 	JoinedAt Timestamp `json:"joined_at"`
-	Online   bool      `json:"online"` // has a connection now
+	Online   bool      `json:"online"` // has a connection now, or had one a moment ago
 }
 
 // Event: An event record: encoded once, stored, delivered and replayed as the same bytes.

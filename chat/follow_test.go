@@ -257,6 +257,7 @@ func TestPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, PresenceGrace: 2 * time.Second})
 		groot, hulk := w.user("groot"), w.user("hulk")
+		synctest.Wait() // their coming online is told to nobody: they share no room yet
 		groot.create("lobby")
 		groot.create("other")
 		groot.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})

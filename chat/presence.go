@@ -68,11 +68,11 @@ func (s *Service) offlineLocked(id api.UserID, u *onlineUser) {
 	s.tender.announce(id, u.username, api.PresenceStateOffline)
 }
 
+// isOnline says of a user what the signals said last: within the grace they still count.
 func (s *Service) isOnline(id api.UserID) bool {
 	s.usersMu.Lock()
 	defer s.usersMu.Unlock()
-	u := s.users[id]
-	return u != nil && len(u.sessions) > 0
+	return s.users[id] != nil
 }
 
 // sessionsOf are the connections of a user.

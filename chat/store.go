@@ -55,7 +55,7 @@ type Account struct {
 // NewAccount says how an account comes to be; see CreateAccount.
 type NewAccount struct {
 	Account
-	// FirstIsAdmin makes the account an administrator if the store holds none.
+	// FirstIsAdmin makes the account an administrator if the store holds no account yet.
 	FirstIsAdmin bool
 	// OnlyFirst refuses with ErrClosed if the store holds any account: the setup token's rule.
 	OnlyFirst bool
@@ -84,7 +84,8 @@ type Invite struct {
 // AccountStore keeps users, login sessions and invitations.
 type AccountStore interface {
 	// CreateAccount stores a new account, using up its invitation in the same transaction. It returns
-	// the account as stored. ErrNameTaken, ErrBadInvite (judged at a.CreatedAt) and ErrClosed change nothing.
+	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt) and ErrNameTaken, in this
+	// order, change nothing.
 	CreateAccount(ctx context.Context, a *NewAccount) (*Account, error)
 	// HasAccounts tells whether there is any account.
 	HasAccounts(ctx context.Context) (bool, error)
@@ -137,7 +138,7 @@ type RoomStore interface {
 	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, whose names come
 	// after afterName, by name, at most limit.
 	ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*RoomView, error)
-	// ListMembers gives members whose usernames come after afterName, by username, at most limit.
+	// ListMembers gives members whose usernames come after afterName, by username, at most limit; ErrNotFound.
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
 }
 
@@ -178,7 +179,8 @@ type Entry struct {
 	// ReplyTo refuses with ErrNoMessage unless it is 0 or the seq of a message.posted of the room.
 	ReplyTo api.Seq
 	// Key is the idempotency key of the only draft, or "". If the sender used it in this room before:
-	// with the same Digest the earlier record comes back with Duplicate set; otherwise ErrKeyConflict.
+	// with the same Digest the earlier record comes back with Duplicate set, also to who has left since;
+	// otherwise ErrKeyConflict.
 	Key    string
 	Digest [16]byte
 
@@ -188,7 +190,7 @@ type Entry struct {
 	Head      api.Head // of the room right after this entry
 	Duplicate bool
 	Unchanged bool
-	Err       error // of this entry alone; nothing of it is stored
+	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender
 
 	done chan struct{} // of the lane, 1 deep
 }
@@ -199,7 +201,7 @@ type HistoryQuery struct {
 	// After < seq < Before; Before 0 means no bound.
 	After, Before api.Seq
 	Types         []api.EventType // empty: all
-	Limit         int             // at most so many
+	Limit         int             // at most so many; 0 or less gives none
 	MaxBytes      int             // stop after the record that reaches this; 0 means no bound
 	Newest        bool            // the last ones of the slice rather than the first
 }
@@ -209,10 +211,10 @@ type Timeline interface {
 	// Commit stores entries in one transaction, in order, and returns when it is synced. Each room's
 	// events are numbered from the room's head on, seq and msg_no without a hole, also across entries
 	// that fail or are duplicates (they take no number). Rules of an entry see the entries before it.
-	// A returned error means that the fate of all of them is unknown.
+	// A returned error means that the fate of all of them is unknown; then no entry has a result.
 	Commit(ctx context.Context, entries []*Entry) error
 	// Head gives the end of a room's log; ErrNotFound.
 	Head(ctx context.Context, room api.RoomID) (api.Head, error)
-	// History gives records by ascending seq whatever Newest says. The slices are the caller's.
+	// History gives records by ascending seq whatever Newest says; ErrNotFound. The slices are the caller's.
 	History(ctx context.Context, q *HistoryQuery) ([]Record, error)
 }

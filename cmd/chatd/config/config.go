@@ -117,7 +117,7 @@ func Default() *Config {
 		DataDir:         "./chatd-data",
 		Registration:    RegistrationAuto,
 		SessionTTL:      90 * 24 * time.Hour,
-		PresenceGrace:   5 * time.Second,
+		PresenceGrace:   2 * time.Second,
 		PresenceMembers: 500,
 		DrainTimeout:    10 * time.Second,
 		Metrics:         MetricsLoopback,
