@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/chatd-dev/chatd/cmd/chatd/config"
 )
@@ -41,8 +42,12 @@ func (p *process) greet(cfg *config.Config, logger *slog.Logger, addr net.Addr, 
 		logger.Info("listening on "+url, "version", version, "data_dir", dir, "registration", cfg.RegistrationInEffect(), "setup_token_file", first.path)
 		return
 	}
+	reach := ""
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		reach = " and all other addresses"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "chatd %s listening on %s\n", version, url)
+	fmt.Fprintf(&b, "chatd %s listening on %s%s\n", version, url, reach)
 	fmt.Fprintf(&b, "  data          %s\n", dir)
 	fmt.Fprintf(&b, "  registration  %s\n", registrationInWords(cfg, first))
 	server := ""
@@ -52,10 +57,20 @@ func (p *process) greet(cfg *config.Config, logger *slog.Logger, addr net.Addr, 
 	invite := ""
 	if first.path != "" {
 		fmt.Fprintf(&b, "  setup token   %s\n", first.token)
-		invite = " --invite-file " + filepath.Join(dir, setupFile)
+		invite = " --invite-file " + shellWord(filepath.Join(dir, setupFile))
 	}
 	fmt.Fprintf(&b, "  next          chatctl%s register NAME%s\n", server, invite)
 	fmt.Fprint(p.stderr, b.String())
+}
+
+// shellWord quotes a path that a shell would take apart.
+func shellWord(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 func registrationInWords(cfg *config.Config, first *setup) string {

@@ -102,7 +102,7 @@ Exit status: 0 ended as asked, 1 could not run or not go on, 2 wrong command lin
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().String("config", "", "configuration `FILE`")
+	root.PersistentFlags().String("config", "", "read the configuration from `FILE` (default: $CHATD_CONFIG, or none)")
 	config.AddFlags(root.PersistentFlags())
 	root.AddCommand(p.configCommand(), p.versionCommand())
 	return root

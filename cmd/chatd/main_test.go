@@ -76,8 +76,7 @@ func (r *running) url() string {
 	r.t.Helper()
 	line := r.stderr.wait(r.t, "listening on ")
 	_, url, _ := strings.Cut(line, "listening on ")
-	url, _, _ = strings.Cut(strings.TrimSpace(url), `"`)
-	return url
+	return strings.TrimRight(strings.Fields(url)[0], `"`)
 }
 
 // stop ends the server with SIGTERM and gives its exit status.

@@ -480,3 +480,15 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 	r.stderr.wait(t, `msg="not everything was finished in time"`)
 }
+
+func TestGreeting(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's here")
+	r := start(t, dir, "--listen", "0.0.0.0:0", "--allow-plaintext")
+	url := r.url()
+	if !strings.HasPrefix(url, "http://127.0.0.1:") {
+		t.Errorf("listening on %s", url)
+	}
+	r.stderr.wait(t, url+" and all other addresses\n")
+	r.stderr.wait(t, "registration  invite; the setup token makes the administrator, once")
+	r.stderr.wait(t, ` register NAME --invite-file '`+strings.ReplaceAll(filepath.Join(dir, setupFile), "'", `'\''`)+"'\n")
+}

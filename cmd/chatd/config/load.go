@@ -36,14 +36,14 @@ var flagKeys = []struct{ flag, key string }{
 // AddFlags defines the flags --listen, --data and so on. The flag --config is the caller's: it is a Source, not a setting.
 func AddFlags(flags *pflag.FlagSet) {
 	def := Default()
-	flags.String("listen", def.Listen, "`ADDR`ess to listen on")
-	flags.String("data", def.DataDir, "`DIR`ectory where everything is kept")
+	flags.String("listen", def.Listen, "listen on `ADDR`, host:port")
+	flags.String("data", def.DataDir, "keep everything in `DIR`")
 	flags.Bool("allow-plaintext", false, "serve without TLS on an address other than loopback")
-	flags.String("tls-cert", "", "certificate chain, PEM `FILE`")
-	flags.String("tls-key", "", "private key, PEM `FILE`")
+	flags.String("tls-cert", "", "certificate chain in `FILE`, PEM")
+	flags.String("tls-key", "", "private key in `FILE`, PEM")
 	flags.String("registration", string(def.Registration), "`WHO` may make an account: auto, open, invite or closed")
-	flags.String("log-level", string(def.Log.Level), "`LEVEL`: debug, info, warn or error")
-	flags.String("log-format", string(def.Log.Format), "`FORMAT`: text or json")
+	flags.String("log-level", string(def.Log.Level), "log from `LEVEL` on: debug, info, warn or error")
+	flags.String("log-format", string(def.Log.Format), "log in `FORMAT`: text or json")
 }
 
 // Load reads the configuration. An error is always Problems.
