@@ -22,6 +22,7 @@ func TestFollowReplayCaughtUpLive(t *testing.T) {
 		groot.post("lobby", fmt.Sprint(i))
 	}
 	thanos.join("lobby") // seq 503, followed from the head
+	thanos.port.awaitNote(caughtUp(room, 503))
 	second := w.connect()
 	if _, err := second.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "thanos", Password: "password of thanos"}); err != nil {
 		t.Fatal(err)
@@ -33,7 +34,6 @@ func TestFollowReplayCaughtUpLive(t *testing.T) {
 	second.port.awaitNote(caughtUp(room, 503))
 	groot.post("lobby", "live")
 	wantDense(t, second.port.awaitEvents(504), 1, 504)
-	thanos.port.awaitNote(caughtUp(room, 503))
 	wantDense(t, thanos.port.awaitEvents(1), 504, 504)
 
 	// Following again goes on as it was; with a position it starts anew.
