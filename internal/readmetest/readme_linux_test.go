@@ -77,6 +77,11 @@ func newStage(t *testing.T) *stage {
 	venv := filepath.Join(root, ".tools", "venv", "bin")
 	s.env = append(s.env, "REPO="+root, "HOME="+s.dir, "PATH="+strings.Join([]string{bin, venv, os.Getenv("PATH")}, string(filepath.ListSeparator)),
 		"CHATCTL_SERVER=http://"+s.addr, "CHATD_LISTEN="+s.addr, "CHATD_DATA_DIR=./chatd-data")
+	check := exec.CommandContext(t.Context(), "bash", "-c", "python3 -c 'import websockets'")
+	check.Env = append(check.Env, s.env...)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Fatalf("the README's Python example needs the package websockets; ci/test.sh installs it, or: ci/install.sh tests\n%s", out)
+	}
 	return s
 }
 
