@@ -113,6 +113,28 @@ func TestLongResult(t *testing.T) {
 	}
 }
 
+// One beyond all measure costs the connection once, not for ever.
+func TestEndlessResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on(func(p *peer, r *req) bool {
+			if r.Method != api.MethodRPCDiscover {
+				return false
+			}
+			p.result(r, `"`+strings.Repeat("x", readLimit)+`"`)
+			return true
+		})
+		c := f.dial(nil)
+		var lost *ConnectionError
+		if _, err := c.RPCDiscover(t.Context(), nil); !errors.As(err, &lost) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := c.ServerPing(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A call's context ends the call and nothing else: not the connection, and nothing is kept.
 func TestCancelledCallIsForgotten(t *testing.T) {
 	f := newFake(t)
@@ -187,6 +209,7 @@ func TestCancelBeforeWriting(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		wg.Wait()
+		synctest.Wait()
 		if n := seen.Load(); n != 0 {
 			t.Errorf("sent %d times", n)
 		}
@@ -276,6 +299,72 @@ func TestInFlightLimit(t *testing.T) {
 			t.Errorf("%d at once", most)
 		}
 	})
+}
+
+// Who waits for a slot gets it after the answer that frees it was heard.
+func TestAnswerBeforeSlot(t *testing.T) {
+	f := newFake(t)
+	conn, err := f.dial(nil).link.get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan int, 1)
+	if _, err := conn.start(api.MethodServerPing, nil, true, func(json.RawMessage, error) { held <- len(conn.slots) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-held; n != 1 {
+		t.Errorf("%d slots held", n)
+	}
+}
+
+// When writing fails, what the server said last is still read: answers, and why it closed.
+func TestLastWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		var broken atomic.Bool
+		f.ln.wrap = func(c net.Conn) net.Conn { return &deafConn{Conn: c, broken: &broken} }
+		asked := make(chan *req, 1)
+		f.on(func(_ *peer, r *req) bool {
+			if r.Method != api.MethodRoomCreate {
+				return false
+			}
+			asked <- r
+			return true
+		})
+		c := f.dial(nil)
+		created := make(chan error, 1)
+		go func() { _, err := c.RoomCreate(t.Context(), &api.RoomCreateParams{Name: "r"}); created <- err }()
+		r := <-asked
+		broken.Store(true)
+		listed := make(chan error, 1)
+		go func() { _, err := c.RoomList(t.Context(), nil); listed <- err }()
+		synctest.Wait()
+		f.peer(1).result(r, `{"room":{"id":"room_1"}}`)
+		go f.peer(1).ws.Close(4501, "")
+		if err := <-created; err != nil {
+			t.Error(err)
+		}
+		var s *SessionError
+		if err := <-listed; !errors.As(err, &s) || s.Code != 4501 {
+			t.Error(err)
+		}
+	})
+}
+
+// deafConn fails to write once it is broken, and reads on.
+type deafConn struct {
+	net.Conn
+	broken *atomic.Bool
+}
+
+func (c *deafConn) Write(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, errors.New("broken pipe")
+	}
+	return c.Conn.Write(p)
 }
 
 func TestCallsAfterClose(t *testing.T) {

@@ -253,6 +253,17 @@ func TestReconnectAfter(t *testing.T) {
 	})
 }
 
+// A connection that is about to close before it was in use is not used.
+func TestRetiredBeforeUse(t *testing.T) {
+	l := &link{changed: make(chan struct{})}
+	c := &conn{closing: &api.SessionClosingParams{}}
+	l.retire(c)
+	l.set(c, nil)
+	if l.conn != nil {
+		t.Error("it is in use")
+	}
+}
+
 func TestDoNotComeBack(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -153,8 +153,12 @@ func retryAfter(err error, idempotency api.Idempotency, attempt int) (wait time.
 	return max(askedWait(answer), rand.N(min(maxRetry, minRetry<<min(attempt, 10)))), again
 }
 
-// closedForFault tells whether the server closed the connection because of what it was sent. That is not sent again.
+// closedForFault tells whether the connection was closed because of what was sent on it: the server could not take it, or its
+// answer was more than can be read here. That is not sent again.
 func closedForFault(err error) bool {
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return true
+	}
 	switch websocket.CloseStatus(err) {
 	case websocket.StatusProtocolError, websocket.StatusUnsupportedData, websocket.StatusInvalidFramePayloadData,
 		websocket.StatusPolicyViolation, websocket.StatusMessageTooBig:
