@@ -75,7 +75,7 @@ func cutMessage(data []byte) (message, bool) {
 	body := data[:len(data)-1]
 	if rest, ok := bytes.CutPrefix(body, notifyHead); ok {
 		name, params, ok := bytes.Cut(rest, notifyMid)
-		if !ok || bytes.ContainsAny(name, `"\`) || !json.Valid(params) {
+		if !ok || !plain(name) || !json.Valid(params) {
 			return message{}, false
 		}
 		return message{method: methodName(name), params: params}, true
@@ -98,6 +98,16 @@ func cutMessage(data []byte) (message, bool) {
 		return message{id: id, result: result}, true
 	}
 	return message{}, false
+}
+
+// plain tells whether a JSON string holds what stands between its quotes.
+func plain(s []byte) bool {
+	for _, c := range s {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // methodName spares an allocation for the notifications that come often.
