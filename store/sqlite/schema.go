@@ -104,12 +104,20 @@ func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	before, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	done, err := p.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	level := slog.LevelInfo
+	if before == 0 {
+		level = slog.LevelDebug // a new store: nothing of anybody's was changed
+	}
 	for _, step := range done {
-		logger.Info("schema migrated", "version", step.Source.Version, "took", step.Duration)
+		logger.Log(ctx, level, "schema migrated", "version", step.Source.Version, "took", step.Duration)
 	}
 	return nil
 }

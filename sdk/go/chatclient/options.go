@@ -34,7 +34,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// The wait before dialling again is random between 0 and a bound that doubles from MinBackoff
-	// (0 means 200 ms) to MaxBackoff (0 means 15 s).
+	// (0 means 200 ms) to MaxBackoff (0 means 5 s).
 	MinBackoff time.Duration
 	MaxBackoff time.Duration
 
@@ -55,7 +55,7 @@ type Options struct {
 // The values behind the zeros of Options, and bounds that nobody needs to set.
 const (
 	defaultMinBackoff  = 200 * time.Millisecond
-	defaultMaxBackoff  = 15 * time.Second
+	defaultMaxBackoff  = 5 * time.Second
 	defaultEventBuffer = 4096
 	defaultUserAgent   = "chatd-go"
 
