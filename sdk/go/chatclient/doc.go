@@ -11,6 +11,8 @@
 // Subscription one each. All end by their Close and by [Client.Close], which waits for them. Callbacks run on these
 // goroutines one at a time; they may not block for long and may not call Close.
 //
+// The server is never sent more at once, nor faster, than its server.info says, so no honest program is ever refused for its pace.
+//
 // A call waits while the connection is away and is sent again when that is safe, see [Client.Call]. So give calls a context with a
 // deadline, or set Options.CallTimeout. Errors: what the server answered is an *api.Error, for errors.Is with api.ErrNotFound
 // and its like; a lost connection is a *[ConnectionError]; a server that does not want this client back is a *[SessionError].

@@ -49,7 +49,11 @@ func After(seq api.Seq) *api.Seq { return &seq }
 // loop over Events may itself make calls.
 //
 // A Client has one Subscription at a time, because the server keeps one set of followed rooms for a connection.
-// Other rooms that room.join follows on the connection are left out unless FollowOptions.Joined is set.
+// Other rooms that room.join follows on the connection are left out unless FollowOptions.Joined is set. SyncOpen, SyncClose and
+// signing in or out beneath a Subscription make it open its rooms anew.
+//
+// Honest limits: with Joined, a room that the user joined elsewhere while the connection was away begins where it stands when the
+// connection is back, at its *CaughtUp. Events are dropped and asked for again while the buffer is full, which costs bandwidth.
 type Subscription struct {
 	// Static after construction.
 	c       *Client

@@ -471,7 +471,7 @@ func TestHandlers(t *testing.T) {
 	s := follow(t, c, &FollowOptions{Rooms: []RoomPosition{{Room: "lobby"}}})
 	c.OnMemberJoined(func(e *api.Event, m *api.MemberJoined) {
 		got = append(got, m.Username)
-		go s.Close()
+		s.Close()
 	})
 	w.post(lobby, 1)
 	w.add(lobby, api.EventTypeMemberJoined, `{"user_id":"user_3","username":"hulk","role":"member"}`)
