@@ -173,20 +173,15 @@ func (s *Session) AccountGet(context.Context, *api.AccountGetParams) (*api.Accou
 }
 
 const (
-	inviteUses = 1
-	inviteLife = 7 * 24 * time.Hour
+	inviteUses    = 1
+	inviteSeconds = 7 * 24 * 60 * 60
 )
 
 // InviteCreate implements invite.create.
 func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (*api.InviteCreateResult, error) {
 	svc := s.svc
-	uses, life := int64(inviteUses), inviteLife
-	if p.Uses != nil {
-		uses = *p.Uses
-	}
-	if p.ExpiresInS != nil {
-		life = time.Duration(*p.ExpiresInS) * time.Second
-	}
+	uses := orElse(p.Uses, inviteUses)
+	life := time.Duration(orElse(p.ExpiresInS, inviteSeconds)) * time.Second
 	secret := NewSecret(prefixInvite, svc.opts.Rand)
 	hash := hashSecret(secret)
 	inv := &Invite{Hash: hash[:], CreatedBy: s.UserID(), Uses: uses, ExpiresAt: api.TimestampOf(svc.now().Add(life))}

@@ -64,10 +64,7 @@ func (q *pageQuery) check() error {
 
 // readPage reads records first and the head after, so that the head is never behind the page.
 func (s *Service) readPage(ctx context.Context, room api.RoomID, q *pageQuery) (*page, error) {
-	limit := historyLimit
-	if q.limit != nil {
-		limit = int(*q.limit)
-	}
+	limit := int(orElse(q.limit, historyLimit))
 	if n := int(s.opts.Limits.HistoryLimit); n > 0 {
 		limit = min(limit, n)
 	}

@@ -77,6 +77,13 @@ func (s *Service) remember(name string, id api.RoomID) {
 	s.namesMu.Unlock()
 }
 
+func orElse[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
 // RoomCreate implements room.create.
 func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api.RoomCreateResult, error) {
 	svc := s.svc
@@ -133,11 +140,8 @@ func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomG
 
 // RoomList implements room.list. The cursor is the last name of the page before.
 func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.RoomListResult, error) {
-	limit := listLimit
-	if p.Limit != nil {
-		limit = int(*p.Limit)
-	}
-	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), p.Joined != nil && *p.Joined, p.Cursor, limit+1)
+	limit := int(orElse(p.Limit, listLimit))
+	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), orElse(p.Joined, false), p.Cursor, limit+1)
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
@@ -183,7 +187,7 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		return nil, err
 	}
 	res := &api.RoomJoinResult{Joined: joined, Status: api.FollowStatusNone, Head: v.Head}
-	if s.port != nil && (p.Follow == nil || *p.Follow) {
+	if s.port != nil && orElse(p.Follow, true) {
 		b := begin{after: p.After}
 		if p.History != nil {
 			before := e.Head.Seq
@@ -238,10 +242,7 @@ func (s *Session) MemberList(ctx context.Context, p *api.MemberListParams) (*api
 	if err != nil {
 		return nil, err
 	}
-	limit := listLimit
-	if p.Limit != nil {
-		limit = int(*p.Limit)
-	}
+	limit := int(orElse(p.Limit, listLimit))
 	members, err := s.svc.store.ListMembers(ctx, v.ID, p.Cursor, limit+1)
 	if err != nil {
 		return nil, s.svc.coded(err)
