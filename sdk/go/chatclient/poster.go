@@ -237,7 +237,7 @@ func (p *Poster) lost(conn *conn) error {
 	case p.ctx.Err() != nil || err == nil:
 		return nil
 	case closedForFault(err) && p.flight.flying > 0:
-		return &ConnectionError{MayHaveBeenSent: true, Err: err} // sent again it would only do the same
+		return &ConnectionError{MayHaveBeenSent: true, Err: err} // its answers are still to be heard
 	case p.err != nil:
 		p.flight.flying = 0
 		p.failLocked(p.err) // what was on its way is not sent again after the Poster has stopped
@@ -301,6 +301,8 @@ func (p *Poster) answer(post *Post, round int, raw json.RawMessage, err error) {
 		}
 		p.flight.refused = 0
 		p.finishLocked(post, result, nil)
+	case current && sentInVain(err):
+		p.failLocked(err)
 	case !errors.As(err, &refusal): // the connection is lost: run sends it again
 	case temporary(refusal):
 		if current && !p.flight.held {
@@ -318,6 +320,12 @@ func (p *Poster) answer(post *Post, round int, raw json.RawMessage, err error) {
 	}
 	p.popLocked()
 	p.poke()
+}
+
+// sentInVain tells whether sending again would only cost the next connection.
+func sentInVain(err error) bool {
+	var lost *ConnectionError
+	return errors.As(err, &lost) && lost.MayHaveBeenSent && closedForFault(lost.Err)
 }
 
 // temporary tells whether the same post may succeed later.

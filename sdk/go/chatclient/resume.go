@@ -84,6 +84,14 @@ func (s *Subscription) openAll(conn *conn, begun bool) error {
 		}
 	}
 	s.mu.Unlock()
+	if !begun {
+		// What room.join follows on the connection would go on as it is, without a word of having caught up.
+		// A refusal does not matter: the answer to sync.open will say it.
+		err := s.ask(conn, api.MethodSyncClose, nil, func(json.RawMessage) error { return nil })
+		if err != nil && !errors.As(err, new(*api.Error)) {
+			return err
+		}
+	}
 	for epoch, list := range lists {
 		for some := range slices.Chunk(list, openAtOnce) {
 			if err := s.openSome(conn, epoch, some, begun || s.opts.Joined); err != nil {

@@ -63,6 +63,57 @@ func TestEpochChangesInTheMidst(t *testing.T) {
 	})
 }
 
+// What the connection followed before does not get in the way of a position, nor of word that the replay is over.
+func TestFollowedBefore(t *testing.T) {
+	for _, o := range []FollowOptions{
+		{Joined: true, Rooms: []RoomPosition{{Room: "lobby", After: After(0)}}},
+		{Rooms: []RoomPosition{{Room: "lobby", After: After(0)}}},
+		{Joined: true},
+		{Rooms: []RoomPosition{{Room: "lobby"}}},
+	} {
+		w := newWorld(t, lobby)
+		w.post(lobby, 3)
+		c := w.f.dial(nil)
+		w.mu.Lock()
+		w.follow(w.f.peer(1), lobby, 3) // as room.join does
+		w.mu.Unlock()
+		w.f.on(func(p *peer, r *req) bool {
+			if r.Method == api.MethodSyncClose || r.Method == api.MethodSyncOpen {
+				w.post(lobby, 1) // live, between the request and its answer
+			}
+			return w.handle(p, r)
+		})
+		s := follow(t, c, &o)
+		w.f.on(w.handle)
+		w.post(lobby, 1)
+		w.mu.Lock()
+		end := w.head(lobby).Seq
+		w.mu.Unlock()
+		var last api.Seq
+		caughtUp := false
+		for last < end {
+			n, err := s.Next(within(t, 10*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch n := n.(type) {
+			case *EventReceived:
+				if last > 0 && n.Seq != last+1 || last == 0 && len(o.Rooms) > 0 && o.Rooms[0].After != nil && n.Seq != 1 {
+					t.Fatalf("%d after %d", n.Seq, last)
+				}
+				last = n.Seq
+			case *CaughtUp:
+				caughtUp = true
+			default:
+				t.Fatal(show(n))
+			}
+		}
+		if !caughtUp {
+			t.Error("not caught up")
+		}
+	}
+}
+
 // A consumer that takes nothing while the connection is lost again and again costs no memory.
 func TestStuckConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

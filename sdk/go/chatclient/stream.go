@@ -15,6 +15,7 @@ type stream struct {
 	rooms  map[api.RoomID]*followed
 	wanted []api.SyncRoom // rooms of FollowOptions that have not been opened yet
 	joined bool           // rooms that are not in the list are followed too
+	begun  bool           // a sync.open was answered
 	stale  bool           // events were dropped or are missing: the rooms have to be opened anew
 }
 
@@ -85,7 +86,7 @@ func (s *Subscription) receive(conn *conn, m message) {
 func (s *Subscription) eventLocked(e *api.Event) {
 	r := s.stream.rooms[e.RoomID]
 	switch {
-	case r == nil && s.stream.joined: // joined after following began
+	case r == nil && s.stream.takesNew(): // joined after following began
 		r = &followed{as: api.SyncedRoom{RoomID: e.RoomID, Status: api.FollowStatusLive}, last: e.Seq - 1, epoch: s.stream.epoch, phase: live}
 		s.stream.rooms[e.RoomID] = r
 	case r == nil:
@@ -116,7 +117,7 @@ func (s *Subscription) eventLocked(e *api.Event) {
 
 func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {
 	r := s.stream.rooms[p.RoomID]
-	if r == nil && s.stream.joined {
+	if r == nil && s.stream.takesNew() {
 		r = &followed{as: api.SyncedRoom{RoomID: p.RoomID, Status: api.FollowStatusLive}, last: p.Seq, epoch: s.stream.epoch, phase: live}
 		s.stream.rooms[p.RoomID] = r
 	}
@@ -171,7 +172,7 @@ func (s *Subscription) opened(conn *conn, asked api.SyncRooms, raw json.RawMessa
 	if st.conn != conn {
 		return nil
 	}
-	st.epoch = res.Epoch
+	st.epoch, st.begun = res.Epoch, true
 	if st.resume {
 		st.resume = false
 		s.buffer.force(&Reconnected{}, 0)
@@ -207,6 +208,10 @@ func (s *Subscription) beginLocked(r *followed, as api.SyncedRoom) {
 		s.gapLocked(r, as.Gap.To, api.GapReasonLimited)
 	}
 }
+
+// takesNew tells whether a room that is not known is a new one. While some are wanted it may be one of them, with a position
+// of its own: events of rooms that the connection followed before must not take the place of it.
+func (st *stream) takesNew() bool { return st.joined && st.begun && len(st.wanted) == 0 }
 
 // take removes a room from wanted; it returns the position that was asked for.
 func (st *stream) take(as api.SyncedRoom) *api.Seq {
