@@ -49,6 +49,34 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// A batch that is longer than what may be in flight is answered whole, though between two of its
+// elements nothing is under way.
+func TestDrainBatch(t *testing.T) {
+	for _, inFlight := range []int64{1, 2, 8, 32} {
+		for range 10 {
+			inBubble(t, func(o *Options) { o.Limits.MaxInFlight = inFlight }, func(t *testing.T, x *fixture, dial func(...string) *pumped) {
+				w := dial()
+				var elements []string
+				for i := range 50 {
+					elements = append(elements, req(fmt.Sprint(i), "queue", "[300]"))
+				}
+				w.send("[" + strings.Join(elements, ",") + "]")
+				time.Sleep(100 * time.Millisecond)
+				go x.Drain(t.Context()) // ends when the batch does
+				time.Sleep(10 * time.Second)
+				msgs := w.got()
+				if len(msgs) < 2 || !strings.HasPrefix(msgs[0], "[") || msgs[len(msgs)-1] != "close 4000 draining" {
+					t.Fatalf("max_in_flight %d: %q", inFlight, msgs)
+				}
+				committed := strings.Count(x.last().noted(), "committed")
+				if results, all := strings.Count(msgs[0], `"result":300`), strings.Count(msgs[0], `"id":`); committed == 0 || results != committed || all != len(elements) {
+					t.Errorf("max_in_flight %d: %d committed, %d results, %d answers", inFlight, committed, results, all)
+				}
+			})
+		}
+	}
+}
+
 // Drain does not wait longer than it may.
 func TestDrainTimeout(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, x *fixture, dial func(...string) *pumped) {

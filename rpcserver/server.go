@@ -252,7 +252,7 @@ func (srv *Server) Drain(ctx context.Context) error {
 	for _, s := range srv.all() {
 		s.mu.Lock()
 		s.draining = true
-		idle := len(s.calls) == 0
+		idle := s.idleLocked()
 		s.mu.Unlock()
 		if idle {
 			s.closeForDrain()

@@ -60,11 +60,12 @@ type session struct {
 	turn      *call         // nil: nobody's
 	queue     []*call       // for the turn, in order
 	calls     []*call       // all that have not ended
+	batches   int           // begun and not ended: between two elements of one there may be no call
 	answering []*call       // whose reply is on its way through the library
 	slot      chan struct{} // closed when a call ends; nil: the reader does not wait for it
 	over      bool          // nothing more is begun
 	ended     bool          // the reader has ended
-	draining  bool          // to be closed when no call is left
+	draining  bool          // to be closed when it is idle
 }
 
 func newSession(srv *Server, peer chat.Peer) *session {
@@ -157,6 +158,9 @@ func (s *session) overRate() *api.Error {
 	r.CancelAt(now)
 	return api.Errorf(api.CodeRateLimited, "too many requests").WithRetryAfter(wait)
 }
+
+// idleLocked tells whether nothing is under way that would still be answered.
+func (s *session) idleLocked() bool { return len(s.calls) == 0 && s.batches == 0 }
 
 // readerEnded ends the session, after the calls that still run.
 func (s *session) readerEnded() {

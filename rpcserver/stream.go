@@ -146,7 +146,11 @@ func (t *stream) split(frame []byte) {
 		if len(good) == 0 {
 			_ = s.conn.waitRoom(nil)
 			s.writeBatch(t.batch)
+			return
 		}
+		s.mu.Lock()
+		s.batches++ // finish ends it
+		s.mu.Unlock()
 	}
 }
 

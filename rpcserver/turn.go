@@ -147,6 +147,7 @@ func (s *session) finish(c *call) (next *call) {
 		b.running--
 		b.kept = b.kept || kept
 		if complete := b.running == 0; complete {
+			s.batches--
 			kept, pass = b.kept, true // whoever had the turn was the batch's last, and has left it to this
 		} else {
 			kept, pass = false, pass && !c.last
@@ -160,8 +161,7 @@ func (s *session) finish(c *call) (next *call) {
 	if pass {
 		next = s.passLocked()
 	}
-	idle := len(s.calls) == 0
-	end, drain := idle && s.ended, idle && s.draining
+	end, drain := len(s.calls) == 0 && s.ended, s.idleLocked() && s.draining
 	s.mu.Unlock()
 	if end {
 		s.end()
