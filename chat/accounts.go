@@ -18,10 +18,13 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 		return nil, err
 	}
 	// Before the slow hash, and before the state of the connection: a taken name is the likely mistake.
-	if _, err := svc.store.AccountByName(ctx, p.Username); err == nil {
-		return nil, usernameTaken(p.Username)
-	} else if !errors.Is(err, ErrNotFound) {
-		return nil, svc.coded(err)
+	// Where not everybody may register, names are told to nobody who may not.
+	if svc.opts.Registration == api.RegistrationOpen {
+		if _, err := svc.store.AccountByName(ctx, p.Username); err == nil {
+			return nil, usernameTaken(p.Username)
+		} else if !errors.Is(err, ErrNotFound) {
+			return nil, svc.coded(err)
+		}
 	}
 	if s.port != nil && s.SignedIn() {
 		return nil, api.Errorf(api.CodeFailedPrecondition, "signed in already: log out first, or open another connection")
@@ -96,6 +99,7 @@ func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.A
 	}
 	right, err := svc.hasher.verify(ctx, p.Password, hash)
 	if err != nil {
+		svc.logins.unjudged(p.Username, s.peer)
 		return nil, svc.coded(err)
 	}
 	if !right {
@@ -153,6 +157,7 @@ func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api
 	if err := s.svc.store.DeleteSession(ctx, login.ID); err != nil {
 		return nil, s.svc.coded(err)
 	}
+	s.svc.revocations.Add(1)
 	s.signOut()
 	for _, other := range s.svc.sessionsOf(user.ID) {
 		if _, l := other.who(); l != nil && l.ID == login.ID {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"sync"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -9,6 +10,10 @@ import (
 // follow is one session following one room: first it replays from the store, then it is live.
 type follow struct {
 	room *liveRoom
+
+	ctx    context.Context // ends with the follow
+	cancel context.CancelFunc
+	sendMu sync.Mutex // held while replayed events are handed to the connection
 
 	// Owned by the replayer until the follow is live.
 
@@ -20,6 +25,13 @@ type follow struct {
 
 	state followState
 	until api.Seq // ends there: the user left at this seq; 0: no end
+	since api.Seq // the user was a member when the log ended here: leaving before that is past
+}
+
+func (s *Session) newFollow(id api.RoomID) *follow {
+	f := &follow{room: s.svc.attach(id)}
+	f.ctx, f.cancel = context.WithCancel(s.ctx)
+	return f
 }
 
 type followState int
@@ -46,21 +58,23 @@ type begin struct {
 // startFollow makes the session follow room. The replay begins with the next flushFollows. A room
 // that is followed already goes on as it is unless a position is given.
 func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.FollowStatus, api.Head, *api.Gap, error) {
+	// Attach first, then read head and membership at once: what is committed afterwards is
+	// published to us, a leaving too.
+	f := s.newFollow(id)
+	v, err := s.memberRoom(ctx, "room", string(id))
+	if err != nil {
+		s.drop(f)
+		return "", api.Head{}, nil, err
+	}
+	head := v.Head
 	s.mu.Lock()
 	old := s.follows[id]
 	s.mu.Unlock()
-	if old != nil && b.after == nil {
-		head, err := s.svc.store.Head(ctx, id)
-		return api.FollowStatusLive, head, nil, err
+	if old != nil && b.after == nil && old.goesOn(head.Seq) {
+		s.drop(f)
+		return api.FollowStatusLive, head, nil, nil
 	}
-	// Attach first, then read the head: what is committed in between is published to us.
-	f := &follow{room: s.svc.attach(id)}
-	head, err := s.svc.store.Head(ctx, id)
-	if err != nil {
-		s.svc.detach(f.room)
-		return "", api.Head{}, nil, err
-	}
-	f.pos, f.target = head.Seq, head.Seq
+	f.pos, f.target, f.since = head.Seq, head.Seq, head.Seq
 	status := api.FollowStatusLive
 	switch {
 	case b.after == nil:
@@ -75,19 +89,49 @@ func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.
 		status = api.FollowStatusReplay
 		f.pos = *b.after
 	}
-	if old != nil {
-		s.unfollow(id)
+	s.unfollow(id)
+	if !s.keep(f) {
+		s.drop(f)
+		return "", api.Head{}, nil, signInFirst()
 	}
+	return status, head, f.gap, nil
+}
+
+// goesOn tells whether f still follows, for a user who is known to be a member when the log ends at head.
+func (f *follow) goesOn(head api.Seq) bool {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if f.state == followEnded || f.until > 0 {
+		return false
+	}
+	f.since = max(f.since, head)
+	return true
+}
+
+// keep notes f for the replayer; false if the session has ended. If the user left since they were
+// seen to be a member, f ends there.
+func (s *Session) keep(f *follow) bool {
 	s.mu.Lock()
 	if s.closed || s.user == nil {
 		s.mu.Unlock()
-		s.svc.detach(f.room)
-		return "", api.Head{}, nil, signInFirst()
+		return false
 	}
-	s.follows[id] = f
+	user := s.user.ID
+	s.follows[f.room.id] = f
 	s.waiting = append(s.waiting, f)
 	s.mu.Unlock()
-	return status, head, f.gap, nil
+	f.room.mu.Lock()
+	left := f.room.left[user]
+	f.room.mu.Unlock()
+	if left > f.since {
+		s.unfollowAt(f.room.id, left)
+	}
+	return true
+}
+
+func (s *Session) drop(f *follow) {
+	f.cancel()
+	s.svc.detach(f.room)
 }
 
 // flushFollows starts the replayer if follows wait for it and none is running. It ends when none
@@ -115,7 +159,11 @@ func (s *Session) replayAll() {
 		f := s.waiting[0]
 		s.waiting = s.waiting[1:]
 		s.mu.Unlock()
-		if err := s.replay(s.ctx, f); err != nil && s.ctx.Err() == nil {
+		err := s.replay(f)
+		s.mu.Lock()
+		delete(s.ending, f)
+		s.mu.Unlock()
+		if err != nil && f.ctx.Err() == nil {
 			// The client believes that it follows: rather than leave a silent hole, let it come back and resume.
 			s.svc.logger.Warn("replay", "room", f.room.id, "after", f.pos, "err", s.svc.coded(err))
 			s.port.Close(api.CloseCodeSlowConsumer, api.CloseReasonSlowConsumer, 0)
@@ -125,13 +173,13 @@ func (s *Session) replayAll() {
 }
 
 // replay sends what the store has after f.pos until the follow can go live.
-func (s *Session) replay(ctx context.Context, f *follow) error {
+func (s *Session) replay(f *follow) error {
 	if f.gap != nil {
 		s.announceGap(f.room.id, *f.gap, api.GapReasonLimited)
 	}
 	records := make([][]byte, 0, replayEvents)
 	for !s.goLive(f) {
-		page, err := s.svc.store.History(ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
+		page, err := s.svc.store.History(f.ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
 		if err != nil {
 			return err
 		}
@@ -152,13 +200,23 @@ func (s *Session) replay(ctx context.Context, f *follow) error {
 		for i := range page {
 			records = append(records, page[i].Bytes)
 		}
-		if err := s.port.Replay(ctx, records); err != nil {
+		if err := s.send(f, records); err != nil {
 			return err
 		}
 		s.svc.stats.replayed.Add(int64(len(page)))
 		f.pos = page[len(page)-1].Seq
 	}
 	return nil
+}
+
+// send hands records to the connection unless f has ended. Who ends f waits for it: nothing comes after.
+func (s *Session) send(f *follow, records [][]byte) error {
+	f.sendMu.Lock()
+	defer f.sendMu.Unlock()
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	return s.port.Replay(f.ctx, records)
 }
 
 // goLive makes f live if it has caught up with what was applied; under the room's lock nothing is
@@ -208,45 +266,66 @@ func (s *Session) announceGap(room api.RoomID, gap api.Gap, reason api.GapReason
 
 // unfollow ends following room at once; false if it was not followed.
 func (s *Session) unfollow(id api.RoomID) bool {
-	f := s.forget(id)
+	s.mu.Lock()
+	f := s.follows[id]
+	delete(s.follows, id)
+	ending := make([]*follow, 0, len(s.ending))
+	for e := range s.ending {
+		if e.room.id == id {
+			ending = append(ending, e)
+			delete(s.ending, e)
+		}
+	}
+	s.mu.Unlock()
+	for _, e := range ending {
+		s.endFollow(e)
+	}
 	if f == nil {
-		return false
+		return len(ending) > 0
 	}
-	f.room.mu.Lock()
-	live := f.state == followLive
-	f.state = followEnded
-	if live {
-		s.port.Unfollow(id)
-	}
-	f.room.mu.Unlock()
+	s.endFollow(f)
 	s.svc.detach(f.room)
 	return true
 }
 
+// endFollow stops f; when it returns nothing of it is sent any more.
+func (s *Session) endFollow(f *follow) {
+	f.room.mu.Lock()
+	live := f.state == followLive
+	f.state = followEnded
+	if live {
+		s.port.Unfollow(f.room.id)
+	}
+	f.room.mu.Unlock()
+	f.cancel()
+	f.sendMu.Lock()   // a replay in hand
+	f.sendMu.Unlock() //nolint:staticcheck // only to wait
+}
+
 // unfollowAt ends following room with seq last, at which the user left: what was published up to
-// it still comes, nothing after.
+// it still comes, nothing after. A follow that began when they were back is not meant.
 func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
-	f := s.forget(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.follows[id]
 	if f == nil {
 		return
 	}
 	f.room.mu.Lock()
-	if f.state == followLive {
+	defer f.room.mu.Unlock()
+	switch {
+	case f.since >= last:
+		return
+	case f.state == followLive:
 		f.state = followEnded
 		s.port.Unfollow(id)
-	} else {
+		f.cancel()
+	default:
 		f.until = last
+		s.ending[f] = struct{}{}
 	}
-	f.room.mu.Unlock()
-	s.svc.detach(f.room)
-}
-
-func (s *Session) forget(id api.RoomID) *follow {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f := s.follows[id]
 	delete(s.follows, id)
-	return f
+	s.svc.detach(f.room)
 }
 
 // unfollowAll ends all following, and that of rooms yet to be joined.
@@ -256,6 +335,11 @@ func (s *Session) unfollowAll() []api.RoomID {
 	ids := make([]api.RoomID, 0, len(s.follows))
 	for id := range s.follows {
 		ids = append(ids, id)
+	}
+	for f := range s.ending {
+		if s.follows[f.room.id] == nil {
+			ids = append(ids, f.room.id)
+		}
 	}
 	s.mu.Unlock()
 	for _, id := range ids {
@@ -269,14 +353,20 @@ func (s *Session) unfollowAll() []api.RoomID {
 func (s *Session) joinedElsewhere(e *Entry) {
 	s.mu.Lock()
 	want := s.followJoined && s.joining != e.RoomID && s.follows[e.RoomID] == nil && !s.closed
-	if want {
-		f := &follow{room: s.svc.attach(e.RoomID), pos: e.Records[0].Seq - 1}
-		f.target = e.Records[len(e.Records)-1].Seq
-		s.follows[e.RoomID] = f
-		s.waiting = append(s.waiting, f)
-	}
 	s.mu.Unlock()
-	if want {
-		s.flushFollows()
+	if !want {
+		return
 	}
+	f := s.newFollow(e.RoomID)
+	f.pos = e.Records[0].Seq - 1
+	f.target = e.Records[len(e.Records)-1].Seq
+	f.since = f.target
+	s.mu.Lock()
+	want = s.followJoined && s.follows[e.RoomID] == nil
+	s.mu.Unlock()
+	if !want || !s.keep(f) {
+		s.drop(f)
+		return
+	}
+	s.flushFollows()
 }

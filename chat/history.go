@@ -42,7 +42,7 @@ func (s *Session) page(ctx context.Context, ref string, q *pageQuery) (*page, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.svc.readPage(ctx, v.ID, q)
+	p, err := s.svc.readPage(ctx, v, q)
 	return p, s.svc.coded(err)
 }
 
@@ -62,34 +62,34 @@ func (q *pageQuery) check() error {
 	return nil
 }
 
-// readPage reads records first and the head after, so that the head is never behind the page.
-func (s *Service) readPage(ctx context.Context, room api.RoomID, q *pageQuery) (*page, error) {
+// readPage reads the log as it stood when the caller was seen to be a member: v.Head bounds it.
+func (s *Service) readPage(ctx context.Context, v *RoomView, q *pageQuery) (*page, error) {
 	limit := int(orElse(q.limit, historyLimit))
 	if n := int(s.opts.Limits.HistoryLimit); n > 0 {
 		limit = min(limit, n)
 	}
-	maxBytes := int(s.opts.Limits.HistoryBytes)
-	p := &page{}
-	// lo and hi are the bounds of what lies on either side of the page when it is empty.
+	room, end := v.ID, v.Head.Seq+1
+	p := &page{head: v.Head}
+	query := &HistoryQuery{Room: room, Before: end, Types: q.types, Limit: limit, MaxBytes: int(s.opts.Limits.HistoryBytes)}
+	// lo and hi are what lies on either side of the page when it is empty.
 	var lo, hi api.Seq
 	var err error
 	switch {
 	case q.after != nil:
 		lo, hi = *q.after, *q.after+1
-		p.records, err = s.store.History(ctx, &HistoryQuery{Room: room, After: *q.after, Types: q.types, Limit: limit, MaxBytes: maxBytes})
-	case q.before != nil && *q.before <= 1:
-		lo, hi = 0, *q.before
-	case q.before != nil:
-		lo, hi = *q.before-1, *q.before
-		p.records, err = s.store.History(ctx, &HistoryQuery{Room: room, Before: *q.before, Types: q.types, Limit: limit, MaxBytes: maxBytes, Newest: true})
+		query.After = *q.after
+		p.records, err = s.store.History(ctx, query)
 	case q.around != nil:
 		lo, hi = max(*q.around, 1)-1, *q.around
-		p.records, err = s.readAround(ctx, room, *q.around, q.types, limit, maxBytes)
+		p.records, err = s.readAround(ctx, query, *q.around)
 	default:
-		p.records, err = s.store.History(ctx, &HistoryQuery{Room: room, Types: q.types, Limit: limit, MaxBytes: maxBytes, Newest: true})
-		if err == nil && len(p.records) == 0 {
-			p.head, err = s.store.Head(ctx, room)
-			return p, err
+		query.Newest = true
+		if q.before != nil {
+			query.Before = min(end, max(*q.before, 1))
+		}
+		lo, hi = query.Before-1, query.Before
+		if query.Before > 1 {
+			p.records, err = s.store.History(ctx, query)
 		}
 	}
 	if err != nil {
@@ -98,28 +98,28 @@ func (s *Service) readPage(ctx context.Context, room api.RoomID, q *pageQuery) (
 	if n := len(p.records); n > 0 {
 		lo, hi = p.records[0].Seq-1, p.records[n-1].Seq+1
 	}
-	if p.head, err = s.store.Head(ctx, room); err != nil {
+	if p.before, err = s.anyEvent(ctx, room, 0, min(lo+1, end), q.types); err != nil {
 		return nil, err
 	}
-	lo = min(lo, p.head.Seq)
-	if p.before, err = s.anyEvent(ctx, room, 0, lo+1, q.types); err != nil {
-		return nil, err
-	}
-	p.after, err = s.anyEvent(ctx, room, max(hi, 1)-1, p.head.Seq+1, q.types)
+	p.after, err = s.anyEvent(ctx, room, max(hi, 1)-1, end, q.types)
 	return p, err
 }
 
 // readAround reads half before seq and the rest from it on.
-func (s *Service) readAround(ctx context.Context, room api.RoomID, seq api.Seq, types []api.EventType, limit, maxBytes int) ([]Record, error) {
+func (s *Service) readAround(ctx context.Context, q *HistoryQuery, seq api.Seq) ([]Record, error) {
 	var earlier []Record
 	var err error
-	if half := limit / 2; half > 0 && seq > 1 {
-		earlier, err = s.store.History(ctx, &HistoryQuery{Room: room, Before: seq, Types: types, Limit: half, MaxBytes: maxBytes / 2, Newest: true})
-		if err != nil {
+	half := *q
+	half.MaxBytes = q.MaxBytes / 2
+	if half.Limit = q.Limit / 2; half.Limit > 0 && seq > 1 {
+		half.Before, half.Newest = min(seq, q.Before), true
+		if earlier, err = s.store.History(ctx, &half); err != nil {
 			return nil, err
 		}
 	}
-	later, err := s.store.History(ctx, &HistoryQuery{Room: room, After: max(seq, 1) - 1, Types: types, Limit: limit - len(earlier), MaxBytes: maxBytes / 2})
+	half.After, half.Before, half.Newest = max(seq, 1)-1, q.Before, false
+	half.Limit = q.Limit - len(earlier)
+	later, err := s.store.History(ctx, &half)
 	if err != nil {
 		return nil, err
 	}

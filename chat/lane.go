@@ -3,7 +3,10 @@ package chat
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -22,11 +25,18 @@ type lane struct {
 
 	mu     sync.Mutex
 	queue  []*Entry
+	bytes  int // that the queue holds
 	closed bool
 }
 
-// maxBatch bounds one transaction, and with it how long a post waits for others.
-const maxBatch = 1024
+const (
+	// maxBatch bounds one transaction, and with it how long a post waits for others.
+	maxBatch = 1024
+	// maxQueueBytes bounds what waits while the disk hangs.
+	maxQueueBytes = 64 << 20
+	// entryBytes is about what an entry holds besides its text.
+	entryBytes = 1024
+)
 
 var laneSeed = maphash.MakeSeed()
 
@@ -53,7 +63,12 @@ func (l *lane) submit(e *Entry) error {
 		l.mu.Unlock()
 		return api.Errorf(api.CodeDraining, "the server is going down")
 	}
+	if l.bytes > maxQueueBytes {
+		l.mu.Unlock()
+		return api.Errorf(api.CodeUnavailable, "too much waits for the disk").WithRetryAfter(time.Second)
+	}
 	l.queue = append(l.queue, e)
+	l.bytes += e.size + entryBytes
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -62,12 +77,13 @@ func (l *lane) submit(e *Entry) error {
 	return nil
 }
 
-// wait waits until e is committed. When ctx ends before, the act may still take effect.
+// wait waits until e is committed. When ctx ends before, the act takes effect only if it has begun.
 func (e *Entry) wait(ctx context.Context) error {
 	select {
 	case <-e.done:
 		return e.Err
 	case <-ctx.Done():
+		atomic.StoreUint32(&e.gone, 1)
 		return ctx.Err()
 	}
 }
@@ -99,15 +115,22 @@ func (l *lane) commitAll() {
 	}
 }
 
+// take takes what is to be committed next, and leaves out what nobody waits for any more. It gives
+// nothing only when nothing is queued.
 func (l *lane) take() (batch []*Entry, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) <= maxBatch {
-		batch, l.queue = l.queue, nil
-		return batch, l.closed
+	for len(batch) == 0 && len(l.queue) > 0 {
+		n := min(len(l.queue), maxBatch)
+		batch = l.queue[:n:n]
+		if l.queue = l.queue[n:]; len(l.queue) == 0 {
+			l.queue = nil
+		}
+		for _, e := range batch {
+			l.bytes -= e.size + entryBytes
+		}
+		batch = slices.DeleteFunc(batch, func(e *Entry) bool { return atomic.LoadUint32(&e.gone) != 0 })
 	}
-	batch = l.queue[:maxBatch:maxBatch]
-	l.queue = l.queue[maxBatch:]
 	return batch, l.closed
 }
 

@@ -36,6 +36,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	if p.ReplyTo != nil {
 		m.entry.ReplyTo = *p.ReplyTo
 	}
+	m.entry.size = len(p.Text) + len(p.Data)
 	if p.IdempotencyKey != "" {
 		m.entry.Digest = digest(p)
 	}

@@ -143,7 +143,7 @@ func (t *tender) run() {
 	defer close(t.stopped)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	expiry := time.NewTicker(expiryInterval)
+	expiry := time.NewTicker(min(expiryInterval, max(time.Second, t.svc.opts.SessionTTL/4)))
 	defer expiry.Stop()
 	for {
 		select {
@@ -210,7 +210,11 @@ func (t *tender) expire(ctx context.Context) {
 			continue
 		}
 		renewed := *login
-		s.extend(ctx, &renewed, now)
+		if s.extend(ctx, &renewed, now) {
+			sess.signOut()
+			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
+			continue
+		}
 		sess.mu.Lock()
 		if sess.login == login {
 			sess.login = &renewed

@@ -13,7 +13,8 @@ type liveRoom struct {
 	refs int // follows that hold it; guarded by Service.liveMu
 
 	mu      sync.Mutex
-	applied api.Seq // the last seq that was published since the room is live; 0: none yet
+	applied api.Seq                // the last seq that was published since the room is live; 0: none yet
+	left    map[api.UserID]api.Seq // who left since, and is not back: for follows that are just beginning
 }
 
 // attach makes room live, or holds it if it is. What is committed afterwards is published to it.
@@ -22,7 +23,7 @@ func (s *Service) attach(id api.RoomID) *liveRoom {
 	defer s.liveMu.Unlock()
 	r := s.live[id]
 	if r == nil {
-		r = &liveRoom{id: id}
+		r = &liveRoom{id: id, left: map[api.UserID]api.Seq{}}
 		s.live[id] = r
 	}
 	r.refs++
@@ -49,6 +50,12 @@ func (s *Service) apply(e *Entry) {
 			rec := &e.Records[i]
 			r.applied = rec.Seq
 			s.opts.Fanout.Publish(e.RoomID, rec.Seq, rec.Bytes)
+		}
+		switch {
+		case e.Leave != "":
+			r.left[e.Leave] = r.applied
+		case e.Join != nil:
+			delete(r.left, e.Join.UserID)
 		}
 		r.mu.Unlock()
 	}

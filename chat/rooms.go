@@ -27,7 +27,9 @@ func (s *Session) room(ctx context.Context, field, ref string) (*RoomView, error
 	case v.Role == "" && v.Visibility != api.VisibilityPublic:
 		return nil, noRoom(field)
 	}
-	s.svc.remember(v.Name, v.ID)
+	if v.Visibility == api.VisibilityPublic {
+		s.svc.remember(v.Name, v.ID)
+	}
 	return v, nil
 }
 
@@ -44,7 +46,9 @@ func notMember(field, name string) error {
 	return api.Errorf(api.CodePermissionDenied, "not a member of %s: join it first", name).WithField(field)
 }
 
-// roomID finds a room's id without asking the store where it can: the commit checks the rest.
+// roomID finds a room's id without asking the store where it can: the commit checks the rest. A
+// private room's name is looked up each time, so that a stranger's post gets no further than one
+// to a room that is not there.
 func (s *Session) roomID(ctx context.Context, ref string) (api.RoomID, error) {
 	if isRoomID(ref) {
 		return api.RoomID(ref), nil
@@ -178,12 +182,23 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberJoined, data: &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: api.RoleMember}},
 	}
 	s.setJoining(v.ID)
-	defer s.setJoining("")
 	if err := s.svc.commit(ctx, e); err != nil {
+		s.setJoining("")
 		return nil, s.svc.coded(err)
 	}
+	res, err := s.joined(ctx, p, e)
+	s.setJoining("")
+	if err != nil && !e.Unchanged {
+		s.joinedElsewhere(e) // they are a member all the same, and may follow what they join
+	}
+	return res, err
+}
+
+// joined follows the room that e made the caller a member of, if they were not.
+func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (*api.RoomJoinResult, error) {
 	joined := !e.Unchanged
-	if v, err = s.room(ctx, "room", string(v.ID)); err != nil {
+	v, err := s.room(ctx, "room", string(e.RoomID))
+	if err != nil {
 		return nil, err
 	}
 	res := &api.RoomJoinResult{Joined: joined, Status: api.FollowStatusNone, Head: v.Head}

@@ -46,11 +46,12 @@ type Service struct {
 	lanes  []*lane
 	tender *tender
 
-	brokenOnce sync.Once
-	stats      counters
+	brokenOnce  sync.Once
+	stats       counters
+	revocations atomic.Int64 // of login sessions, counted before their connections are closed
 
 	namesMu sync.RWMutex
-	names   map[string]api.RoomID // rooms by name, as met; a room keeps its name
+	names   map[string]api.RoomID // public rooms by name, as met; a room keeps its name
 
 	liveMu sync.RWMutex
 	live   map[api.RoomID]*liveRoom // rooms that a session follows or is about to

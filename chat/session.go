@@ -36,8 +36,9 @@ type Session struct {
 	login        *LoginSession
 	closed       bool
 	follows      map[api.RoomID]*follow
-	followJoined bool      // sync.open with "joined": follow what the user joins later
-	waiting      []*follow // for the replayer
+	ending       map[*follow]struct{} // replaying up to where their user left
+	followJoined bool                 // sync.open with "joined": follow what the user joins later
+	waiting      []*follow            // for the replayer
 	replaying    bool
 }
 
@@ -49,7 +50,7 @@ func (s *Service) Connect(port Port, peer Peer) *Session {
 	sess.ctx, sess.cancel = context.WithCancel(context.Background())
 	sess.signals.Store(true)
 	if port != nil {
-		sess.follows = map[api.RoomID]*follow{}
+		sess.follows, sess.ending = map[api.RoomID]*follow{}, map[*follow]struct{}{}
 	}
 	s.stats.sessions.Add(1)
 	return sess
@@ -121,9 +122,11 @@ func (s *Session) who() (*Account, *LoginSession) {
 // Authenticate signs the session in with a token, as auth.resume does.
 func (s *Session) Authenticate(ctx context.Context, token string) error {
 	svc := s.svc
+	invalid := api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
+	revocations := svc.revocations.Load()
 	login, user, err := svc.store.SessionByToken(ctx, hashSecret(token))
 	if errors.Is(err, ErrNotFound) {
-		return api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
+		return invalid
 	}
 	if err != nil {
 		return svc.coded(err)
@@ -132,22 +135,40 @@ func (s *Session) Authenticate(ctx context.Context, token string) error {
 	if login.ExpiresAt <= api.TimestampOf(now) {
 		return api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
 	}
-	svc.extend(ctx, login, now)
+	if svc.extend(ctx, login, now) {
+		return invalid
+	}
 	svc.stats.resumes.Add(1)
-	return s.signIn(user, login)
+	if err := s.signIn(user, login); err != nil {
+		return err
+	}
+	// Whoever revokes counts it before looking for connections, and we can be found by now: only if
+	// the count has not moved was the token good when we were found.
+	if svc.revocations.Load() != revocations {
+		if _, _, err := svc.store.SessionByToken(ctx, hashSecret(token)); err != nil {
+			s.signOut()
+			if errors.Is(err, ErrNotFound) {
+				return invalid
+			}
+			return svc.coded(err)
+		}
+	}
+	return nil
 }
 
-// extend renews a session that is past half of its life: a token that is used does not expire.
-func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) {
+// extend renews a session that is past half of its life: a token that is used does not expire. It
+// reports true when the session is gone.
+func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) (gone bool) {
 	if login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
-		return
+		return false
 	}
 	until := api.TimestampOf(now.Add(s.opts.SessionTTL))
 	if err := s.store.ExtendSession(ctx, login.ID, until); err != nil {
 		s.logger.Warn("extend session", "session", login.ID, "err", err)
-		return
+		return errors.Is(err, ErrNotFound)
 	}
 	login.ExpiresAt = until
+	return false
 }
 
 // signIn makes the session user's. A connection stays with the user it has.

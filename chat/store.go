@@ -192,7 +192,11 @@ type Entry struct {
 	Unchanged bool
 	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender
 
-	done chan struct{} // of the lane, 1 deep
+	// The lane's.
+
+	done chan struct{} // closed when what came of it is known
+	size int           // about how much memory it holds, in bytes
+	gone uint32        // 1: nobody waits for it, so it is not to be begun; atomic
 }
 
 // HistoryQuery asks for a slice of a room's timeline.

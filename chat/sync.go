@@ -57,10 +57,14 @@ func (s *Session) syncJoined(ctx context.Context, res *api.SyncOpenResult) error
 			return s.svc.coded(err)
 		}
 		for _, v := range rooms {
-			if err := s.sync(ctx, res, v, begin{}); err != nil {
+			last = v.Name
+			err := s.sync(ctx, res, v, begin{})
+			if errors.Is(err, api.ErrPermissionDenied) || errors.Is(err, api.ErrNotFound) {
+				continue // left this very moment
+			}
+			if err != nil {
 				return err
 			}
-			last = v.Name
 		}
 		if len(rooms) < listLimit {
 			return nil

@@ -87,6 +87,15 @@ func (t *throttle) guess(username string, peer Peer) error {
 	return nil
 }
 
+// unjudged takes back a guess that was not looked at.
+func (t *throttle) unjudged(username string, peer Peer) {
+	t.mu.Lock()
+	if c := t.guesses[guess{username, peer.Addr}]; c != nil && c.failed > 0 {
+		c.failed--
+	}
+	t.mu.Unlock()
+}
+
 // right forgets the failures that came before a right password.
 func (t *throttle) right(username string, peer Peer) {
 	t.mu.Lock()

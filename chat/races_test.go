@@ -1,0 +1,290 @@
+package chat_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// hooked is a store that lets something happen right after a read, once.
+type hooked struct {
+	chat.Store
+	mu                          sync.Mutex
+	byToken, roomByID, roomName func()
+}
+
+func (h *hooked) once(f *func()) {
+	h.mu.Lock()
+	do := *f
+	*f = nil
+	h.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
+func (h *hooked) SessionByToken(ctx context.Context, k [32]byte) (*chat.LoginSession, *chat.Account, error) {
+	l, a, err := h.Store.SessionByToken(ctx, k)
+	h.once(&h.byToken)
+	return l, a, err
+}
+
+func (h *hooked) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
+	v, err := h.Store.RoomByID(ctx, id, user)
+	h.once(&h.roomByID)
+	return v, err
+}
+
+func (h *hooked) RoomByName(ctx context.Context, name string, user api.UserID) (*chat.RoomView, error) {
+	v, err := h.Store.RoomByName(ctx, name, user)
+	h.once(&h.roomName)
+	return v, err
+}
+
+func newHookedWorld(t *testing.T) (*world, *hooked) {
+	w := newWorld(t, nil)
+	h := &hooked{Store: w.store}
+	w.store = h
+	w.start(nil)
+	return w, h
+}
+
+// twin is another connection of the same user.
+func (c *client) twin(t *testing.T) *client {
+	t.Helper()
+	twin := c.w.connect()
+	if err := twin.Authenticate(t.Context(), tokenOf(t, c.w, c)); err != nil {
+		t.Fatal(err)
+	}
+	return twin
+}
+
+func (c *client) leave(t *testing.T, room string) {
+	t.Helper()
+	if _, err := c.RoomLeave(context.Background(), &api.RoomLeaveParams{Room: room}); err != nil {
+		t.Error(err)
+	}
+}
+
+func (w *world) awaitHead(room api.RoomID, seq api.Seq) {
+	for {
+		if head, err := w.store.Head(context.Background(), room); err != nil || head.Seq >= seq {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestRevokedDuringResume(t *testing.T) {
+	w, h := newHookedWorld(t)
+	a := w.user("groot")
+	res, err := w.connect().AuthLogin(t.Context(), &api.AuthLoginParams{Username: "groot", Password: "password of groot"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := w.connect()
+	if err := owner.Authenticate(t.Context(), res.Token); err != nil {
+		t.Fatal(err)
+	}
+	late := w.connect()
+	h.byToken = func() {
+		if _, err := owner.AuthLogout(t.Context(), &api.AuthLogoutParams{}); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = late.AuthResume(t.Context(), &api.AuthResumeParams{Token: res.Token})
+	wantCode(t, err, api.CodeUnauthenticated, "token")
+	if late.SignedIn() || !a.SignedIn() {
+		t.Error("a revoked token is signed in")
+	}
+}
+
+// TestLeavingWhileOpening: the user leaves, elsewhere, right after they were seen to be a member.
+func TestLeavingWhileOpening(t *testing.T) {
+	for name, hook := range map[string]func(h *hooked) *func(){
+		"before the head is read": func(h *hooked) *func() { return &h.roomName },
+		"after it":                func(h *hooked) *func() { return &h.roomByID },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, h := newHookedWorld(t)
+			groot, thanos := w.user("groot"), w.user("thanos")
+			groot.create("lobby")
+			groot.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+			thanos.join("lobby") // 3
+			second := thanos.twin(t)
+			*hook(h) = func() { thanos.leave(t, "lobby") } // 4
+			_, err := second.SyncOpen(t.Context(), &api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby"})})
+			if err != nil {
+				wantCode(t, err, api.CodePermissionDenied, "room")
+			}
+			second.Replied()
+			groot.post("lobby", "not for who left") // 5
+			groot.port.awaitEvents(3)
+			second.Close()
+			for _, ev := range second.port.awaitEvents(0) {
+				if ev.Seq > 4 {
+					t.Errorf("got %d %s", ev.Seq, ev.Data)
+				}
+			}
+		})
+	}
+}
+
+// TestRejoiningWhileApplying: leave and join are committed but not applied when another connection
+// begins to follow. The old leaving does not end the new following.
+func TestRejoiningWhileApplying(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	room := groot.create("lobby")
+	other := groot.create("other")
+	groot.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "other"})})
+	groot.port.awaitNote(caughtUp(other, 2))
+	thanos.join("lobby") // 3
+	thanos.port.awaitNote(caughtUp(room, 3))
+	b, c := thanos.twin(t), thanos.twin(t)
+	w.fan.mu.Lock() // the applier is held up in another room
+	var wg sync.WaitGroup
+	wg.Go(func() { groot.post("other", "3") })
+	w.awaitHead(other, 3)
+	wg.Go(func() { thanos.leave(t, "lobby") })
+	w.awaitHead(room, 4)
+	wg.Go(func() {
+		if _, err := b.RoomJoin(context.Background(), &api.RoomJoinParams{Room: "lobby", Follow: ptr(false)}); err != nil {
+			t.Error(err)
+		}
+	})
+	w.awaitHead(room, 5)
+	res := c.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby"})})
+	w.fan.mu.Unlock()
+	wg.Wait()
+	c.port.awaitNote(caughtUp(room, res.Rooms[0].Head.Seq))
+	groot.post("lobby", "6")
+	wantDense(t, c.port.awaitEvents(1), 6, 6)
+}
+
+// TestNothingAfterLogout: a replay ends with the session, also one that a leaving has bounded.
+func TestNothingAfterLogout(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		w := newWorld(t, nil)
+		groot := w.user("groot")
+		groot.create("lobby")
+		for range 600 {
+			groot.post("lobby", "for members")
+		}
+		thanos := w.user("thanos")
+		thanos.join("lobby")
+		c := thanos.twin(t)
+		c.port.stall = make(chan struct{})
+		c.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: ptr(api.Seq(0))})})
+		if leave {
+			thanos.leave(t, "lobby")
+		}
+		if _, err := c.AuthLogout(t.Context(), &api.AuthLogoutParams{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.AuthRegister(t.Context(), &api.AuthRegisterParams{Username: "hulk", Password: "hulk smash"}); err != nil {
+			t.Fatal(err)
+		}
+		close(c.port.stall)
+		c.Close()
+		if n := len(c.port.awaitEvents(0)); n > 0 {
+			t.Errorf("hulk got %d events of a room of thanos's (left: %v)", n, leave)
+		}
+	}
+}
+
+// TestHistoryEndsWhereMembershipWasSeen: what is posted after the caller left is not in their page.
+func TestHistoryEndsWhereMembershipWasSeen(t *testing.T) {
+	w, h := newHookedWorld(t)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	groot.create("lobby")
+	thanos.join("lobby") // 3
+	second := thanos.twin(t)
+	h.roomName = func() {
+		thanos.leave(t, "lobby")                // 4
+		groot.post("lobby", "not for who left") // 5
+	}
+	res, err := second.RoomHistory(t.Context(), &api.RoomHistoryParams{Room: "lobby"})
+	if err != nil || res.Head.Seq > 4 || len(res.Events) > 4 {
+		t.Errorf("%d events, head %d, %v", len(res.Events), res.Head.Seq, err)
+	}
+}
+
+func TestNamesAreToldToThoseWhoMay(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user("groot")
+	w.start(&chat.Options{Registration: api.RegistrationInvite})
+	for _, invite := range []string{"", "inv_made_up"} {
+		_, taken := w.connect().AuthRegister(t.Context(), &api.AuthRegisterParams{Username: "groot", Password: "password", Invite: invite})
+		_, free := w.connect().AuthRegister(t.Context(), &api.AuthRegisterParams{Username: "nobody", Password: "password", Invite: invite})
+		if taken == nil || free == nil || taken.Error() != free.Error() {
+			t.Errorf("a taken name answers %v, a free one %v", taken, free)
+		}
+	}
+}
+
+// TestStrangersPostsGetNoFurther: with a store that cannot write, a private room still looks missing.
+func TestStrangersPostsGetNoFurther(t *testing.T) {
+	w := newWorld(t, nil)
+	bad := &failing{Store: w.store}
+	w.store = bad
+	w.start(nil)
+	groot, stranger := w.user("groot"), w.user("stranger")
+	if _, err := groot.RoomCreate(t.Context(), &api.RoomCreateParams{Name: "hidden", Visibility: api.VisibilityPrivate}); err != nil {
+		t.Fatal(err)
+	}
+	groot.post("hidden", "x")
+	bad.fail(chat.ErrUnavailable)
+	for _, room := range []string{"hidden", "nowhere"} {
+		_, err := stranger.MessagePost(t.Context(), &api.MessagePostParams{Room: room, Text: "x"})
+		wantCode(t, err, api.CodeNotFound, "room")
+	}
+	if stranger.port.queued != 0 {
+		t.Error("a stranger's post reached the lane")
+	}
+}
+
+// stuck is a store whose commits wait.
+type stuck struct {
+	chat.Store
+	release chan struct{}
+	entries int
+}
+
+func (s *stuck) Commit(ctx context.Context, entries []*chat.Entry) error {
+	<-s.release
+	s.entries += len(entries)
+	return s.Store.Commit(ctx, entries)
+}
+
+// TestNobodyWaits: what was given up before its commit began is not committed.
+func TestNobodyWaits(t *testing.T) {
+	w := newWorld(t, nil)
+	groot := w.user("groot")
+	groot.create("lobby")
+	s := &stuck{Store: w.store, release: make(chan struct{})}
+	w.store = s
+	w.start(nil)
+	again := w.connect()
+	if err := again.Authenticate(t.Context(), tokenOf(t, w, groot)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		_, err := again.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "x", IdempotencyKey: "k"})
+		wantCode(t, err, api.CodeUnavailable, "")
+	}
+	close(s.release)
+	if res := again.post("lobby", "y"); res.MsgNo > 3 {
+		t.Errorf("the post is number %d", res.MsgNo)
+	}
+	w.svc.Close()
+	if s.entries > 3 {
+		t.Errorf("%d entries were committed", s.entries)
+	}
+}
