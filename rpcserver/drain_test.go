@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -75,6 +77,57 @@ func TestDrainBatch(t *testing.T) {
 			})
 		}
 	}
+}
+
+// When Drain returns, the answers of POST calls have left: the server may be cut off at once.
+func TestDrainPost(t *testing.T) {
+	const calls = 8
+	x := &fixture{fan: NewFanout(nil)}
+	x.Server = newServer(x.connectFake, func(context.Context) error { return nil }, x.fan, &Options{Limits: testLimits()})
+	defer x.Close()
+	testMethods(x.methods)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := make(chan struct{})
+	hs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x.ServeHTTP(w, r)
+		<-cut // net/http gets no chance to send what is left
+	})}
+	served := make(chan struct{})
+	go func() { // Close of hs ends it
+		defer close(served)
+		hs.Serve(l)
+	}()
+	x.addr = l.Addr().String()
+	var group sync.WaitGroup
+	for range calls {
+		group.Go(func() {
+			r, err := http.Post("http://"+x.addr+"/rpc", "application/json", strings.NewReader(req("1", "queue", "[100]")))
+			if err != nil {
+				t.Errorf("no answer: %v", err)
+				return
+			}
+			defer r.Body.Close()
+			if b, err := io.ReadAll(r.Body); err != nil || string(b) != result("1", "100") {
+				t.Errorf("answer %q, %v", b, err)
+			}
+		})
+	}
+	await(t, "all are under way", func() bool {
+		x.Server.mu.Lock()
+		defer x.Server.mu.Unlock()
+		return x.calls == calls
+	})
+	if err := x.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	hs.Close()
+	close(cut)
+	<-served
+	group.Wait()
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // Drain does not wait longer than it may.

@@ -27,7 +27,11 @@ func (srv *Server) servePost(w http.ResponseWriter, r *http.Request) {
 		srv.refuseLater(w, srv.noRoom(err))
 		return
 	}
-	defer srv.endCall()
+	defer func() {
+		// When Drain sees no call left the process may end: the reply, whose length is known, goes out before.
+		_ = http.NewResponseController(w).Flush() // the peer may be gone
+		srv.endCall()
+	}()
 	peer := srv.guard.peer(r)
 	p := &post{srv: srv, addr: peer.Addr, who: srv.connect(nil, peer)}
 	defer p.close()

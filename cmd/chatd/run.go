@@ -87,9 +87,15 @@ func (s *server) serve() {
 	}()
 }
 
+// partingTime is how long HTTP replies may take to leave when the server ends.
+const partingTime = 500 * time.Millisecond
+
 // close takes down what is there, in order, and waits for it.
 func (s *server) close(logger *slog.Logger) {
 	if s.ended != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), partingTime)
+		_ = s.web.Shutdown(ctx) // lets replies that are being written leave; Close cuts off the rest
+		cancel()
 		_ = s.web.Close() // closes the listener; what fails to close is closed by the end of the process
 		<-s.ended
 	} else if s.listener != nil {
