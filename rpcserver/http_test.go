@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"golang.org/x/time/rate"
 )
 
 // do sends an HTTP request to the fixture; headers are "Name: value".
@@ -122,6 +123,28 @@ func TestPostRate(t *testing.T) {
 	x.do(t, http.MethodPost, "/rpc", "["+one+","+one+"]")
 	if _, reply, _ := x.do(t, http.MethodPost, "/rpc", one); !strings.Contains(reply, `"code":4290`) || !strings.Contains(reply, `"retry_after_ms":`) {
 		t.Error(reply)
+	}
+}
+
+// A batch of more than the burst is let through, once, and paid for.
+func TestPostRateOfLongBatches(t *testing.T) {
+	p := postLimits{byAddress: map[string]*rate.Limiter{}}
+	now := time.Now()
+	allow := func(n int) time.Duration { return p.allow("a", n, now, 10, 20) }
+	if wait := allow(50); wait != 0 {
+		t.Errorf("the first has to wait %v", wait)
+	}
+	for range 10 {
+		if wait := allow(50); wait != 2*time.Second {
+			t.Errorf("the next has to wait %v", wait)
+		}
+	}
+	if wait := allow(1); wait != 100*time.Millisecond {
+		t.Errorf("one request has to wait %v", wait)
+	}
+	now = now.Add(2 * time.Second)
+	if wait := allow(50); wait != 0 {
+		t.Errorf("after waiting: %v", wait)
 	}
 }
 

@@ -108,8 +108,10 @@ type postLimits struct {
 	byAddress map[string]*rate.Limiter
 }
 
-// allow tells how long addr has to wait before n more requests; 0: not at all.
+// allow tells how long addr has to wait before n more requests; 0: not at all. A batch of more than
+// the burst, which would never be let through, costs the whole burst.
 func (p *postLimits) allow(addr string, n int, now time.Time, limit rate.Limit, burst int) time.Duration {
+	n = min(n, burst)
 	p.mu.Lock()
 	l := p.byAddress[addr]
 	if l == nil {
@@ -120,7 +122,7 @@ func (p *postLimits) allow(addr string, n int, now time.Time, limit rate.Limit, 
 	if l.AllowN(now, n) {
 		return 0
 	}
-	r := l.ReserveN(now, min(n, burst))
+	r := l.ReserveN(now, n)
 	defer r.CancelAt(now)
 	return r.DelayFrom(now)
 }
