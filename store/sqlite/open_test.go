@@ -2,11 +2,14 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -240,6 +243,75 @@ func TestCheckWritesOnceASecond(t *testing.T) {
 	now = now.Add(time.Minute)
 	if err := s.Check(t.Context()); err == nil {
 		t.Error("a closed store is ready")
+	}
+}
+
+// Another process that holds the database stands for a disk that hangs: writes wait for it.
+func TestCheckWaitsNoLongerThanItsContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chatd.db")
+	var late atomic.Int64
+	s, err := sqlite.Open(t.Context(), path, &sqlite.Options{Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	other, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	hang := func(hangs bool) {
+		t.Helper()
+		if _, err := other.ExecContext(t.Context(), map[bool]string{true: "BEGIN IMMEDIATE", false: "ROLLBACK"}[hangs]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkBriefly := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return s.Check(ctx)
+	}
+
+	hang(true)
+	late.Add(int64(time.Minute)) // what opening has written is long ago
+	before := runtime.NumGoroutine()
+	start := time.Now()
+	for range 10 {
+		if err := checkBriefly(); !errors.Is(err, chat.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error %v, want %v because of %v", err, chat.ErrUnavailable, context.DeadlineExceeded)
+		}
+	}
+	if took := time.Since(start); took > 4*time.Second { // writes wait for 5 s
+		t.Errorf("10 checks of 50 ms took %v", took)
+	}
+	if n := runtime.NumGoroutine() - before; n > 3 { // the probe, and a little for the driver
+		t.Errorf("%d goroutines more", n)
+	}
+	hang(false)
+	if err := s.Check(t.Context()); err != nil { // the probe that was under way
+		t.Error(err)
+	}
+
+	hang(true)
+	late.Add(int64(time.Minute))
+	if err := checkBriefly(); !errors.Is(err, chat.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, chat.ErrUnavailable)
+	}
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	for range 10 { // with the closing
+		if err := checkBriefly(); err == nil {
+			t.Error("ready")
+		}
+	}
+	hang(false)
+	if err := <-closed; err != nil { // goleak sees whether the probe is over
+		t.Error(err)
 	}
 }
 

@@ -42,9 +42,17 @@ type Store struct {
 	write   *writer
 	read    *reader
 
-	probing  sync.Mutex // one probe at a time; guards the rest
-	probed   time.Time
-	probeErr error // what came of it
+	mu       sync.Mutex // guards the rest; held only for moments
+	probing  *probe     // the one under way, or nil
+	probed   time.Time  // when the last one was begun
+	probeErr error      // what came of it
+	closed   bool       // no probe is begun any more
+}
+
+// probe is a write that only finds out whether the store can be written.
+type probe struct {
+	done chan struct{} // closed at its end
+	err  error         // valid then
 }
 
 // New makes a store of two pools of the same database. It closes them when it is closed.
@@ -89,26 +97,53 @@ func (s *Store) Durability() api.Durability { return s.dialect.Durability }
 // probeInterval is how old an answer of Check may be.
 const probeInterval = time.Second
 
-// Check implements chat.Store. It writes, unless something was written a moment ago.
+// Check implements chat.Store. It writes, unless something was written a moment ago. A disk that
+// hangs does not hold the caller longer than ctx: that is chat.ErrUnavailable too.
 func (s *Store) Check(ctx context.Context) error {
-	s.probing.Lock()
-	defer s.probing.Unlock()
-	now := s.now()
-	if recent(now, time.Unix(0, s.write.wrote.Load())) {
-		return nil
-	}
-	if recent(now, s.probed) {
-		return s.probeErr
-	}
-	s.probeErr = wrap("probe", s.write.do(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE meta SET value = $1 WHERE name = 'probed'`, now.UTC().Format(time.RFC3339))
-		if err == nil && n != 1 {
-			err = errors.New("the row to write is gone")
-		}
+	p, err := s.probe(ctx)
+	if p == nil {
 		return err
-	}))
-	s.probed = now
-	return s.probeErr
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("probe: %w: no answer yet: %w", chat.ErrUnavailable, ctx.Err())
+	}
+}
+
+// probe gives the probe to wait for, which it may have begun, or nil and the answer. There is one
+// at a time, in a goroutine that ends with its write; Close waits for it.
+func (s *Store) probe(ctx context.Context) (*probe, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	switch {
+	case s.closed:
+		return nil, wrap("probe", errClosed)
+	case recent(now, time.Unix(0, s.write.wrote.Load())):
+		return nil, nil
+	case s.probing != nil:
+		return s.probing, nil
+	case recent(now, s.probed):
+		return nil, s.probeErr
+	}
+	p := &probe{done: make(chan struct{})}
+	s.probing = p
+	go func() {
+		defer close(p.done)
+		p.err = wrap("probe", s.write.do(ctx, func(t *tx) error { // heeds no end of ctx
+			n, err := t.exec(`UPDATE meta SET value = $1 WHERE name = 'probed'`, now.UTC().Format(time.RFC3339))
+			if err == nil && n != 1 {
+				err = errors.New("the row to write is gone")
+			}
+			return err
+		}))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.probing, s.probed, s.probeErr = nil, now, p.err
+	}()
+	return p, nil
 }
 
 // recent also tells a clock that was set back from one that stood still.
@@ -119,6 +154,13 @@ func recent(now, then time.Time) bool {
 
 // Close implements chat.Store.
 func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	p := s.probing
+	s.mu.Unlock()
+	if p != nil {
+		<-p.done
+	}
 	// Readers first: the last connection to close folds the write-ahead log into the database.
 	return errors.Join(s.read.close(), s.write.close())
 }
