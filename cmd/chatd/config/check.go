@@ -13,8 +13,11 @@ import (
 	"strings"
 )
 
-// MinSetupToken is the least length of a setup token that the operator chooses.
-const MinSetupToken = 20
+// Bounds of the length of a setup token that the operator chooses.
+const (
+	MinSetupToken = 20
+	MaxSetupToken = 256
+)
 
 // check judges what no setting can know by itself.
 func (c *Config) check(from Origins) Problems {
@@ -36,8 +39,8 @@ func (c *Config) check(from Origins) Problems {
 		}
 	}
 	for _, host := range c.AllowedHosts {
-		if host == "" || strings.ContainsAny(host, "/@ ") {
-			fault("allowed_hosts", "holds %q; want a host name such as chat.example.org", host)
+		if err := checkHost(host); err != nil {
+			fault("allowed_hosts", "holds %q; want %s", host, err)
 		}
 	}
 	for _, proxy := range c.TrustedProxies {
@@ -52,6 +55,9 @@ func (c *Config) check(from Origins) Problems {
 	}
 	if c.SetupToken != "" && len(c.SetupToken) < MinSetupToken {
 		fault("setup_token", "is shorter than %d characters", MinSetupToken)
+	}
+	if len(c.SetupToken) > MaxSetupToken {
+		fault("setup_token", "is longer than %d characters", MaxSetupToken)
 	}
 	c.checkLimits(fault)
 	return problems
@@ -91,6 +97,29 @@ func checkOrigin(origin string) error {
 	return nil
 }
 
+// checkHost wants what is left of a Host header without port and brackets.
+func checkHost(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	name := errors.New("a host name such as chat.example.org")
+	if strings.ContainsAny(host, "/@ ") {
+		return name
+	}
+	bare := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		bare = h
+	}
+	bare = strings.TrimSuffix(strings.TrimPrefix(bare, "["), "]")
+	if _, err := netip.ParseAddr(bare); bare == "" || err != nil && strings.ContainsAny(bare, ":[]") {
+		return name
+	}
+	if bare != host {
+		return fmt.Errorf("%s: ports and brackets are not compared", bare)
+	}
+	return nil
+}
+
 func (c *Config) checkLimits(fault func(key, format string, args ...any)) {
 	l := &c.Limits
 	if l.MaxMessageBytesAnonymous > l.MaxMessageBytes {
@@ -104,6 +133,9 @@ func (c *Config) checkLimits(fault func(key, format string, args ...any)) {
 	}
 	if l.RequestsPerSecond > 0 && l.RequestBurst < l.RequestsPerSecond {
 		fault("limits.request_burst", "is %d, less than limits.requests_per_second, %d", l.RequestBurst, l.RequestsPerSecond)
+	}
+	if l.RequestsPerSecond > 0 && l.RequestBurst < l.MaxBatch { // such a batch could never be served
+		fault("limits.request_burst", "is %d, less than limits.max_batch, %d", l.RequestBurst, l.MaxBatch)
 	}
 	if c.Fanout.LargeWindow < c.Fanout.Window {
 		fault("fanout.large_window", "is %s, less than fanout.window, %s", formatDuration(c.Fanout.LargeWindow), formatDuration(c.Fanout.Window))
@@ -137,8 +169,8 @@ func (c *Config) ReadSetupToken() (string, error) {
 		return "", fmt.Errorf("setup_token_file: %w", err)
 	}
 	token := strings.TrimSpace(string(text))
-	if len(token) < MinSetupToken || len(token) > 256 {
-		return "", fmt.Errorf("setup_token_file: %s holds %d characters; want %d to 256", c.SetupTokenFile, len(token), MinSetupToken)
+	if len(token) < MinSetupToken || len(token) > MaxSetupToken {
+		return "", fmt.Errorf("setup_token_file: %s holds %d characters; want %d to %d", c.SetupTokenFile, len(token), MinSetupToken, MaxSetupToken)
 	}
 	return token, nil
 }

@@ -18,12 +18,12 @@ type Config struct {
 	TLS             TLS           `mapstructure:"tls" doc:"TLS 1.2 or newer. The files are read again on SIGHUP."`
 	AllowPlaintext  bool          `mapstructure:"allow_plaintext" doc:"Serve without TLS on an address other than loopback: only behind a proxy that ends TLS, or in a network that you trust."`
 	AllowedOrigins  []string      `mapstructure:"allowed_origins" doc:"Web pages that may connect, as the browser's Origin header says it: https://chat.example.org. Pages of the server's own host always may. * stands for any run of characters in a host. Programs send no Origin and are not asked."`
-	AllowedHosts    []string      `mapstructure:"allowed_hosts" doc:"Host names under which the server may be called, against DNS rebinding. Empty: on loopback localhost and loopback addresses, elsewhere any."`
+	AllowedHosts    []string      `mapstructure:"allowed_hosts" doc:"Host names under which the server may be called, against DNS rebinding, without ports and brackets. Empty: on loopback localhost and loopback addresses, elsewhere any."`
 	TrustedProxies  []string      `mapstructure:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed when a limit counts by address."`
 	Registration    Registration  `mapstructure:"registration" doc:"Who may make an account. open: anyone, and the first is the administrator. invite: who has an invitation, or the setup token that is printed at the start while there is no account. closed: nobody. auto: open on loopback, invite elsewhere." enum:"auto,open,invite,closed"`
 	SetupToken      string        `mapstructure:"setup_token" doc:"The setup token, 20 characters or more, if chatd is not to make one. Better in a file: setup_token_file." secret:"true"`
 	SetupTokenFile  string        `mapstructure:"setup_token_file" doc:"A file that holds the setup token."`
-	SessionTTL      time.Duration `mapstructure:"session_ttl" doc:"How long a login lasts after its last use." min:"1m" max:"3650d"`
+	SessionTTL      time.Duration `mapstructure:"session_ttl" doc:"How long a login lasts after its last use." min:"5m" max:"3650d"`
 	PresenceGrace   time.Duration `mapstructure:"presence_grace" doc:"How long somebody may be disconnected before others are told that they went offline." min:"0" max:"1h"`
 	PresenceMembers int64         `mapstructure:"presence_members" doc:"Rooms with more members get no signals of who comes and goes." min:"1" max:"100000" off:"no signals in any room"`
 	DrainTimeout    time.Duration `mapstructure:"drain_timeout" doc:"How long SIGTERM lets what is under way finish." min:"0" max:"10m"`
@@ -55,11 +55,11 @@ type Limits struct {
 	MaxDataBytes             Bytes         `mapstructure:"max_data_bytes" doc:"The data of a message." min:"2" max:"32MiB" off:"no limit but max_message_bytes"`
 	MaxBatch                 int64         `mapstructure:"max_batch" doc:"Requests in one batch." min:"1" max:"100000" off:"no limit"`
 	MaxInFlight              int64         `mapstructure:"max_in_flight" doc:"Unanswered requests of one connection; the server reads no further until one is answered." min:"1" max:"10000"`
-	HistoryLimit             int64         `mapstructure:"history_limit" doc:"Events in one page of history." min:"1" max:"1000"`
+	HistoryLimit             int64         `mapstructure:"history_limit" doc:"Events in one page of history." min:"1" max:"200"`
 	HistoryBytes             Bytes         `mapstructure:"history_bytes" doc:"About how many bytes of events in one page." min:"4KiB" max:"64MiB"`
 	BacklogBytes             Bytes         `mapstructure:"backlog_bytes" doc:"What may wait for a slow reader before its connection is closed with: resume." min:"16KiB" max:"1GiB"`
 	RequestsPerSecond        int64         `mapstructure:"requests_per_second" doc:"Sustained, of one connection." min:"1" max:"1000000" off:"no limit"`
-	RequestBurst             int64         `mapstructure:"request_burst" doc:"At once, of one connection." min:"1" max:"100000000"`
+	RequestBurst             int64         `mapstructure:"request_burst" doc:"At once, of one connection. At least requests_per_second and max_batch." min:"1" max:"100000000"`
 	LoginsPerMinute          int64         `mapstructure:"logins_per_minute" doc:"Password attempts from one address. Not counted on loopback." min:"1" max:"1000000" off:"no limit"`
 	AuthTimeout              time.Duration `mapstructure:"auth_timeout" doc:"A connection signs in within this time." min:"1s" max:"1h" off:"no limit"`
 	RequestTimeout           time.Duration `mapstructure:"request_timeout" doc:"A request is answered within this time." min:"100ms" max:"1h" off:"no limit"`

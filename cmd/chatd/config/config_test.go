@@ -178,7 +178,9 @@ func TestBadInput(t *testing.T) {
 		{"unknown word", "log:\n  level: loud\n", nil, nil, `chatd.yaml:2: log.level is "loud"; want debug, info, warn or error`},
 		{"too small", "limits:\n  max_message_bytes: 1KiB\n  max_message_bytes_anonymous: 1KiB\n  max_text_bytes: 1KiB\n  max_data_bytes: 1KiB\n", nil, nil, "chatd.yaml:2: limits.max_message_bytes is 1KiB; want 4KiB to 64MiB"},
 		{"negative", "limits:\n  requests_per_second: -1\n", nil, nil, "chatd.yaml:2: limits.requests_per_second is -1; want 1 to 1000000, or 0 (no limit)"},
-		{"too large", "session_ttl: 4000d\n", nil, nil, "chatd.yaml:1: session_ttl is 4000d; want 1m to 3650d"},
+		{"too large", "session_ttl: 4000d\n", nil, nil, "chatd.yaml:1: session_ttl is 4000d; want 5m to 3650d"},
+		{"shorter than can be renewed", "session_ttl: 4m\n", nil, nil, "chatd.yaml:1: session_ttl is 4m; want 5m to 3650d"},
+		{"pages longer than the API's", "limits:\n  history_limit: 201\n", nil, nil, "chatd.yaml:2: limits.history_limit is 201; want 1 to 200"},
 		{"out of int64", "limits:\n  max_batch: 99999999999999999999\n", nil, nil, "chatd.yaml:2: limits.max_batch is 99999999999999999999; want a whole number"},
 		{"not a number", "fanout:\n  busy_rate: .nan\n", nil, nil, "chatd.yaml:2: fanout.busy_rate is .nan; want a number"},
 		{"many at once", "listn: x\nlog:\n  level: 3\n", []string{"CHATD_LIMITS_MAX_BATCH=x"}, []string{"--log-format", "xml"}, "chatd.yaml:1: unknown key listn (did you mean listen?)\n" +
@@ -200,9 +202,15 @@ func TestBadInput(t *testing.T) {
 			"  Give tls.cert_file and tls.key_file (--tls-cert, --tls-key), or, behind a proxy that ends TLS, --allow-plaintext."},
 		{"origin with a path", "allowed_origins: [\"https://a.example/chat\"]\n", nil, nil, `chatd.yaml:1: allowed_origins holds "https://a.example/chat"; want a web page's origin such as https://chat.example.org`},
 		{"host with a scheme", "allowed_hosts: [\"https://a.example\"]\n", nil, nil, `chatd.yaml:1: allowed_hosts holds "https://a.example"; want a host name such as chat.example.org`},
+		{"host with a port", "allowed_hosts: [\"chat.example.org:8443\"]\n", nil, nil, `chatd.yaml:1: allowed_hosts holds "chat.example.org:8443"; want chat.example.org: ports and brackets are not compared`},
+		{"host in brackets", "allowed_hosts: [\"[::1]\"]\n", nil, nil, `chatd.yaml:1: allowed_hosts holds "[::1]"; want ::1: ports and brackets are not compared`},
+		{"host in brackets with a port", "allowed_hosts: [\"[::1]:8443\"]\n", nil, nil, `chatd.yaml:1: allowed_hosts holds "[::1]:8443"; want ::1: ports and brackets are not compared`},
+		{"only a port", "allowed_hosts: [\":8443\"]\n", nil, nil, `chatd.yaml:1: allowed_hosts holds ":8443"; want a host name such as chat.example.org`},
 		{"proxy by name", "trusted_proxies: [proxy]\n", nil, nil, `chatd.yaml:1: trusted_proxies holds "proxy"; want an address or a network such as 10.0.0.0/8`},
 		{"text over message", "limits:\n  max_text_bytes: 128KiB\n", nil, nil, "chatd.yaml:2: limits.max_text_bytes is 128KiB, more than limits.max_message_bytes, 64KiB"},
-		{"burst under rate", "limits:\n  request_burst: 10\n", nil, nil, "chatd.yaml:2: limits.request_burst is 10, less than limits.requests_per_second, 2000"},
+		{"burst under rate", "limits:\n  request_burst: 1000\n", nil, nil, "chatd.yaml:2: limits.request_burst is 1000, less than limits.requests_per_second, 2000"},
+		{"burst under batch", "limits:\n  requests_per_second: 10\n  request_burst: 49\n", nil, nil, "chatd.yaml:3: limits.request_burst is 49, less than limits.max_batch, 50"},
+		{"long setup token", "setup_token: " + strings.Repeat("x", 257) + "\n", nil, nil, "chatd.yaml:1: setup_token is longer than 256 characters"},
 		{"short setup token", "setup_token: hunter2\n", nil, nil, "chatd.yaml:1: setup_token is shorter than 20 characters"},
 	}
 	for _, tt := range tests {
@@ -215,6 +223,20 @@ func TestBadInput(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+func TestBoundsAreIncluded(t *testing.T) {
+	for _, text := range []string{
+		"session_ttl: 5m\n", "limits:\n  history_limit: 200\n", "setup_token: " + strings.Repeat("x", 256) + "\n",
+		"allowed_hosts: [\"::1\", 192.0.2.1, chat.example.org, localhost]\n",
+		"limits:\n  requests_per_second: 10\n  request_burst: 50\n",
+		"limits:\n  requests_per_second: 10\n  request_burst: 10\n  max_batch: 0\n",
+		"limits:\n  requests_per_second: 0\n  request_burst: 10\n",
+	} {
+		if _, _, err := load(t, text, nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 
