@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chatd-dev/chatd/api"
 )
 
 // What RFC 6455 forbids ends the connection with 1002, and nothing else.
@@ -71,6 +73,34 @@ func TestFragmentFlood(t *testing.T) {
 }
 
 // Pings faster than anybody needs, whether their pongs are read or not.
+func TestFaultFlood(t *testing.T) {
+	x := newFixture(t, func(o *Options) { o.Limits.RequestsPerSecond, o.Limits.RequestBurst = 1, 5 })
+	for _, c := range []struct {
+		text    string
+		answers int // at least; one more for each second that this takes
+	}{
+		{"[1,1,1,1,1,1,1,1,1,1]", 1},
+		{"[1]", 5},
+		{"{", 5},
+		{`{"jsonrpc":"2.0","id":1}`, 5},
+	} {
+		w := dialWire(t, x.addr)
+		go func() { // ends with the connection
+			for w.raw(clientFrame(true, opText, []byte(c.text))) == nil {
+			}
+		}()
+		code, before := w.closed()
+		if code != int(api.CloseCodeProtocolAbuse) || len(before) < c.answers || len(before) > c.answers+5 {
+			t.Errorf("%s: closed with %d after %d answers", c.text, code, len(before))
+		}
+		w.sock.Close()
+	}
+	await(t, "each is counted once", func() bool { return x.Stats().Connections == 0 })
+	if got := x.Stats().AbuseCloses; got != 4 {
+		t.Errorf("counted %d", got)
+	}
+}
+
 func TestPingFlood(t *testing.T) {
 	x := newFixture(t, nil)
 	w := dialWire(t, x.addr)

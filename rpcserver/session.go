@@ -159,6 +159,18 @@ func (s *session) overRate() *api.Error {
 	return api.Errorf(api.CodeRateLimited, "too many requests").WithRetryAfter(wait)
 }
 
+// tooManyFaults charges what is no request as if it were one, but at most the burst at once: a whole
+// batch of them is to be told what is wrong. There is nothing to be gained by asking the peer to wait.
+func (s *session) tooManyFaults(reqs []request) bool {
+	n := 0
+	for i := range reqs {
+		if reqs[i].fault != 0 {
+			n++
+		}
+	}
+	return n > 0 && s.limiter != nil && !s.limiter.AllowN(time.Now(), min(n, s.srv.burst))
+}
+
 // idleLocked tells whether nothing is under way that would still be answered.
 func (s *session) idleLocked() bool { return len(s.calls) == 0 && s.batches == 0 }
 

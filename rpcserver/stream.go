@@ -69,7 +69,10 @@ func (t *stream) ReadObject(v any) error {
 			t.end()
 			return io.EOF
 		}
-		t.split(frame)
+		if !t.split(frame) {
+			t.end()
+			return io.EOF
+		}
 	}
 	t.current = t.session.newCall(&t.reqs[t.next], t.batch)
 	t.reqs[t.next] = request{}
@@ -112,14 +115,20 @@ func (t *stream) Close() error {
 	return err
 }
 
-// split makes requests of a frame and answers what is none.
-func (t *stream) split(frame []byte) {
+// split makes requests of a frame and answers what is none. ok is false if there was too much of
+// that: the connection is closing then, and nothing is handed up.
+func (t *stream) split(frame []byte) (ok bool) {
 	if cap(t.reqs) > 4 {
 		t.reqs = nil // of a batch: an idle connection shall not keep it
 	}
 	s := t.session
 	reqs, isBatch := parse(frame, s.srv.maxBatch, t.reqs[:0])
 	t.next, t.batch = 0, nil
+	if s.tooManyFaults(reqs) {
+		t.reqs = nil
+		s.abuse()
+		return false
+	}
 	if isBatch {
 		t.batch = &batch{out: make([]*buffer, len(reqs))}
 	}
@@ -146,12 +155,13 @@ func (t *stream) split(frame []byte) {
 		if len(good) == 0 {
 			_ = s.conn.waitRoom(nil)
 			s.writeBatch(t.batch)
-			return
+			return true
 		}
 		s.mu.Lock()
 		s.batches++ // finish ends it
 		s.mu.Unlock()
 	}
+	return true
 }
 
 // wait waits until something comes: an idle connection waits here rather than within the library,
