@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chatd-dev/chatd/chat"
 )
@@ -102,7 +104,7 @@ func isLoopback(a net.Addr) bool {
 // peer tells who is at the far end. X-Forwarded-For is believed only as far as trusted proxies
 // have written it.
 func (g *guard) peer(r *http.Request) chat.Peer {
-	p := chat.Peer{Agent: strings.Clone(r.UserAgent())}
+	p := chat.Peer{Agent: agent(r.UserAgent())}
 	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -122,6 +124,24 @@ func (g *guard) peer(r *http.Request) chat.Peer {
 	p.Loopback = addr.IsLoopback() && forwarded == "" && r.Header.Get("Forwarded") == ""
 	p.Addr = countedAs(addr)
 	return p
+}
+
+// maxAgent is how many characters of a User-Agent are kept.
+const maxAgent = 64
+
+// agent makes of a User-Agent what may be kept and shown.
+func agent(header string) string {
+	kept, n := make([]byte, 0, maxAgent), 0
+	for _, r := range strings.ToValidUTF8(header, "") {
+		if n == maxAgent {
+			break
+		}
+		if unicode.IsPrint(r) {
+			kept = utf8.AppendRune(kept, r)
+			n++
+		}
+	}
+	return string(kept)
 }
 
 // parseHop reads an address as proxies write it, some of them with a port.

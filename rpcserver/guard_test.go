@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/chatd-dev/chatd/chat"
@@ -151,6 +152,25 @@ func TestPeer(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.want, g.peer(r)); diff != "" {
 			t.Errorf("%s forwarding %q (-want +got):\n%s", c.remote, c.forwarded, diff)
+		}
+	}
+}
+
+func TestAgent(t *testing.T) {
+	for header, want := range map[string]string{
+		"":                              "",
+		"chat/1.0 (linux)":              "chat/1.0 (linux)",
+		"caf\u00e9 \u65e5\u672c":        "caf\u00e9 \u65e5\u672c",
+		"a\xff\xfeb":                    "ab",
+		"a\x1b[31m\tb\u202e\u2028\x85c": "a[31mbc",
+		strings.Repeat("\xff", 15000):   "",
+		strings.Repeat("x", 15000):      strings.Repeat("x", 64),
+		strings.Repeat("\u65e5", 15000): strings.Repeat("\u65e5", 64),
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/rpc", nil)
+		r.Header.Set("User-Agent", header)
+		if got := (&guard{}).peer(r).Agent; got != want {
+			t.Errorf("%.20q: kept %q", header, got)
 		}
 	}
 }
