@@ -164,6 +164,33 @@ func TestFanoutWindow(t *testing.T) {
 	}
 }
 
+// Who comes while a flush is written to others gets of it what is theirs, though its block is used again.
+func TestFanoutLateFollower(t *testing.T) {
+	f := NewFanout(&FanoutOptions{Workers: 2})
+	defer f.Close()
+	m := newMember(f)
+	h := newHub(f, "room")
+	b := newBlock()
+	b.addEvent(1, record(1))
+	h.flush = flush{events: b, left: 1} // by the other shard
+	h.shards[m.shard].written = true
+	m.conn.mu.Lock() // keeps what is sent waiting
+	done := make(chan struct{})
+	go func() { // ends when the connection is unlocked
+		defer close(done)
+		h.follow(m.conn, m.shard, 0, false)
+	}()
+	await(t, "it follows", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.followers == 1
+	})
+	clear(b.frames) // the other shard is done, and the block used again
+	m.conn.mu.Unlock()
+	<-done
+	await(t, "it has what was written before it came", func() bool { return m.seqs(t) == "1" })
+}
+
 // A room is as fast as it is quiet: a burst goes at once, a stream in flushes a window apart.
 func TestFanoutRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -72,7 +72,7 @@ func TestFragmentFlood(t *testing.T) {
 	dialWire(t, x.addr).alive()
 }
 
-// Pings faster than anybody needs, whether their pongs are read or not.
+// Who sends much that is no request is closed on; a long batch of it is answered first.
 func TestFaultFlood(t *testing.T) {
 	x := newFixture(t, func(o *Options) { o.Limits.RequestsPerSecond, o.Limits.RequestBurst = 1, 5 })
 	for _, c := range []struct {
@@ -101,6 +101,7 @@ func TestFaultFlood(t *testing.T) {
 	}
 }
 
+// Pings faster than anybody needs, whether their pongs are read or not.
 func TestPingFlood(t *testing.T) {
 	x := newFixture(t, nil)
 	w := dialWire(t, x.addr)

@@ -1,6 +1,7 @@
 package rpcserver
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -116,7 +117,8 @@ func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower 
 	h.followers++
 	var missed []byte
 	if h.flush.left > 0 && s.written {
-		missed = h.flush.events.after(after)
+		// The flush may end, and its block be used again, as soon as mu is free: written, this shard does not hold it up.
+		missed = bytes.Clone(h.flush.events.after(after))
 	}
 	h.mu.Unlock()
 	if len(missed) > 0 {
