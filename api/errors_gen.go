@@ -247,7 +247,7 @@ const (
 	CloseCodeRevoked CloseCode = 4501
 	// CloseCodeExpired: The token has expired.
 	CloseCodeExpired CloseCode = 4502
-	// CloseCodeProtocolAbuse: Unfinished messages, floods of fragments or control frames.
+	// CloseCodeProtocolAbuse: Unfinished messages, floods of fragments, of control frames or of malformed messages.
 	CloseCodeProtocolAbuse CloseCode = 4503
 )
 
