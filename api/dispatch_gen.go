@@ -434,7 +434,7 @@ func (v *AuthLoginParams) scan(s *scanner) {
 		case 0:
 			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
 		case 1:
-			v.Password = s.text(8, 256)
+			v.Password = s.text(0, 256)
 		case 2:
 			v.DeviceName = s.text(1, 64)
 		default:
@@ -504,7 +504,7 @@ func (v *InviteCreateParams) scan(s *scanner) {
 
 var shapeRoomCreate = shape{
 	method:   "room.create",
-	names:    []string{"name", "title", "topic", "visibility"},
+	names:    []string{"name", "title", "visibility", "topic"},
 	required: 0b1,
 }
 
@@ -517,9 +517,9 @@ func (v *RoomCreateParams) scan(s *scanner) {
 		case 1:
 			v.Title = s.text(1, 128)
 		case 2:
-			v.Topic = s.text(1, 1024)
-		case 3:
 			v.Visibility = scanVisibility(s)
+		case 3:
+			v.Topic = s.text(1, 1024)
 		default:
 			return
 		}
@@ -673,7 +673,7 @@ func (v *MessagePostParams) scan(s *scanner) {
 
 var shapeMessageList = shape{
 	method:   "message.list",
-	names:    []string{"room", "before", "after", "around", "limit"},
+	names:    []string{"room", "after", "before", "around", "limit"},
 	required: 0b1,
 }
 
@@ -686,11 +686,11 @@ func (v *MessageListParams) scan(s *scanner) {
 		case 1:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
-			v.Before = x
+			v.After = x
 		case 2:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
-			v.After = x
+			v.Before = x
 		case 3:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
@@ -707,7 +707,7 @@ func (v *MessageListParams) scan(s *scanner) {
 
 var shapeRoomHistory = shape{
 	method:   "room.history",
-	names:    []string{"room", "before", "after", "around", "limit", "types"},
+	names:    []string{"room", "after", "before", "around", "limit", "types"},
 	required: 0b1,
 }
 
@@ -720,11 +720,11 @@ func (v *RoomHistoryParams) scan(s *scanner) {
 		case 1:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
-			v.Before = x
+			v.After = x
 		case 2:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
-			v.After = x
+			v.Before = x
 		case 3:
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))

@@ -659,13 +659,13 @@ func (v *RoomCreateParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"title":`...)
 		dst = AppendString(dst, v.Title)
 	}
-	if v.Topic != "" {
-		dst = append(dst, `,"topic":`...)
-		dst = AppendString(dst, v.Topic)
-	}
 	if v.Visibility != "" {
 		dst = append(dst, `,"visibility":`...)
 		dst = AppendString(dst, string(v.Visibility))
+	}
+	if v.Topic != "" {
+		dst = append(dst, `,"topic":`...)
+		dst = AppendString(dst, v.Topic)
 	}
 	return append(dst, '}')
 }
@@ -775,13 +775,13 @@ func (v *MessagePostParams) AppendJSON(dst []byte) []byte {
 func (v *MessageListParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room":`...)
 	dst = AppendString(dst, v.Room)
-	if v.Before != nil {
-		dst = append(dst, `,"before":`...)
-		dst = strconv.AppendInt(dst, int64(*v.Before), 10)
-	}
 	if v.After != nil {
 		dst = append(dst, `,"after":`...)
 		dst = strconv.AppendInt(dst, int64(*v.After), 10)
+	}
+	if v.Before != nil {
+		dst = append(dst, `,"before":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Before), 10)
 	}
 	if v.Around != nil {
 		dst = append(dst, `,"around":`...)
@@ -798,13 +798,13 @@ func (v *MessageListParams) AppendJSON(dst []byte) []byte {
 func (v *RoomHistoryParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room":`...)
 	dst = AppendString(dst, v.Room)
-	if v.Before != nil {
-		dst = append(dst, `,"before":`...)
-		dst = strconv.AppendInt(dst, int64(*v.Before), 10)
-	}
 	if v.After != nil {
 		dst = append(dst, `,"after":`...)
 		dst = strconv.AppendInt(dst, int64(*v.After), 10)
+	}
+	if v.Before != nil {
+		dst = append(dst, `,"before":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Before), 10)
 	}
 	if v.Around != nil {
 		dst = append(dst, `,"around":`...)

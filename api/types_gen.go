@@ -494,10 +494,10 @@ type InviteCreateParams struct {
 
 // RoomCreateParams are the parameters of room.create: Make a room; the caller owns it and is its first member.
 type RoomCreateParams struct {
-	Name       string     `json:"name"`            // unique; lower-case letters, digits, dot, underscore, hyphen
-	Title      string     `json:"title,omitempty"` // for people; any script
-	Topic      string     `json:"topic,omitempty"`
+	Name       string     `json:"name"`                 // unique; lower-case letters, digits, dot, underscore, hyphen
+	Title      string     `json:"title,omitempty"`      // for people; any script
 	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only
+	Topic      string     `json:"topic,omitempty"`
 }
 
 // RoomGetParams are the parameters of room.get: One room, by id or name.
@@ -545,8 +545,8 @@ type MessagePostParams struct {
 // MessageListParams are the parameters of message.list: Messages of a room as they now stand, ascending.
 type MessageListParams struct {
 	Room   string `json:"room"`
-	Before *Seq   `json:"before,omitempty"` // the newest messages with a lower seq
 	After  *Seq   `json:"after,omitempty"`  // the oldest messages with a higher seq
+	Before *Seq   `json:"before,omitempty"` // the newest messages with a lower seq
 	Around *Seq   `json:"around,omitempty"` // half before, and from this seq on
 	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
 }
@@ -554,8 +554,8 @@ type MessageListParams struct {
 // RoomHistoryParams are the parameters of room.history: Raw events of a room, ascending.
 type RoomHistoryParams struct {
 	Room   string      `json:"room"`
-	Before *Seq        `json:"before,omitempty"` // the newest events with a lower seq
 	After  *Seq        `json:"after,omitempty"`  // the oldest events with a higher seq
+	Before *Seq        `json:"before,omitempty"` // the newest events with a lower seq
 	Around *Seq        `json:"around,omitempty"` // half before, and from this seq on
 	Limit  *int64      `json:"limit,omitempty"`  // at most this many; 50 unless given
 	Types  []EventType `json:"types,omitempty"`  // only events of these types

@@ -76,6 +76,7 @@ func (p *port) deliver(record []byte) {
 func (p *port) Queued() {
 	p.mu.Lock()
 	p.queued++
+	p.changed.Broadcast()
 	p.mu.Unlock()
 }
 

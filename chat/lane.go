@@ -3,9 +3,7 @@ package chat
 import (
 	"context"
 	"hash/maphash"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -25,7 +23,7 @@ type lane struct {
 
 	mu     sync.Mutex
 	queue  []*Entry
-	bytes  int // that the queue holds
+	bytes  int // that the queue holds, and the batch under way
 	closed bool
 }
 
@@ -77,14 +75,24 @@ func (l *lane) submit(e *Entry) error {
 	return nil
 }
 
-// wait waits until e is committed. When ctx ends before, the act takes effect only if it has begun.
+// wait waits until e is committed. When ctx ends before, the act takes effect all the same: were it
+// left out, what the same connection queued after it would stand before it when it is sent again.
 func (e *Entry) wait(ctx context.Context) error {
 	select {
 	case <-e.done:
 		return e.Err
 	case <-ctx.Done():
-		atomic.StoreUint32(&e.gone, 1)
 		return ctx.Err()
+	}
+}
+
+// settled tells whether what came of e is known.
+func (e *Entry) settled() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -112,24 +120,22 @@ func (l *lane) commitAll() {
 			continue
 		}
 		l.commit(batch)
-	}
-}
-
-// take takes what is to be committed next, and leaves out what nobody waits for any more. It gives
-// nothing only when nothing is queued.
-func (l *lane) take() (batch []*Entry, closed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(batch) == 0 && len(l.queue) > 0 {
-		n := min(len(l.queue), maxBatch)
-		batch = l.queue[:n:n]
-		if l.queue = l.queue[n:]; len(l.queue) == 0 {
-			l.queue = nil
-		}
+		l.mu.Lock()
 		for _, e := range batch {
 			l.bytes -= e.size + entryBytes
 		}
-		batch = slices.DeleteFunc(batch, func(e *Entry) bool { return atomic.LoadUint32(&e.gone) != 0 })
+		l.mu.Unlock()
+	}
+}
+
+// take takes what is to be committed next.
+func (l *lane) take() (batch []*Entry, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.queue), maxBatch)
+	batch = l.queue[:n:n]
+	if l.queue = l.queue[n:]; len(l.queue) == 0 {
+		l.queue = nil
 	}
 	return batch, l.closed
 }

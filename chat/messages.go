@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -44,6 +45,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 		return nil, err
 	}
 	if s.port != nil {
+		s.note(&m.entry)
 		s.port.Queued()
 	}
 	if err := m.entry.wait(ctx); err != nil {
@@ -56,6 +58,30 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	}
 	rec := &m.entry.Records[0]
 	return &api.MessagePostResult{RoomID: room, Seq: rec.Seq, MsgNo: rec.MsgNo, At: rec.At, Duplicate: m.entry.Duplicate}, nil
+}
+
+// note keeps e in mind: what is asked next is to see it.
+func (s *Session) note(e *Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posting = append(slices.DeleteFunc(s.posting, (*Entry).settled), e)
+}
+
+// settle waits for the posts that came before: they have let this request begin, but it must not
+// see a log without them.
+func (s *Session) settle(ctx context.Context) error {
+	s.mu.Lock()
+	posting := s.posting
+	s.posting = nil
+	s.mu.Unlock()
+	for _, e := range posting {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return s.svc.coded(ctx.Err())
+		}
+	}
+	return nil
 }
 
 // refusedPost tells a room that the caller may not see from one that they are only not in.
@@ -83,7 +109,11 @@ func digest(p *api.MessagePostParams) (d [16]byte) {
 		h.Write(b)
 	}
 	part([]byte(p.Text))
-	part([]byte(p.Format))
+	if p.Format != api.TextFormatPlain { // the default, spelled out or not
+		part([]byte(p.Format))
+	} else {
+		part(nil)
+	}
 	part(p.Data)
 	if p.ReplyTo != nil {
 		binary.BigEndian.PutUint64(n[:], uint64(*p.ReplyTo))

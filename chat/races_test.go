@@ -2,7 +2,10 @@ package chat_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -252,17 +255,14 @@ func TestStrangersPostsGetNoFurther(t *testing.T) {
 type stuck struct {
 	chat.Store
 	release chan struct{}
-	entries int
 }
 
 func (s *stuck) Commit(ctx context.Context, entries []*chat.Entry) error {
 	<-s.release
-	s.entries += len(entries)
 	return s.Store.Commit(ctx, entries)
 }
 
-// TestNobodyWaits: what was given up before its commit began is not committed.
-func TestNobodyWaits(t *testing.T) {
+func newStuckWorld(t *testing.T) (*client, *stuck) {
 	w := newWorld(t, nil)
 	groot := w.user("groot")
 	groot.create("lobby")
@@ -273,18 +273,68 @@ func TestNobodyWaits(t *testing.T) {
 	if err := again.Authenticate(t.Context(), tokenOf(t, w, groot)); err != nil {
 		t.Fatal(err)
 	}
+	return again, s
+}
+
+// TestQueueIsBounded: while the disk hangs, who gives up and tries again does not fill the memory.
+// What was taken in keeps its order.
+func TestQueueIsBounded(t *testing.T) {
+	groot, s := newStuckWorld(t)
+	if _, err := groot.RoomGet(t.Context(), &api.RoomGetParams{Room: "lobby"}); err != nil { // so that its name is known
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 100 {
-		_, err := again.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "x", IdempotencyKey: "k"})
-		wantCode(t, err, api.CodeUnavailable, "")
+	text := strings.Repeat("x", 1<<20)
+	taken := 0
+	for {
+		_, err := groot.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: fmt.Sprint(taken, text)})
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodeUnavailable {
+			t.Fatal(err)
+		}
+		if e.Data.RetryAfterMS != nil {
+			break
+		}
+		if taken++; taken > 100 {
+			t.Fatal("100 MiB wait")
+		}
 	}
 	close(s.release)
-	if res := again.post("lobby", "y"); res.MsgNo > 3 {
-		t.Errorf("the post is number %d", res.MsgNo)
+	if res := groot.postEventually(t); res.MsgNo != api.MsgNo(taken+1) {
+		t.Errorf("%d posts were taken in, the next is number %d", taken, res.MsgNo)
 	}
-	w.svc.Close()
-	if s.entries > 3 {
-		t.Errorf("%d entries were committed", s.entries)
+}
+
+func (c *client) postEventually(t *testing.T) *api.MessagePostResult {
+	for {
+		res, err := c.MessagePost(t.Context(), &api.MessagePostParams{Room: "lobby", Text: "y"})
+		if err == nil {
+			return res
+		}
+		wantCode(t, err, api.CodeUnavailable, "")
+		runtime.Gosched()
 	}
+}
+
+// TestReadYourPosts: what a connection asks after a post sees it, though the post has let it begin.
+func TestReadYourPosts(t *testing.T) {
+	groot, s := newStuckWorld(t)
+	var wg sync.WaitGroup
+	wg.Go(func() { groot.post("lobby", "mine") })
+	groot.port.await(func(p *port) bool { return p.queued == 1 })
+	wg.Go(func() {
+		m := api.Lookup(api.MethodRoomHistory)
+		if err := groot.Authorize(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+		if res, err := groot.RoomHistory(t.Context(), &api.RoomHistoryParams{Room: "lobby"}); err != nil || res.Head.MsgNo != 1 {
+			t.Errorf("%+v, %v", res, err)
+		}
+	})
+	for range 100 {
+		runtime.Gosched()
+	}
+	close(s.release)
+	wg.Wait()
 }

@@ -35,6 +35,7 @@ type Session struct {
 	user         *Account // nil: not signed in
 	login        *LoginSession
 	closed       bool
+	posting      []*Entry // posts that have passed their turn on and may not be committed yet
 	follows      map[api.RoomID]*follow
 	ending       map[*follow]struct{} // replaying up to where their user left
 	followJoined bool                 // sync.open with "joined": follow what the user joins later
@@ -97,9 +98,15 @@ func (s *Session) UserID() api.UserID {
 }
 
 // Authorize implements api.Server: it is asked before each method, with what the document says of it.
-func (s *Session) Authorize(_ context.Context, m *api.Method) error {
+// A method that can see rooms waits here for the connection's posts before it.
+func (s *Session) Authorize(ctx context.Context, m *api.Method) error {
 	if m.Authz == api.AuthzAnyone {
 		return nil
+	}
+	if m.Name != api.MethodMessagePost {
+		if err := s.settle(ctx); err != nil {
+			return err
+		}
 	}
 	user, login := s.who()
 	switch {

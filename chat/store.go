@@ -196,7 +196,6 @@ type Entry struct {
 
 	done chan struct{} // closed when what came of it is known
 	size int           // about how much memory it holds, in bytes
-	gone uint32        // 1: nobody waits for it, so it is not to be begun; atomic
 }
 
 // HistoryQuery asks for a slice of a room's timeline.

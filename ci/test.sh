@@ -6,4 +6,4 @@ source "$(dirname "$0")/lib.sh"
 ci/install.sh tests
 args=("$@")
 case " $* " in *" ."*) ;; *) args+=(./...) ;; esac
-go test -json -timeout "${TEST_TIMEOUT:-10m}" "${args[@]}" | python3 ci/report.py
+go test -json -count=1 -timeout "${TEST_TIMEOUT:-10m}" "${args[@]}" | python3 ci/report.py

@@ -96,6 +96,21 @@ func (s *session) messageLimit() int {
 	return int(s.srv.limits.MaxMessageBytesAnonymous)
 }
 
+// limitAfterSignIn is messageLimit once what was asked before has been answered: a client may send
+// its first long message right behind its login, without waiting.
+func (s *session) limitAfterSignIn() int {
+	s.mu.Lock()
+	for len(s.calls) > 0 && !s.signedIn.Load() && !s.over {
+		s.slot = make(chan struct{})
+		slot := s.slot
+		s.mu.Unlock()
+		<-slot
+		s.mu.Lock()
+	}
+	s.mu.Unlock()
+	return s.messageLimit()
+}
+
 // newCall makes a call of a request.
 func (s *session) newCall(req *request, b *batch) *call {
 	c := &call{id: req.id, params: req.params, batch: b, place: req.place, start: s.srv.clock.Load()}

@@ -343,6 +343,12 @@ func TestMessageLimit(t *testing.T) {
 		w.got()
 		w.send(pad(60_000))
 		want(t, "signed in", w.got(), result("1", "1"))
+		hasty := dial() // does not wait for its sign-in
+		hasty.send(req("1", "auth.resume", `["good"]`))
+		hasty.send(pad(60_000))
+		if got := hasty.got(); len(got) != 2 || got[1] != result("1", "1") {
+			t.Errorf("behind the sign-in: %q", got)
+		}
 		stranger := dial()
 		stranger.send(pad(4097))
 		want(t, "over the limit", stranger.got(), "close 1009 message too big")

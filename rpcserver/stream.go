@@ -201,6 +201,14 @@ func (t *stream) read() ([]byte, error) {
 		n, err := r.Read(room)
 		buf.b = buf.b[:len(buf.b)+n]
 		if limit > 0 && len(buf.b) > limit {
+			if now := t.session.limitAfterSignIn(); now == 0 || now > limit {
+				limit = now
+				c.takeMost = 0
+				if limit > 0 {
+					c.takeMost = 2*limit + 4<<10
+				}
+				continue
+			}
 			c.shut(nil, statusTooBig, "message too big")
 			return nil, errGone
 		}

@@ -46,8 +46,8 @@ func TestBreaking(t *testing.T) {
 	}{
 		{"account.get: is gone", change{`"name": "account.get"`, `"name": "account.see"`}},
 		{"room.caught_up.seq: is gone", change{`{"name": "seq", "summary": "the last seq before live events"`, `{"name": "upto", "summary": "the last seq before live events"`}},
-		{"room.create.topic: is gone", change{`{"name": "topic", "schema": {"$ref": "#/components/schemas/RoomTopic"}},`, ``}},
-		{"room.create.visibility: was at position 3 and is at 2", change{`{"name": "topic", "schema": {"$ref": "#/components/schemas/RoomTopic"}},`, ``}},
+		{"room.create.title: is gone", change{`{"name": "title", "summary": "for people; any script", "schema": {"$ref": "#/components/schemas/RoomTitle"}},`, ``}},
+		{"room.create.visibility: was at position 2 and is at 1", change{`{"name": "title", "summary": "for people; any script", "schema": {"$ref": "#/components/schemas/RoomTitle"}},`, ``}},
 		{"auth.register.device_name: has become required", change{`{"name": "device_name", "summary"`, `{"name": "device_name", "required": true, "summary"`}},
 		{"auth.resume.proof: is new and required", change{
 			`{"name": "token", "required": true, "schema": {"$ref": "#/components/schemas/Token"}}`,

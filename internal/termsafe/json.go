@@ -23,7 +23,7 @@ func AppendJSON(dst, doc []byte) []byte {
 		}
 		r, size := utf8.DecodeRune(doc[i:])
 		switch {
-		case isC1(r) || bidiName(r) != "":
+		case isC1(r) || isMark(r) || bidiName(r) != "":
 			dst = appendEscape(dst, r)
 		default:
 			dst = utf8.AppendRune(dst, r)

@@ -36,7 +36,7 @@ func isClean(s string, multiline bool) bool {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 || isC1(r) || bidiName(r) != "" {
+		if r == utf8.RuneError && size == 1 || isC1(r) || isMark(r) || bidiName(r) != "" {
 			return false
 		}
 		i += size
@@ -65,6 +65,7 @@ func strip(s string, multiline bool) string {
 				b.WriteByte(' ')
 			}
 		case r < 0x20 || r == 0x7f:
+		case isMark(r): // dropped: of use beside its neighbours only
 		case bidiName(r) != "":
 			b.WriteString("⟨" + bidiName(r) + "⟩")
 		default:
@@ -156,11 +157,17 @@ func skipString(s string, start int) int {
 	return start
 }
 
+// isMark tells the direction marks: ALM, LRM and RLM.
+func isMark(r rune) bool { return r == 0x061c || r == 0x200e || r == 0x200f }
+
 // bidiName is the name of an embedding, override or isolate, which can make a line read otherwise
-// than it is; "" for everything else. The marks LRM, RLM and ALM stay: they reorder nothing beyond
-// their neighbours, and honest Arabic and Hebrew text holds them.
+// than it is, or of a separator that may break it in two; "" for everything else.
 func bidiName(r rune) string {
 	switch r {
+	case 0x2028:
+		return "LS"
+	case 0x2029:
+		return "PS"
 	case 0x202a:
 		return "LRE"
 	case 0x202b:

@@ -42,7 +42,9 @@ func TestText(t *testing.T) {
 		{"embeddings", "\u202a\u202b\u202c\u202d", "⟨LRE⟩⟨RLE⟩⟨PDF⟩⟨LRO⟩"},
 		{"no UTF-8", "a\xffb\xc3", "a\ufffdb\ufffd"},
 		{"an eight-bit CSI that is no UTF-8", "\x9b31mred", "\ufffd31mred"},
-		{"joiners and marks stay", "👩‍👩‍👧 e\u0301 שלום\u200f", "👩‍👩‍👧 e\u0301 שלום\u200f"},
+		{"joiners stay", "👩‍👩‍👧 e\u0301 שלום", "👩‍👩‍👧 e\u0301 שלום"},
+		{"direction marks", "a\u200eb\u200fc\u061cd", "abcd"},
+		{"separators", "a\u2028b\u2029c", "a⟨LS⟩b⟨PS⟩c"},
 		{"scripts stay", "Привет Ελλάδα العربية हिन्दी 漢字 ไทย", "Привет Ελλάδα العربية हिन्दी 漢字 ไทย"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
