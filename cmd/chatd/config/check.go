@@ -122,13 +122,13 @@ func checkHost(host string) error {
 
 func (c *Config) checkLimits(fault func(key, format string, args ...any)) {
 	l := &c.Limits
-	if l.MaxMessageBytesAnonymous > l.MaxMessageBytes {
+	if l.MaxMessageBytes > 0 && l.MaxMessageBytesAnonymous > l.MaxMessageBytes {
 		fault("limits.max_message_bytes_anonymous", "is %s, more than limits.max_message_bytes, %s", l.MaxMessageBytesAnonymous, l.MaxMessageBytes)
 	}
-	if l.MaxTextBytes > l.MaxMessageBytes {
+	if l.MaxMessageBytes > 0 && l.MaxTextBytes > l.MaxMessageBytes {
 		fault("limits.max_text_bytes", "is %s, more than limits.max_message_bytes, %s", l.MaxTextBytes, l.MaxMessageBytes)
 	}
-	if l.MaxDataBytes > l.MaxMessageBytes {
+	if l.MaxMessageBytes > 0 && l.MaxDataBytes > l.MaxMessageBytes {
 		fault("limits.max_data_bytes", "is %s, more than limits.max_message_bytes, %s", l.MaxDataBytes, l.MaxMessageBytes)
 	}
 	if l.RequestsPerSecond > 0 && l.RequestBurst < l.RequestsPerSecond {

@@ -49,15 +49,15 @@ type Log struct {
 type Limits struct {
 	MaxConnections           int64         `mapstructure:"max_connections" doc:"Connections at once." max:"10000000" off:"no limit"`
 	MaxAnonymousPerAddress   int64         `mapstructure:"max_anonymous_per_address" doc:"Connections of one address that have not signed in. Not counted on loopback." max:"10000000" off:"no limit"`
-	MaxMessageBytes          Bytes         `mapstructure:"max_message_bytes" doc:"One WebSocket message or HTTP body, once signed in." min:"4KiB" max:"64MiB"`
-	MaxMessageBytesAnonymous Bytes         `mapstructure:"max_message_bytes_anonymous" doc:"The same, before." min:"1KiB" max:"64MiB"`
+	MaxMessageBytes          Bytes         `mapstructure:"max_message_bytes" doc:"One WebSocket message or HTTP body, once signed in." min:"4KiB" max:"64MiB" off:"no limit"`
+	MaxMessageBytesAnonymous Bytes         `mapstructure:"max_message_bytes_anonymous" doc:"The same, before." min:"1KiB" max:"64MiB" off:"no limit"`
 	MaxTextBytes             Bytes         `mapstructure:"max_text_bytes" doc:"The text of a message." min:"1" max:"32MiB" off:"no limit but max_message_bytes"`
 	MaxDataBytes             Bytes         `mapstructure:"max_data_bytes" doc:"The data of a message." min:"2" max:"32MiB" off:"no limit but max_message_bytes"`
 	MaxBatch                 int64         `mapstructure:"max_batch" doc:"Requests in one batch." min:"1" max:"100000" off:"no limit"`
-	MaxInFlight              int64         `mapstructure:"max_in_flight" doc:"Unanswered requests of one connection; the server reads no further until one is answered." min:"1" max:"10000"`
-	HistoryLimit             int64         `mapstructure:"history_limit" doc:"Events in one page of history." min:"1" max:"200"`
-	HistoryBytes             Bytes         `mapstructure:"history_bytes" doc:"About how many bytes of events in one page." min:"4KiB" max:"64MiB"`
-	BacklogBytes             Bytes         `mapstructure:"backlog_bytes" doc:"What may wait for a slow reader before its connection is closed with: resume." min:"16KiB" max:"1GiB"`
+	MaxInFlight              int64         `mapstructure:"max_in_flight" doc:"Unanswered requests of one connection; the server reads no further until one is answered." min:"1" max:"10000" off:"no limit"`
+	HistoryLimit             int64         `mapstructure:"history_limit" doc:"Events in one page of history." min:"1" max:"200" off:"no limit but the 200 of the interface"`
+	HistoryBytes             Bytes         `mapstructure:"history_bytes" doc:"About how many bytes of events in one page." min:"4KiB" max:"64MiB" off:"no limit"`
+	BacklogBytes             Bytes         `mapstructure:"backlog_bytes" doc:"What may wait for a slow reader before its connection is closed with: resume." min:"16KiB" max:"1GiB" off:"no limit"`
 	RequestsPerSecond        int64         `mapstructure:"requests_per_second" doc:"Sustained, of one connection." min:"1" max:"1000000" off:"no limit"`
 	RequestBurst             int64         `mapstructure:"request_burst" doc:"At once, of one connection. At least requests_per_second and max_batch." min:"1" max:"100000000"`
 	LoginsPerMinute          int64         `mapstructure:"logins_per_minute" doc:"Password attempts from one address. Not counted on loopback." min:"1" max:"1000000" off:"no limit"`

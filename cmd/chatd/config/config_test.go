@@ -176,11 +176,11 @@ func TestBadInput(t *testing.T) {
 		{"no YAML", "listen: [\n", nil, nil, "chatd.yaml:1: not YAML: did not find expected node content"},
 		{"two documents", "listen: 127.0.0.1:1\n---\nlog:\n", nil, nil, "chatd.yaml:2: a second document; want one"},
 		{"unknown word", "log:\n  level: loud\n", nil, nil, `chatd.yaml:2: log.level is "loud"; want debug, info, warn or error`},
-		{"too small", "limits:\n  max_message_bytes: 1KiB\n  max_message_bytes_anonymous: 1KiB\n  max_text_bytes: 1KiB\n  max_data_bytes: 1KiB\n", nil, nil, "chatd.yaml:2: limits.max_message_bytes is 1KiB; want 4KiB to 64MiB"},
+		{"too small", "limits:\n  max_message_bytes: 1KiB\n  max_message_bytes_anonymous: 1KiB\n  max_text_bytes: 1KiB\n  max_data_bytes: 1KiB\n", nil, nil, "chatd.yaml:2: limits.max_message_bytes is 1KiB; want 4KiB to 64MiB, or 0 (no limit)"},
 		{"negative", "limits:\n  requests_per_second: -1\n", nil, nil, "chatd.yaml:2: limits.requests_per_second is -1; want 1 to 1000000, or 0 (no limit)"},
 		{"too large", "session_ttl: 4000d\n", nil, nil, "chatd.yaml:1: session_ttl is 4000d; want 5m to 3650d"},
 		{"shorter than can be renewed", "session_ttl: 4m\n", nil, nil, "chatd.yaml:1: session_ttl is 4m; want 5m to 3650d"},
-		{"pages longer than the API's", "limits:\n  history_limit: 201\n", nil, nil, "chatd.yaml:2: limits.history_limit is 201; want 1 to 200"},
+		{"pages longer than the API's", "limits:\n  history_limit: 201\n", nil, nil, "chatd.yaml:2: limits.history_limit is 201; want 1 to 200, or 0 (no limit but the 200 of the interface)"},
 		{"out of int64", "limits:\n  max_batch: 99999999999999999999\n", nil, nil, "chatd.yaml:2: limits.max_batch is 99999999999999999999; want a whole number"},
 		{"not a number", "fanout:\n  busy_rate: .nan\n", nil, nil, "chatd.yaml:2: fanout.busy_rate is .nan; want a number"},
 		{"many at once", "listn: x\nlog:\n  level: 3\n", []string{"CHATD_LIMITS_MAX_BATCH=x"}, []string{"--log-format", "xml"}, "chatd.yaml:1: unknown key listn (did you mean listen?)\n" +
