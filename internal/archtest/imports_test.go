@@ -32,6 +32,7 @@ var staircase = []struct {
 	{"internal/termsafe", nil, "cleaning text for a terminal needs nothing of ours"},
 	{"internal/rpcgen", nil, "the generator reads openrpc.json; it must build before what it generates"},
 	{"internal/apilint", []string{"internal/rpcgen"}, "judges the document, not the server"},
+	{"internal/fuzzing", nil, "runs any package's fuzz targets, so it may know none"},
 	{"internal/archtest", nil, "looks at everything from outside"},
 	{"internal/readmetest", nil, "runs what the README shows, from outside"},
 	{"testscript", nil, "runs the binaries, from outside"},
