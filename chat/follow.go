@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 // follow is one session following one room: first it replays from the store, then it is live.
@@ -88,6 +89,9 @@ func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.
 	default:
 		status = api.FollowStatusReplay
 		f.pos = *b.after
+		if mutant.On(mutant.ResumeOffByOne) {
+			f.pos++
+		}
 	}
 	s.unfollow(id)
 	if !s.keep(f) {
@@ -228,7 +232,7 @@ func (s *Session) goLive(f *follow) bool {
 		f.state = followEnded
 		return true
 	}
-	if f.pos < f.target || f.pos < f.room.applied || f.until > 0 {
+	if f.pos < f.target || f.pos < f.room.applied && !mutant.On(mutant.ReplayLiveRace) || f.until > 0 {
 		return false
 	}
 	f.state = followLive

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -319,30 +320,75 @@ func TestPresence(t *testing.T) {
 	})
 }
 
+// idle is a store in which logins cannot be renewed.
+type idle struct{ chat.Store }
+
+func (idle) ExtendSession(context.Context, api.SessionID, api.Timestamp) error {
+	return chat.ErrUnavailable
+}
+
 func TestExpiredConnectionsAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		skew := time.Duration(0)
-		var mu sync.Mutex
-		now := func() time.Time {
-			mu.Lock()
-			defer mu.Unlock()
-			return time.Now().Add(skew)
-		}
-		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, SessionTTL: 24 * time.Hour, Now: now})
+		opts := &chat.Options{Registration: api.RegistrationOpen, SessionTTL: 24 * time.Hour}
+		w := newWorld(t, opts)
 		groot := w.user("groot")
-		time.Sleep(23 * time.Hour)
+		token := groot.login("groot")
+		time.Sleep(25 * time.Hour)
 		if len(groot.port.closed) != 0 {
 			t.Error("a live connection was closed though its token is in use")
 		}
-		mu.Lock()
-		skew = 48 * time.Hour
-		mu.Unlock()
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if groot.SignedIn() || len(groot.port.closed) != 1 || groot.port.closed[0] != api.CloseCodeExpired {
-			t.Errorf("closed %v", groot.port.closed)
+		w.svc.Close()
+		w.store = idle{w.store}
+		w.start(opts)
+		again := w.connect()
+		if err := again.Authenticate(t.Context(), token); err != nil {
+			t.Fatal(err)
 		}
+		time.Sleep(25 * time.Hour)
+		synctest.Wait()
+		if again.SignedIn() || len(again.port.closed) != 1 || again.port.closed[0] != api.CloseCodeExpired {
+			t.Errorf("closed %v", again.port.closed)
+		}
+		again.Close()
 		groot.Close()
 		w.svc.Close()
 	})
+}
+
+// A clock that is set, by years and either way, ends no login and holds nobody up; only events' times show it.
+func TestSteppedClock(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	for _, step := range []time.Duration{years, -years} {
+		synctest.Test(t, func(t *testing.T) {
+			skew := time.Duration(0)
+			now := func() time.Time { return time.Now().Add(skew) }
+			w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, SessionTTL: 24 * time.Hour, Limits: api.Limits{LoginsPerMinute: 30}, Now: now})
+			groot := w.user("groot")
+			token := groot.login("groot")
+			groot.create("lobby")
+			before := groot.post("lobby", "before")
+			skew = step
+			after := groot.post("lobby", "after")
+			if after.Seq != before.Seq+1 {
+				t.Errorf("%v: seq %d after %d", step, after.Seq, before.Seq)
+			}
+			if got := after.At.Time().Sub(before.At.Time()); got != step {
+				t.Errorf("the event is %v later, the clock was set by %v", got, step)
+			}
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if !groot.SignedIn() || len(groot.port.closed) != 0 {
+				t.Errorf("%v: signed out, closed with %v", step, groot.port.closed)
+			}
+			again := w.connect()
+			if err := again.Authenticate(t.Context(), token); err != nil {
+				t.Errorf("%v: resume: %v", step, err)
+			}
+			w.connect().login("groot")
+			for _, c := range []*client{groot, again} {
+				c.Close()
+			}
+			w.svc.Close()
+		})
+	}
 }

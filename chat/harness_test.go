@@ -199,6 +199,16 @@ func (w *world) user(name string) *client {
 	return c
 }
 
+// login signs the user in anew and gives the token.
+func (c *client) login(name string) string {
+	c.w.t.Helper()
+	res, err := c.AuthLogin(c.w.t.Context(), &api.AuthLoginParams{Username: name, Password: "password of " + name})
+	if err != nil {
+		c.w.t.Fatalf("login %s: %v", name, err)
+	}
+	return res.Token
+}
+
 func (c *client) create(name string) api.RoomID {
 	c.w.t.Helper()
 	res, err := c.RoomCreate(c.w.t.Context(), &api.RoomCreateParams{Name: name})

@@ -24,5 +24,5 @@ func (s *Session) ServerInfo(context.Context, *api.ServerInfoParams) (*api.Serve
 
 // ServerPing implements server.ping.
 func (s *Session) ServerPing(context.Context, *api.ServerPingParams) (*api.ServerPingResult, error) {
-	return &api.ServerPingResult{At: s.svc.timestamp()}, nil
+	return &api.ServerPingResult{At: s.svc.wallTime()}, nil
 }

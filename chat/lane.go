@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 // lane commits what waits for its rooms: all of it in one transaction, one sync for all. A room is
@@ -86,6 +87,14 @@ func (e *Entry) wait(ctx context.Context) error {
 	}
 }
 
+// finish tells who waits that what came of e is known.
+func (e *Entry) finish() {
+	if mutant.On(mutant.AckBeforeCommit) && e.settled() {
+		return
+	}
+	close(e.done)
+}
+
 // settled tells whether what came of e is known.
 func (e *Entry) settled() bool {
 	select {
@@ -142,6 +151,7 @@ func (l *lane) take() (batch []*Entry, closed bool) {
 
 func (l *lane) commit(batch []*Entry) {
 	stats := &l.svc.stats
+	sow(l.svc, batch)
 	err := l.svc.store.Commit(context.Background(), batch)
 	stats.commits.Add(1)
 	stats.commitEntries.Add(int64(len(batch)))
@@ -149,13 +159,13 @@ func (l *lane) commit(batch []*Entry) {
 		stats.commitErrors.Add(1)
 		for _, e := range batch {
 			e.Err = err
-			close(e.done)
+			e.finish()
 		}
 		return
 	}
 	for _, e := range batch {
 		if !e.changesMembers() {
-			close(e.done)
+			e.finish()
 		}
 	}
 	l.batches <- batch
@@ -170,7 +180,7 @@ func (l *lane) applyAll() {
 				l.svc.apply(e)
 			}
 			if e.changesMembers() {
-				close(e.done)
+				e.finish()
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 		return nil, signInFirst()
 	}
 	m := &post{user: user, params: p}
-	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.timestamp(), MembersOnly: true, Key: p.IdempotencyKey}
+	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), MembersOnly: true, Key: p.IdempotencyKey}
 	m.drafts[0] = m
 	m.entry.Drafts = m.drafts[:]
 	if p.ReplyTo != nil {

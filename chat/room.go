@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 // liveRoom is a room that sessions of this process follow. It exists from the moment the first
@@ -41,23 +42,8 @@ func (s *Service) detach(r *liveRoom) {
 // apply makes a committed entry take effect: its records go to the room's followers, in log
 // order, and who left follows no more.
 func (s *Service) apply(e *Entry) {
-	s.liveMu.RLock()
-	r := s.live[e.RoomID]
-	s.liveMu.RUnlock()
-	if r != nil {
-		r.mu.Lock()
-		for i := range e.Records {
-			rec := &e.Records[i]
-			r.applied = rec.Seq
-			s.opts.Fanout.Publish(e.RoomID, rec.Seq, rec.Bytes)
-		}
-		switch {
-		case e.Leave != "":
-			r.left[e.Leave] = r.applied
-		case e.Join != nil:
-			delete(r.left, e.Join.UserID)
-		}
-		r.mu.Unlock()
+	if !mutant.On(mutant.PublishBeforeCommit) || e.changesMembers() || e.Create != nil {
+		s.publish(e.RoomID, e.Records, e)
 	}
 	switch {
 	case e.Leave != "":
@@ -69,5 +55,28 @@ func (s *Service) apply(e *Entry) {
 		for _, sess := range s.sessionsOf(e.Join.UserID) {
 			sess.joinedElsewhere(e)
 		}
+	}
+}
+
+// publish hands records to the followers of room, who they are having changed as e says.
+func (s *Service) publish(room api.RoomID, records []Record, e *Entry) {
+	s.liveMu.RLock()
+	r := s.live[room]
+	s.liveMu.RUnlock()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range records {
+		rec := &records[i]
+		r.applied = rec.Seq
+		s.opts.Fanout.Publish(room, rec.Seq, rec.Bytes)
+	}
+	switch {
+	case e.Leave != "":
+		r.left[e.Leave] = r.applied
+	case e.Join != nil:
+		delete(r.left, e.Join.UserID)
 	}
 }

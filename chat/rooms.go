@@ -98,7 +98,7 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now := svc.timestamp()
+	now := svc.wallTime()
 	room := &RoomRecord{
 		ID: api.RoomID(svc.newID(prefixRoom)), Name: p.Name, Title: p.Title, Topic: p.Topic, Visibility: p.Visibility, CreatedAt: now, CreatedBy: user.ID,
 	}
@@ -173,7 +173,7 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now := s.svc.timestamp()
+	now := s.svc.wallTime()
 	e := &Entry{
 		RoomID: v.ID, SenderID: user.ID, At: now,
 		Join: &Membership{UserID: user.ID, Username: user.Username, Role: api.RoleMember, JoinedAt: now},
@@ -237,7 +237,7 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 	if user == nil {
 		return nil, signInFirst()
 	}
-	e := &Entry{RoomID: v.ID, SenderID: user.ID, At: s.svc.timestamp(), Leave: user.ID}
+	e := &Entry{RoomID: v.ID, SenderID: user.ID, At: s.svc.wallTime(), Leave: user.ID}
 	e.Drafts = []Draft{
 		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberLeft, data: &api.MemberLeft{UserID: user.ID, Username: user.Username}},
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 // Options configure a Service. The zero value of each field means its default.
@@ -27,7 +28,7 @@ type Options struct {
 	HashTime      uint32 // argon2id passes; 0 means 2
 	HashMemoryKiB uint32 // argon2id memory; 0 means 19456
 
-	Now    func() time.Time // nil means time.Now
+	Now    func() time.Time // the wall clock, which may be set at any time; nil means time.Now
 	Rand   io.Reader        // nil means crypto/rand
 	Logger *slog.Logger     // nil means none
 	Broken func(error)      // called once when the store is broken: the process has to end
@@ -37,14 +38,15 @@ type Options struct {
 type Service struct {
 	// Static after construction.
 
-	store  Store
-	opts   Options
-	now    func() time.Time
-	logger *slog.Logger
-	hasher *hasher
-	logins *throttle
-	lanes  []*lane
-	tender *tender
+	store   Store
+	opts    Options
+	begun   time.Time // by the monotonic clock, when it started
+	started time.Time // the same by the wall clock
+	logger  *slog.Logger
+	hasher  *hasher
+	logins  *throttle
+	lanes   []*lane
+	tender  *tender
 
 	brokenOnce  sync.Once
 	stats       counters
@@ -94,7 +96,8 @@ func New(store Store, opts *Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s.now, s.logger = o.Now, o.Logger
+	s.begun, s.logger = time.Now(), o.Logger
+	s.started = o.Now()
 	s.hasher = newHasher(o.HashTime, o.HashMemoryKiB, o.Rand)
 	s.logins = newThrottle(int(o.Limits.LoginsPerMinute), s.now)
 	for range max(1, o.Lanes) {
@@ -126,7 +129,19 @@ func (s *Service) broken(err error) {
 	})
 }
 
+// now is the time by a clock that goes on evenly from the service's start, whatever is done to the
+// wall clock: what expires is judged by it. Only a restart believes the wall clock again.
+func (s *Service) now() time.Time {
+	if mutant.On(mutant.OrderByClock) {
+		return s.opts.Now()
+	}
+	return s.started.Add(time.Since(s.begun))
+}
+
 func (s *Service) timestamp() api.Timestamp { return api.TimestampOf(s.now()) }
+
+// wallTime is what the wall clock says: events carry it for people to read, and nothing is decided by it.
+func (s *Service) wallTime() api.Timestamp { return api.TimestampOf(s.opts.Now()) }
 
 func (s *Service) newID(prefix string) string { return NewID(prefix, s.now(), s.opts.Rand) }
 

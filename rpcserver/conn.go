@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 var errGone = errors.New("the connection is closed")
@@ -176,7 +177,7 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 	if k == awaited {
 		c.allow += len(b) - n
 	}
-	if !c.closing && len(c.out) > c.limit+c.allow {
+	if !c.closing && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		c.overflowLocked()
 	}
 }
@@ -184,7 +185,10 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 func (c *conn) enqueueLocked(b []byte, k kind) error {
 	if k == awaited {
 		c.allow = min(c.allow, len(c.out)) + len(b)
-	} else if len(c.out)+len(b) > c.limit+c.allow {
+	} else if len(c.out)+len(b) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
+		if mutant.On(mutant.QueueDropped) {
+			return nil
+		}
 		c.overflowLocked()
 		return errGone
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 var _ chat.Port = (*session)(nil)
@@ -135,6 +136,10 @@ var slowNotice = closingFrame(api.CloseReasonSlowConsumer, 0)
 
 // closeForDrain says that the server is going down.
 func (s *session) closeForDrain() {
+	if mutant.On(mutant.DrainSilent) {
+		s.conn.hangUp()
+		return
+	}
 	s.Close(api.CloseCodeDraining, api.CloseReasonDraining, s.srv.reconnectAfter())
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/mutant"
 	"golang.org/x/time/rate"
 )
 
@@ -116,6 +117,9 @@ func newServer(connect func(chat.Port, chat.Peer) caller, check func(context.Con
 		srv.backlog = math.MaxInt / 4
 	}
 	srv.rate, srv.burst = rate.Limit(l.RequestsPerSecond), max(int(l.RequestBurst), int(l.RequestsPerSecond), 1)
+	if mutant.On(mutant.RateLimiterOff) {
+		srv.rate = 0
+	}
 	srv.posts.byAddress = map[string]*rate.Limiter{}
 	srv.guard = newGuard(o, srv.logger)
 	srv.requestPrefix = newRequestPrefix()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/mutant"
 	"github.com/sourcegraph/jsonrpc2"
 	"golang.org/x/time/rate"
 )
@@ -92,6 +93,9 @@ func (s *session) serve() {
 func (s *session) messageLimit() int {
 	if s.signedIn.Load() {
 		return int(s.srv.limits.MaxMessageBytes)
+	}
+	if mutant.On(mutant.UnboundedMessage) {
+		return 0
 	}
 	return int(s.srv.limits.MaxMessageBytesAnonymous)
 }

@@ -22,9 +22,9 @@ var staircase = []struct {
 	reason string
 }{
 	{"api", nil, "the contract is generated and stands alone, so that anybody may import it"},
-	{"chat", []string{"api"}, "the domain speaks the contract and knows no SQL and no socket"},
-	{"store", []string{"api", "chat"}, "a store implements chat's port and knows nobody above it"},
-	{"rpcserver", []string{"api", "chat"}, "the transport calls the domain and never SQL"},
+	{"chat", []string{"api", "internal/mutant"}, "the domain speaks the contract and knows no SQL and no socket"},
+	{"store", []string{"api", "chat", "internal/mutant"}, "a store implements chat's port and knows nobody above it"},
+	{"rpcserver", []string{"api", "chat", "internal/mutant"}, "the transport calls the domain and never SQL"},
 	{"sdk/go", []string{"api"}, "a client knows the contract only, not the server's insides"},
 	{"cmd/chatd", []string{"api", "chat", "store", "rpcserver"}, "the server is wired here; it is no client of itself"},
 	{"cmd/chatd/config", nil, "configuration knows names and bounds, not the floors that they go to"},
@@ -35,6 +35,11 @@ var staircase = []struct {
 	{"internal/fuzzing", nil, "runs any package's fuzz targets, so it may know none"},
 	{"internal/archtest", nil, "looks at everything from outside"},
 	{"internal/readmetest", nil, "runs what the README shows, from outside"},
+	{"internal/mutant", nil, "a list of names"},
+	{"internal/rig", []string{"api", "sdk/go", "internal/mutant"}, "runs the server's binary and is its client"},
+	{"internal/oracle", []string{"api"}, "judges what clients saw by the contract alone"},
+	{"internal/simulation", nil, "simulates the whole server, from outside"},
+	{"torture", nil, "tortures the binaries, from outside"},
 	{"testscript", nil, "runs the binaries, from outside"},
 }
 

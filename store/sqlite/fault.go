@@ -8,6 +8,7 @@ import (
 	codes "modernc.org/sqlite/lib"
 
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 // fault says what an error of SQLite means for the store (https://sqlite.org/rescode.html).
@@ -21,6 +22,9 @@ func fault(err error) error {
 	// only a restart, which reads what is really there, is safe.
 	case codes.SQLITE_IOERR_FSYNC, codes.SQLITE_IOERR_DIR_FSYNC, codes.SQLITE_IOERR_TRUNCATE, codes.SQLITE_IOERR_CLOSE, codes.SQLITE_IOERR_DIR_CLOSE,
 		codes.SQLITE_IOERR_CORRUPTFS, codes.SQLITE_IOERR_DATA:
+		if mutant.On(mutant.SurvivedSyncError) {
+			break
+		}
 		return fmt.Errorf("%w: %w", chat.ErrBroken, err)
 	}
 	switch e.Code() & 0xff {

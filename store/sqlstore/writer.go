@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 var errClosed = errors.New("the store is closed")
@@ -91,7 +92,7 @@ func (t *tx) run(f func(t *tx) error) error {
 	if err := f(t); err != nil {
 		return err
 	}
-	if _, err := t.exec("COMMIT"); err != nil {
+	if _, err := t.exec("COMMIT"); err != nil && !mutant.On(mutant.IgnoredSyncError) {
 		return err
 	}
 	committed = true

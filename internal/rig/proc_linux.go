@@ -1,0 +1,102 @@
+package rig
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// dieWithParent lets no server outlive a test that is killed.
+func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// childOf is the first child of a process, or itself if it has none.
+func childOf(pid int) int {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return pid
+	}
+	if first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), " "); first != "" {
+		if child, err := strconv.Atoi(first); err == nil {
+			return child
+		}
+	}
+	return pid
+}
+
+// RSS is the resident memory in bytes, 0 if it is not to be had.
+func (s *Server) RSS() int64 { return s.status("VmRSS:") }
+
+// MaxRSS is the most that it ever was.
+func (s *Server) MaxRSS() int64 { return s.status("VmHWM:") }
+
+func (s *Server) status(name string) int64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// CPU is the time that the process has had of processors, user and system.
+func (s *Server) CPU() time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID()))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ") // the name may hold spaces
+	fields := strings.Fields(rest)
+	const utime, stime, hz = 11, 12, 100
+	if len(fields) <= stime {
+		return 0
+	}
+	var ticks int64
+	for _, f := range fields[utime : stime+1] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / hz
+}
+
+// Metric reads a number from /metrics, 0 if there is none of that name: go_goroutines.
+func (s *Server) Metric(name string) float64 {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.URL()+"/metrics", http.NoBody)
+	if err != nil {
+		return 0
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			n, err := strconv.ParseFloat(rest, 64)
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// Goroutines is how many the server has.
+func (s *Server) Goroutines() int { return int(s.Metric("go_goroutines")) }
