@@ -128,7 +128,8 @@ func parseTime(b []byte) (Timestamp, bool) {
 
 func parseAnyTime(b []byte) (Timestamp, bool) {
 	at, err := time.Parse(time.RFC3339Nano, string(b))
-	return TimestampOf(at), err == nil
+	year := at.UTC().Year() // the zone may have moved it to where four digits do not reach
+	return TimestampOf(at), err == nil && year >= 0 && year <= 9999
 }
 
 func (t Timestamp) appendText(dst []byte) []byte {
