@@ -58,6 +58,9 @@ func (b *block) note(seq api.Seq) {
 
 func (b *block) empty() bool { return b == nil || len(b.seqs) == 0 }
 
+// last is the number of the last frame of a block that is not empty.
+func (b *block) last() api.Seq { return b.seqs[len(b.seqs)-1] }
+
 // after gives the frames whose number is greater than seq.
 func (b *block) after(seq api.Seq) []byte {
 	if b.empty() {

@@ -35,6 +35,7 @@ type Fanout struct {
 
 	opts    FanoutOptions
 	workers []*worker
+	chunk   int     // flushFollowers, but for tests
 	burst   float64 // events above the rate that do not make a room busy yet
 	stats   fanoutCounters
 
@@ -52,7 +53,7 @@ type fanoutCounters struct {
 
 // NewFanout starts a Fanout; opts may be nil. Close ends its goroutines.
 func NewFanout(opts *FanoutOptions) *Fanout {
-	f := &Fanout{hubs: map[api.RoomID]*hub{}}
+	f := &Fanout{hubs: map[api.RoomID]*hub{}, chunk: flushFollowers}
 	if opts != nil {
 		f.opts = *opts
 	}

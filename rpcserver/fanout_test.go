@@ -173,8 +173,7 @@ func TestFanoutLateFollower(t *testing.T) {
 	b := newBlock()
 	b.addEvent(1, record(1))
 	h.flush = flush{events: b, left: 1} // by the other shard
-	h.shards[m.shard].written = true
-	m.conn.mu.Lock() // keeps what is sent waiting
+	m.conn.mu.Lock()                    // keeps what is sent waiting
 	done := make(chan struct{})
 	go func() { // ends when the connection is unlocked
 		defer close(done)
@@ -254,6 +253,7 @@ func TestFanoutTogether(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", *opts), func(t *testing.T) {
 			f := NewFanout(opts)
 			defer f.Close()
+			f.chunk = 3
 			var mu sync.Mutex // as the domain's room lock
 			head := api.Seq(0)
 			stop := make(chan struct{})
@@ -274,7 +274,7 @@ func TestFanoutTogether(t *testing.T) {
 					}
 				}
 			})
-			for range 20 {
+			for range 30 {
 				group.Go(func() {
 					for range 50 {
 						m := newMember(f)

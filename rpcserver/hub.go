@@ -2,6 +2,7 @@ package rpcserver
 
 import (
 	"bytes"
+	"math"
 	"sync"
 	"time"
 
@@ -36,7 +37,6 @@ type hub struct {
 type hubShard struct {
 	mu        sync.Mutex // before hub.mu
 	followers []*follower
-	written   bool // the flush under way is done here; guarded by hub.mu
 }
 
 // flush is what is being written.
@@ -49,19 +49,25 @@ type flush struct {
 type follower struct {
 	// Static after construction.
 
-	hub         *hub
-	conn        *conn
-	shard       int
-	signals     bool
-	after       api.Seq // only events after it are for this one
-	afterSignal api.Seq
+	hub     *hub
+	conn    *conn
+	shard   int
+	signals bool
 
-	index int // in its shard; guarded by the shard's mu
+	// Guarded by the shard's mu.
+
+	index       int     // in the shard
+	after       api.Seq // only events after it are for this one: what was sent is not sent again
+	afterSignal api.Seq
 }
 
 // flushBytes is when a waiting room stops waiting, and how much is written to one follower before
 // the others get theirs.
 const flushBytes = 64 << 10
+
+// flushFollowers is how many followers are written to before others may have the shard: who joins
+// or leaves a large room, and with them its lane, does not wait for a whole flush.
+const flushFollowers = 64
 
 func newHub(f *Fanout, room api.RoomID) *hub {
 	return &hub{fan: f, room: room, shards: make([]hubShard, len(f.workers))}
@@ -116,9 +122,11 @@ func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower 
 	s.followers = append(s.followers, fo)
 	h.followers++
 	var missed []byte
-	if h.flush.left > 0 && s.written {
-		// The flush may end, and its block be used again, as soon as mu is free: written, this shard does not hold it up.
-		missed = bytes.Clone(h.flush.events.after(after))
+	if events := h.flush.events; !events.empty() {
+		// The flush under way may have passed the new one's place, and may end, and its block be used
+		// again, as soon as mu is free.
+		missed = bytes.Clone(events.after(after))
+		fo.after = max(after, events.last())
 	}
 	h.mu.Unlock()
 	if len(missed) > 0 {
@@ -134,11 +142,8 @@ func (h *hub) unfollow(fo *follower) (last bool) {
 	defer s.mu.Unlock()
 	h.mu.Lock()
 	events, signals := make([]*block, 0, 2), make([]*block, 0, 2)
-	if h.flush.left > 0 && !s.written {
-		events, signals = append(events, h.flush.events), append(signals, h.flush.signals)
-	}
-	events, signals = append(events, h.events), append(signals, h.signals)
-	var owed [][]byte // these bytes do not change: what is published now comes after them
+	events, signals = append(events, h.flush.events, h.events), append(signals, h.flush.signals, h.signals)
+	var owed [][]byte // these bytes do not change: what is published now comes after them, and no flush ends here without the shard
 	for i := range events {
 		owed = append(owed, events[i].after(fo.after))
 		if fo.signals {
@@ -206,9 +211,6 @@ func (h *hub) beginLocked() (inline bool) {
 	h.armed = false
 	h.flush = flush{events: h.events, signals: h.signals, left: len(h.shards)}
 	h.events, h.signals = nil, nil
-	for i := range h.shards {
-		h.shards[i].written = false
-	}
 	h.fan.stats.flushes.Add(1)
 	if h.followers <= o.Inline {
 		return true
@@ -249,28 +251,50 @@ func (h *hub) writeInline() {
 	}
 }
 
-func (s *hubShard) writeEvents(b *block) (delivered int64) {
+// each calls write for all followers, from the last to the first, and lets go of the shard in
+// between: who leaves then is replaced by one from the end, who was served, and who comes is added there.
+func (s *hubShard) each(chunk int, write func(fo *follower)) {
+	for i := math.MaxInt; i > 0; {
+		s.mu.Lock()
+		i = min(i, len(s.followers))
+		for end := max(0, i-chunk); i > end; {
+			i--
+			write(s.followers[i])
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *hubShard) writeEvents(b *block, chunk int) (delivered int64) {
 	for from := 0; from < len(b.seqs); {
 		to := b.segment(from)
-		for _, fo := range s.followers {
-			if frames, n := b.between(from, to, fo.after); n > 0 && fo.conn.send(frames, push) == nil {
-				delivered += int64(n)
+		last := b.seqs[to-1]
+		s.each(chunk, func(fo *follower) {
+			if frames, n := b.between(from, to, fo.after); n > 0 {
+				fo.after = last
+				if fo.conn.send(frames, push) == nil {
+					delivered += int64(n)
+				}
 			}
-		}
+		})
 		from = to
 	}
 	return delivered
 }
 
-func (s *hubShard) writeSignals(b *block) (delivered int64) {
-	for _, fo := range s.followers {
+func (s *hubShard) writeSignals(b *block, chunk int) (delivered int64) {
+	last := b.last()
+	s.each(chunk, func(fo *follower) {
 		if !fo.signals {
-			continue
+			return
 		}
-		if frames, n := b.between(0, len(b.seqs), fo.afterSignal); n > 0 && fo.conn.send(frames, push) == nil {
-			delivered += int64(n)
+		if frames, n := b.between(0, len(b.seqs), fo.afterSignal); n > 0 {
+			fo.afterSignal = last
+			if fo.conn.send(frames, push) == nil {
+				delivered += int64(n)
+			}
 		}
-	}
+	})
 	return delivered
 }
 
@@ -278,29 +302,22 @@ func (s *hubShard) writeSignals(b *block) (delivered int64) {
 // has begun that the caller is to write inline.
 func (h *hub) write(shard int) (inline bool) {
 	s := &h.shards[shard]
-	s.mu.Lock()
 	h.mu.Lock()
 	events, signals := h.flush.events, h.flush.signals
 	h.mu.Unlock()
 	if !events.empty() {
-		h.fan.stats.events.Add(s.writeEvents(events))
+		h.fan.stats.events.Add(s.writeEvents(events, h.fan.chunk))
 	}
 	if !signals.empty() {
-		h.fan.stats.signals.Add(s.writeSignals(signals))
+		h.fan.stats.signals.Add(s.writeSignals(signals, h.fan.chunk))
 	}
-	h.mu.Lock()
-	s.written = true
-	last := h.flush.left == 1
-	if !last {
-		h.flush.left--
-	}
-	h.mu.Unlock()
-	s.mu.Unlock()
-	if !last {
-		return false
-	}
+	s.mu.Lock() // nobody is being given what is left of the flush
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.mu.Unlock()
+	if h.flush.left--; h.flush.left > 0 {
+		return false
+	}
 	h.flush = flush{}
 	events.recycle()
 	signals.recycle()

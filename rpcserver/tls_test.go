@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/chatd-dev/chatd/api"
 )
 
 // Over TLS nothing can be written without blocking: the flusher writes everything.
@@ -39,7 +41,7 @@ func TestTLS(t *testing.T) {
 	slow.call(req("1", "follow", `["room"]`))
 	pad := strings.Repeat("x", 1000)
 	for seq := 1; seq <= 8000; seq++ {
-		x.fan.Publish("room", 1, fmt.Appendf(nil, `{"seq":%d,"pad":%q}`, seq, pad))
+		x.fan.Publish("room", api.Seq(seq), fmt.Appendf(nil, `{"seq":%d,"pad":%q}`, seq, pad))
 	}
 	await(t, "the slow one is closed", func() bool { return x.Stats().SlowCloses == 1 })
 	w.alive()
