@@ -21,7 +21,8 @@ var (
 // Options describe a target's inputs.
 type Options struct {
 	Seeds   []string // besides those of testdata/fuzz
-	Words   []string // to be put in: names and values that mean something to the target
+	Words   []string // to be put in: names and values that mean something to the target; none empty
+	Head    int      // so many bytes before the text choose something: they are set, not edited
 	MaxSize int      // of a mutation in bytes; 0 means 1024
 }
 
@@ -48,7 +49,7 @@ func drive(f *testing.F, o *Options, check func(t testing.TB, in []byte)) {
 		corpus = append(corpus, []byte(s))
 	}
 	d := &driver{name: f.Name(), total: *executions, begun: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
-	m := newMutator(*seed, corpus, o)
+	m := newMutator(*seed, corpus, o) // what is longer than a mutation may be is only replayed
 	go d.report()
 	d.run(f, m, check)
 	fmt.Printf("%s: %d executions in process, seed %d, %.0f/s\n", d.name, d.done.Load(), *seed, d.rate())
