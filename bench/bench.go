@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/chatd-dev/chatd/bench/internal/load"
+	"github.com/chatd-dev/chatd/bench/internal/proc"
+	"github.com/chatd-dev/chatd/bench/internal/report"
+	"github.com/chatd-dev/chatd/bench/internal/seed"
+)
+
+// bench is one run of the program.
+type bench struct {
+	// Static after construction.
+
+	self   string // this program
+	chatd  string // the server's binary
+	module string // chatd's module
+	dir    string // of everything that is written; removed at the end
+	size   size
+	log    io.Writer
+
+	seeded map[string]string // data directories by plan, to be copied
+	dirs   int
+	groups []report.Group
+	raw    []report.Measurement
+}
+
+// patience is how long one step of a measurement may take before the run is given up.
+const patience = 60 * time.Second
+
+// say reports progress.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.log, format+"\n", args...)
+}
+
+// newDir makes a directory that is removed with the run.
+func (b *bench) newDir() (string, error) {
+	b.dirs++
+	dir := filepath.Join(b.dir, fmt.Sprint(b.dirs))
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+// seed gives a data directory that is filled as planned. It is filled once and copied then.
+func (b *bench) seed(ctx context.Context, p *seed.Plan) (string, error) {
+	key := fmt.Sprint(*p)
+	from := b.seeded[key]
+	if from == "" {
+		var err error
+		if from, err = b.newDir(); err != nil {
+			return "", err
+		}
+		if err := seed.Dir(ctx, from, p, func(s string) { b.say("    %s", s) }); err != nil {
+			return "", err
+		}
+		b.seeded[key] = from
+	}
+	dir, err := b.newDir()
+	if err != nil {
+		return "", err
+	}
+	return dir, seed.Copy(dir, from)
+}
+
+// settings are settings of chatd, as its environment has them.
+type settings map[string]string
+
+// startChatd starts chatd on a data directory.
+func (b *bench) startChatd(ctx context.Context, dir string, set settings) (*proc.Server, error) {
+	env := []string{"CHATD_LISTEN=127.0.0.1:0", "CHATD_DATA_DIR=" + dir}
+	for key, value := range set {
+		env = append(env, "CHATD_"+key+"="+value)
+	}
+	return proc.StartServer(ctx, "chatd", []string{b.chatd}, env)
+}
+
+// startPeer starts a baseline.
+func (b *bench) startPeer(ctx context.Context, kind string) (*proc.Server, error) {
+	return proc.StartServer(ctx, kind, []string{b.self, kind}, nil)
+}
+
+// do has a load process do a job at a server and decodes its result.
+func (b *bench) do(ctx context.Context, s *proc.Server, j *load.Job, result any) error {
+	addr, err := netip.ParseAddrPort(s.Addr)
+	if err != nil {
+		return fmt.Errorf("where the server listens: %w", err)
+	}
+	j.Addr, j.PID = addr, s.PID
+	if j.Patience == 0 {
+		j.Patience = patience
+	}
+	input, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*j.Patience)
+	defer cancel()
+	out, err := proc.Run(ctx, []string{b.self, "load"}, "", input)
+	if err != nil {
+		if ended := s.Ended(); ended != nil {
+			return fmt.Errorf("%w; %w", ended, err)
+		}
+		return err
+	}
+	return json.Unmarshal(out, result)
+}
+
+// keep notes a raw figure for the file.
+func (b *bench) keep(scenario, variant string, result any) {
+	b.raw = append(b.raw, report.Measurement{Scenario: scenario, Variant: variant, Result: result})
+}

@@ -1,0 +1,4 @@
+package report
+
+// SVG is the plot.
+func (d *Document) SVG() string { return "" }

@@ -1,0 +1,212 @@
+package seed
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/bench/internal/load"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/sqlite"
+)
+
+// Plan says what a data directory is to hold.
+type Plan struct {
+	Users        int // user i is a member of room i / UsersPerRoom
+	UsersPerRoom int
+	// Publishers are further users, members of the first room. They come after the others.
+	Publishers int
+	// Events fills further rooms, after the others, with so many events each. The first user owns them.
+	Events []int64
+}
+
+// Rooms is how many rooms the users are in.
+func (p *Plan) Rooms() int {
+	if p.Users == 0 {
+		return 0
+	}
+	return (p.Users + p.UsersPerRoom - 1) / p.UsersPerRoom
+}
+
+// Dir makes dir a data directory of chatd that holds what the plan says.
+func Dir(ctx context.Context, dir string, p *Plan, progress func(string)) error {
+	scratch := dir
+	small := len(p.Events) == 0
+	if shm, err := os.MkdirTemp("/dev/shm", "chatd-bench-"); err == nil && small {
+		defer os.RemoveAll(shm)
+		scratch = shm // where a sync costs nothing
+	}
+	store, err := sqlite.Open(ctx, filepath.Join(scratch, "chatd.db"), nil)
+	if err != nil {
+		return err
+	}
+	s := &seeder{store: store, plan: p, now: time.Now(), progress: progress}
+	err = s.fill(ctx)
+	if closeErr := store.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("fill the data directory: %w", err)
+	}
+	if scratch != dir {
+		return Copy(dir, scratch)
+	}
+	return nil
+}
+
+// Copy copies the database of a data directory that nobody has open.
+func Copy(to, from string) error {
+	text, err := os.ReadFile(filepath.Join(from, "chatd.db"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "chatd.db"), text, 0o600)
+}
+
+type seeder struct {
+	store    *sqlite.Store
+	plan     *Plan
+	now      time.Time
+	progress func(string)
+	users    []*chat.Account
+}
+
+func (s *seeder) fill(ctx context.Context) error {
+	for i := range max(1, s.plan.Users) + s.plan.Publishers {
+		if err := s.user(ctx, i); err != nil {
+			return err
+		}
+	}
+	var entries []*chat.Entry
+	for room := range s.plan.Rooms() {
+		first := room * s.plan.UsersPerRoom
+		create := s.create(room, s.users[first])
+		entries = append(entries, create)
+		members := s.users[first+1 : min(first+s.plan.UsersPerRoom, s.plan.Users)]
+		if room == 0 {
+			members = append(members[:len(members):len(members)], s.users[s.plan.Users:]...)
+		}
+		for _, u := range members {
+			entries = append(entries, s.join(create.RoomID, u))
+		}
+	}
+	if err := s.commit(ctx, entries); err != nil {
+		return err
+	}
+	for i, events := range s.plan.Events {
+		if err := s.history(ctx, s.plan.Rooms()+i, events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// user makes user i with a token that lasts.
+func (s *seeder) user(ctx context.Context, i int) error {
+	a, err := s.store.CreateAccount(ctx, &chat.NewAccount{Account: chat.Account{
+		ID: api.UserID(chat.NewID("user_", s.now, nil)), Username: load.UserName(i), PasswordHash: "nobody signs in with a password", CreatedAt: api.TimestampOf(s.now),
+	}, FirstIsAdmin: true})
+	if err != nil {
+		return err
+	}
+	s.users = append(s.users, a)
+	return s.store.CreateSession(ctx, &chat.LoginSession{
+		ID: api.SessionID(chat.NewID("session_", s.now, nil)), TokenHash: sha256.Sum256([]byte(load.Token(i))), UserID: a.ID,
+		CreatedAt: api.TimestampOf(s.now), ExpiresAt: api.TimestampOf(s.now.Add(90 * 24 * time.Hour)),
+	})
+}
+
+func (s *seeder) create(room int, owner *chat.Account) *chat.Entry {
+	e := s.join(api.RoomID(chat.NewID("room_", s.now, nil)), owner)
+	e.Join.Role = api.RoleOwner
+	name := load.RoomName(room)
+	e.Create = &chat.RoomRecord{ID: e.RoomID, Name: name, Visibility: api.VisibilityPublic, CreatedAt: e.At, CreatedBy: owner.ID}
+	created := &draft{entry: e, sender: owner, kind: api.EventTypeRoomCreated, data: func(api.MsgNo) []byte {
+		return (&api.RoomCreated{Name: name, Visibility: api.VisibilityPublic}).AppendJSON(nil)
+	}}
+	e.Drafts = []chat.Draft{created, e.Drafts[0]}
+	return e
+}
+
+func (s *seeder) join(room api.RoomID, u *chat.Account) *chat.Entry {
+	e := &chat.Entry{RoomID: room, SenderID: u.ID, At: api.TimestampOf(s.now)}
+	e.Join = &chat.Membership{UserID: u.ID, Username: u.Username, Role: api.RoleMember, JoinedAt: e.At}
+	e.Drafts = []chat.Draft{&draft{entry: e, sender: u, kind: api.EventTypeMemberJoined, data: func(api.MsgNo) []byte {
+		return (&api.MemberJoined{UserID: u.ID, Username: u.Username, Role: api.RoleMember}).AppendJSON(nil)
+	}}}
+	return e
+}
+
+// batch is how many entries go into one commit.
+const batch = 1000
+
+func (s *seeder) commit(ctx context.Context, entries []*chat.Entry) error {
+	for len(entries) > 0 {
+		n := min(batch, len(entries))
+		if err := s.store.Commit(ctx, entries[:n]); err != nil {
+			return err
+		}
+		for _, e := range entries[:n] {
+			if e.Err != nil {
+				return e.Err
+			}
+		}
+		entries = entries[n:]
+	}
+	return nil
+}
+
+// history makes a room of so many events.
+func (s *seeder) history(ctx context.Context, room int, events int64) error {
+	owner := s.users[0]
+	create := s.create(room, owner)
+	if err := s.commit(ctx, []*chat.Entry{create}); err != nil {
+		return err
+	}
+	var text []byte
+	for done := int64(2); done < events; {
+		n := min(batch, events-done)
+		entries := make([]*chat.Entry, n)
+		for i := range entries {
+			at := api.TimestampOf(s.now) + api.Timestamp(done) + api.Timestamp(i)
+			e := &chat.Entry{RoomID: create.RoomID, SenderID: owner.ID, At: at, MembersOnly: true, Key: fmt.Sprintf("%011x.%08x", int64(at), i)}
+			text = load.AppendText(text[:0], int64(at))
+			said := string(text)
+			e.Drafts = []chat.Draft{&draft{entry: e, sender: owner, kind: api.EventTypeMessagePosted, data: func(no api.MsgNo) []byte {
+				return (&api.MessagePosted{MsgNo: no, Text: said}).AppendJSON(nil)
+			}}}
+			entries[i] = e
+		}
+		if err := s.commit(ctx, entries); err != nil {
+			return err
+		}
+		if done += n; done/1_000_000 > (done-n)/1_000_000 {
+			s.progress(fmt.Sprintf("%d of %d events are made", done, events))
+		}
+	}
+	return nil
+}
+
+// draft is an event on its way into the log, as chatd would write it.
+type draft struct {
+	entry  *chat.Entry
+	sender *chat.Account
+	kind   api.EventType
+	data   func(no api.MsgNo) []byte
+}
+
+// Type implements chat.Draft.
+func (d *draft) Type() api.EventType { return d.kind }
+
+// Append implements chat.Draft.
+func (d *draft) Append(dst []byte, seq api.Seq, no api.MsgNo) []byte {
+	ev := api.Event{
+		RoomID: d.entry.RoomID, Seq: seq, Type: d.kind, At: d.entry.At, SenderID: d.sender.ID, SenderName: d.sender.Username,
+		Data: d.data(no), IdempotencyKey: d.entry.Key,
+	}
+	return ev.AppendJSON(dst)
+}
