@@ -1,0 +1,115 @@
+package oracle
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// State is a room as the server tells it, and as it follows from its events.
+type State struct {
+	Head        api.Head
+	MemberCount int64
+	Members     map[api.UserID]Member
+}
+
+// Member is what lasts of an api.Member.
+type Member struct {
+	Username string
+	Role     api.Role
+	JoinedAt api.Timestamp
+}
+
+// fold applies an event.
+func (s *State) fold(e *api.Event, payload api.EventPayload) error {
+	s.Head.Seq = e.Seq
+	switch p := payload.(type) {
+	case *api.MessagePosted:
+		s.Head.MsgNo = p.MsgNo
+	case *api.MemberJoined:
+		if _, in := s.Members[p.UserID]; in {
+			return fmt.Errorf("seq %d: %s joins, who is in", e.Seq, p.Username)
+		}
+		s.Members[p.UserID] = Member{Username: p.Username, Role: p.Role, JoinedAt: e.At}
+		s.MemberCount++
+	case *api.MemberLeft:
+		if _, in := s.Members[p.UserID]; !in {
+			return fmt.Errorf("seq %d: %s leaves, who is not in", e.Seq, p.Username)
+		}
+		delete(s.Members, p.UserID)
+		s.MemberCount--
+	}
+	return nil
+}
+
+// differs says where two states differ; "" if they do not.
+func (s *State) differs(told *State) string {
+	switch {
+	case s.Head != told.Head:
+		return fmt.Sprintf("the log's head is %+v, room.get tells %+v", s.Head, told.Head)
+	case s.MemberCount != told.MemberCount:
+		return fmt.Sprintf("the log leaves %d members, room.get tells %d", s.MemberCount, told.MemberCount)
+	case !maps.Equal(s.Members, told.Members):
+		for id, m := range s.Members {
+			if told.Members[id] != m {
+				return fmt.Sprintf("%s is %+v by the log, %+v by member.list", id, m, told.Members[id])
+			}
+		}
+		return fmt.Sprintf("member.list tells %d members, the log %d", len(told.Members), len(s.Members))
+	}
+	return ""
+}
+
+// Reader is who can read a room: a client, a session of the domain.
+type Reader interface {
+	RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomGetResult, error)
+	MemberList(ctx context.Context, p *api.MemberListParams) (*api.MemberListResult, error)
+	RoomHistory(ctx context.Context, p *api.RoomHistoryParams) (*api.RoomHistoryResult, error)
+}
+
+// Told asks for a room's state, which must not change meanwhile.
+func Told(ctx context.Context, c Reader, room string) (*State, error) {
+	got, err := c.RoomGet(ctx, &api.RoomGetParams{Room: room})
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Head: got.Room.Head, MemberCount: got.Room.MemberCount, Members: make(map[api.UserID]Member)}
+	for cursor := ""; ; {
+		page, err := c.MemberList(ctx, &api.MemberListParams{Room: room, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.Members {
+			s.Members[m.UserID] = Member{Username: m.Username, Role: m.Role, JoinedAt: m.JoinedAt}
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return s, nil
+		}
+	}
+}
+
+// Log reads a room's records from the first to the last, page by page.
+func Log(ctx context.Context, c Reader, room string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		limit := int64(200)
+		for after := api.Seq(0); ; {
+			page, err := c.RoomHistory(ctx, &api.RoomHistoryParams{Room: room, After: &after, Limit: &limit})
+			if err != nil {
+				yield(nil, fmt.Errorf("room %s, history after %d: %w", room, after, err))
+				return
+			}
+			for i := range page.Events {
+				if !yield(page.Events[i].Raw, nil) {
+					return
+				}
+				after = page.Events[i].Seq
+			}
+			if !page.HasMoreAfter || len(page.Events) == 0 {
+				return
+			}
+		}
+	}
+}
