@@ -48,23 +48,26 @@ func (b *bench) newDir() (string, error) {
 	return dir, os.Mkdir(dir, 0o700)
 }
 
-// seed gives a data directory that is filled as planned. It is filled once and copied then.
+// seed gives a data directory that is filled as planned. A small one is filled once and copied then.
 func (b *bench) seed(ctx context.Context, p *seed.Plan) (string, error) {
-	key := fmt.Sprint(*p)
-	from := b.seeded[key]
-	if from == "" {
-		var err error
-		if from, err = b.newDir(); err != nil {
-			return "", err
-		}
-		if err := seed.Dir(ctx, from, p, func(s string) { b.say("    %s", s) }); err != nil {
-			return "", err
-		}
-		b.seeded[key] = from
-	}
+	progress := func(s string) { b.say("    %s", s) }
 	dir, err := b.newDir()
 	if err != nil {
 		return "", err
+	}
+	if len(p.Events) > 0 {
+		return dir, seed.Dir(ctx, dir, p, progress)
+	}
+	key := fmt.Sprint(*p)
+	from := b.seeded[key]
+	if from == "" {
+		if from, err = b.newDir(); err != nil {
+			return "", err
+		}
+		if err := seed.Dir(ctx, from, p, progress); err != nil {
+			return "", err
+		}
+		b.seeded[key] = from
 	}
 	return dir, seed.Copy(dir, from)
 }
@@ -81,9 +84,30 @@ func (b *bench) startChatd(ctx context.Context, dir string, set settings) (*proc
 	return proc.StartServer(ctx, "chatd", []string{b.chatd}, env)
 }
 
-// startPeer starts a baseline.
-func (b *bench) startPeer(ctx context.Context, kind string) (*proc.Server, error) {
-	return proc.StartServer(ctx, kind, []string{b.self, kind}, nil)
+// onChatd does a job at a chatd that is started for it, on data of its own.
+func (b *bench) onChatd(ctx context.Context, p *seed.Plan, set settings, job *load.Job, result any) error {
+	dir, err := b.seed(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s, err := b.startChatd(ctx, dir, set)
+	if err != nil {
+		return err
+	}
+	defer s.Kill()
+	return b.do(ctx, s, job, result)
+}
+
+// onPeer does a job at a baseline that is started for it.
+func (b *bench) onPeer(ctx context.Context, kind string, job *load.Job, result any) error {
+	job.Kind = kind
+	s, err := proc.StartServer(ctx, kind, []string{b.self, kind}, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Kill()
+	return b.do(ctx, s, job, result)
 }
 
 // do has a load process do a job at a server and decodes its result.

@@ -136,24 +136,11 @@ func (f *fanout) measure(ctx context.Context, b *bench, variant string, event []
 	job := &load.Job{Kind: load.Chatd, UsersPerRoom: f.followers, Fanout: &load.Fanout{
 		Rooms: f.rooms, Followers: f.followers, Publishers: f.publishers, Rate: posts, Warmup: b.size.warmup, Duration: d, Grace: 3 * time.Second, Event: event,
 	}}
-	var s *proc.Server
-	var err error
-	if variant == floor || variant == hub {
-		job.Kind = variant
-		s, err = b.startPeer(ctx, variant)
-	} else {
-		var dir string
-		if dir, err = b.seed(ctx, &seed.Plan{Users: f.rooms * f.followers, UsersPerRoom: f.followers, Publishers: f.publishers}); err != nil {
-			return nil, err
-		}
-		s, err = b.startChatd(ctx, dir, f.settings(variant))
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer s.Kill()
 	res := &load.FanoutResult{}
-	return res, b.do(ctx, s, job, res)
+	if variant == floor || variant == hub {
+		return res, b.onPeer(ctx, variant, job, res)
+	}
+	return res, b.onChatd(ctx, &seed.Plan{Users: f.rooms * f.followers, UsersPerRoom: f.followers, Publishers: f.publishers}, f.settings(variant), job, res)
 }
 
 func (f *fanout) rows(b *bench, runs map[string][]*load.FanoutResult) []report.Row {

@@ -34,26 +34,31 @@ func (p *Plan) Rooms() int {
 
 // Dir makes dir a data directory of chatd that holds what the plan says.
 func Dir(ctx context.Context, dir string, p *Plan, progress func(string)) error {
-	scratch := dir
-	small := len(p.Events) == 0
-	if shm, err := os.MkdirTemp("/dev/shm", "chatd-bench-"); err == nil && small {
-		defer os.RemoveAll(shm)
-		scratch = shm // where a sync costs nothing
+	s := &seeder{plan: p, now: time.Now(), progress: progress}
+	if len(p.Events) > 0 { // too much for memory
+		return s.fillDir(ctx, dir)
 	}
-	store, err := sqlite.Open(ctx, filepath.Join(scratch, "chatd.db"), nil)
-	if err != nil {
+	memory, err := os.MkdirTemp("/dev/shm", "chatd-bench-")
+	if err != nil { // there is none: it takes longer
+		return s.fillDir(ctx, dir)
+	}
+	defer os.RemoveAll(memory) // a sync costs nothing there
+	if err := s.fillDir(ctx, memory); err != nil {
 		return err
 	}
-	s := &seeder{store: store, plan: p, now: time.Now(), progress: progress}
+	return Copy(dir, memory)
+}
+
+func (s *seeder) fillDir(ctx context.Context, dir string) (err error) {
+	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, "chatd.db"), nil); err != nil {
+		return err
+	}
 	err = s.fill(ctx)
-	if closeErr := store.Close(); err == nil {
+	if closeErr := s.store.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
 		return fmt.Errorf("fill the data directory: %w", err)
-	}
-	if scratch != dir {
-		return Copy(dir, scratch)
 	}
 	return nil
 }
@@ -146,6 +151,9 @@ const batch = 1000
 
 func (s *seeder) commit(ctx context.Context, entries []*chat.Entry) error {
 	for len(entries) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n := min(batch, len(entries))
 		if err := s.store.Commit(ctx, entries[:n]); err != nil {
 			return err

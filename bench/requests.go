@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/chatd-dev/chatd/bench/internal/load"
+	"github.com/chatd-dev/chatd/bench/internal/proc"
+	"github.com/chatd-dev/chatd/bench/internal/report"
+	"github.com/chatd-dev/chatd/bench/internal/seed"
+)
+
+func runPing(ctx context.Context, b *bench) ([]report.Row, error) {
+	var results []*load.WorkResult
+	job := &load.Job{Kind: load.Chatd, UsersPerRoom: 1, Requests: &load.Requests{
+		Kinds: []load.RequestKind{{Method: "server.ping", Params: "{}"}}, InFlight: 32, Rounds: b.size.repeat, Warmup: b.size.warmup, Turn: b.size.phase,
+	}}
+	if err := b.onChatd(ctx, &seed.Plan{Users: 1, UsersPerRoom: 1}, settings{"LIMITS_REQUESTS_PER_SECOND": "0"}, job, &results); err != nil {
+		return nil, err
+	}
+	b.keep("ping", asIs, results)
+	var socket, ours, stock []float64
+	for _, res := range results {
+		socket = append(socket, microsEach(res))
+		b.say("    over a socket, 32 in flight: %.2f CPU µs each, %.0f a second", microsEach(res), float64(res.Answered)/res.Wall.Seconds())
+	}
+	for range b.size.repeat {
+		out, err := proc.Run(ctx, []string{"go", "test", "-run", "^$", "-bench", "^BenchmarkRequest$/^(chatd|stock)$", "-benchtime", pick(b.size, "200x", "20000x", "100000x"), "./rpcserver"}, b.module, nil)
+		if err != nil {
+			return nil, fmt.Errorf("the benchmark of requests: %w: %s", err, out)
+		}
+		ns := benchmarkTimes(out)
+		mine, theirs := ns["Request/chatd"], ns["Request/stock"]
+		if mine == 0 || theirs == 0 {
+			return nil, fmt.Errorf("the benchmark of requests prints no chatd and stock: %s", out)
+		}
+		b.say("    codec and dispatch: %.2f µs, the stock library %.2f µs", mine/1000, theirs/1000)
+		ours, stock = append(ours, mine/1000), append(stock, theirs/1000)
+	}
+	const title = "request (server.ping)"
+	inside := report.Row{Scenario: title, Figure: "codec and dispatch, µs", Value: report.SpreadOf(ours...), Goal: report.Goal{AtMost: 6.5}}
+	ratio := inside
+	ratio.Baseline, ratio.BaselineValue, ratio.Goal = "stock library", report.SpreadOf(stock...), report.Goal{AtMost: 0.45, Ratio: true}
+	return []report.Row{
+		inside, ratio,
+		{Scenario: title, Figure: "over a socket, 32 in flight, CPU µs", Value: report.SpreadOf(socket...), Goal: report.Goal{AtMost: 6.5}},
+	}, nil
+}
+
+// benchmarkTimes reads the ns/op of what go test -bench prints, by name without Benchmark and -N.
+func benchmarkTimes(out []byte) map[string]float64 {
+	times := map[string]float64{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || fields[3] != "ns/op" {
+			continue
+		}
+		name, found := strings.CutPrefix(fields[0], "Benchmark")
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i]
+		}
+		if v, err := strconv.ParseFloat(fields[2], 64); found && err == nil {
+			times[name] = v
+		}
+	}
+	return times
+}
+
+// Rooms of the history scenario: room 0 is the user's own.
+const (
+	smallRoom = 1 // 10^3 events
+	largeRoom = 2 // 10^7
+)
+
+func (b *bench) historyPlan() *seed.Plan {
+	return &seed.Plan{Users: 1, UsersPerRoom: 1, Events: []int64{1000, pick[int64](b.size, 3000, 100_000, 10_000_000)}}
+}
+
+func runHistory(ctx context.Context, b *bench) ([]report.Row, error) {
+	plan := b.historyPlan()
+	large := plan.Events[1]
+	page := func(room int, at string, below int64) load.RequestKind {
+		return load.RequestKind{Method: "room.history", Params: fmt.Sprintf(`{"room":%q,"limit":50%s}`, load.RoomName(room), at), Below: below}
+	}
+	kinds := []load.RequestKind{
+		page(smallRoom, "", 0), page(largeRoom, "", 0),
+		page(smallRoom, `,"after":"$RANDOM"`, plan.Events[0]-50), page(largeRoom, `,"after":"$RANDOM"`, large-50),
+	}
+	var results []*load.WorkResult
+	job := &load.Job{Kind: load.Chatd, UsersPerRoom: 1, Requests: &load.Requests{Kinds: kinds, InFlight: 1, Rounds: 2*b.size.repeat + 1, Warmup: b.size.warmup, Turn: b.size.phase / 3}}
+	b.say("    making rooms of %d and %d events", plan.Events[0], large)
+	if err := b.onChatd(ctx, plan, settings{"LIMITS_REQUESTS_PER_SECOND": "0"}, job, &results); err != nil {
+		return nil, err
+	}
+	b.keep("history", asIs, results)
+	wall, cpu := make([][]float64, len(kinds)), make([][]float64, len(kinds))
+	for _, res := range results {
+		wall[res.Kind], cpu[res.Kind] = append(wall[res.Kind], 1000*res.Latency.P50), append(cpu[res.Kind], microsEach(res))
+	}
+	title := fmt.Sprintf("history page of 50, %s events", report.SpreadOf(float64(large)))
+	row := func(figure string, values [][]float64, kind int, goal report.Goal) report.Row {
+		return report.Row{
+			Scenario: title, Figure: figure, Value: report.SpreadOf(values[kind]...), Goal: goal,
+			Baseline: "1,000 events", BaselineValue: report.SpreadOf(values[kind-1]...),
+		}
+	}
+	goal := report.Goal{AtMost: 1.2, Ratio: true}
+	rows := []report.Row{
+		row("newest, p50 µs", wall, 1, goal), row("newest, CPU µs", cpu, 1, goal),
+		row("anywhere, p50 µs", wall, 3, goal), row("anywhere, CPU µs", cpu, 3, goal),
+	}
+	for _, r := range rows {
+		b.say("    %s: %s beside %s", r.Figure, r.Value, r.BaselineValue)
+	}
+	return rows, nil
+}
+
+func runResume(ctx context.Context, b *bench) ([]report.Row, error) {
+	most := pick[int64](b.size, 2000, 100_000, 1_000_000)
+	plan := &seed.Plan{Users: 1, UsersPerRoom: 1, Events: []int64{most + 10}}
+	var results []*load.ReplayResult
+	job := &load.Job{Kind: load.Chatd, UsersPerRoom: 1, Replay: &load.Replay{Room: 1, Head: most + 10, Behind: []int64{most / 100, most / 10, most / 10, most}}}
+	b.say("    making a room of %d events", most+10)
+	if err := b.onChatd(ctx, plan, nil, job, &results); err != nil {
+		return nil, err
+	}
+	b.keep("resume", asIs, results)
+	title := "resume, far behind"
+	var rows []report.Row
+	grown := func(r *load.ReplayResult) float64 { return float64(r.After.Peak-r.Before.Resident) / 1e6 }
+	for _, r := range results {
+		b.say("    %d behind: %.0f events/s, %.2f CPU µs each, memory grew by up to %.1f MB (was %.1f MB)", r.Behind, float64(r.Behind)/r.Wall.Seconds(), float64(r.CPU.Total.Microseconds())/float64(r.Behind), grown(r), float64(r.Before.Resident)/1e6)
+	}
+	tenth, whole := results[2], results[3]
+	rows = append(rows,
+		report.Row{
+			Scenario: title, Figure: fmt.Sprintf("peak RSS, MB, %s events behind", report.SpreadOf(float64(most))), Value: report.SpreadOf(float64(whole.After.Peak) / 1e6),
+			Baseline: fmt.Sprintf("%s behind", report.SpreadOf(float64(tenth.Behind))), BaselineValue: report.SpreadOf(float64(tenth.After.Peak) / 1e6), Goal: report.Goal{AtMost: 1.2, Ratio: true},
+			Note: "Constant memory: ten times as far behind, the server's peak is the same within 20 %.",
+		},
+		report.Row{Scenario: title, Figure: "RSS growth meanwhile, MB", Value: report.SpreadOf(grown(whole))},
+		report.Row{Scenario: title, Figure: "events/s", Value: report.SpreadOf(float64(whole.Behind) / whole.Wall.Seconds())},
+		report.Row{Scenario: title, Figure: "CPU µs an event", Value: report.SpreadOf(float64(whole.CPU.Total.Nanoseconds()) / 1000 / float64(whole.Behind))})
+	return rows, nil
+}
