@@ -175,6 +175,7 @@ func TestBadInput(t *testing.T) {
 		{"alias", "listen: &a 127.0.0.1:1\ndata_dir: *a\n", nil, nil, "chatd.yaml:2: data_dir is an alias; write the value out"},
 		{"no YAML", "listen: [\n", nil, nil, "chatd.yaml:1: not YAML: did not find expected node content"},
 		{"two documents", "listen: 127.0.0.1:1\n---\nlog:\n", nil, nil, "chatd.yaml:2: a second document; want one"},
+		{"a broken second document", "listen: 127.0.0.1:1\n---\na: [\n", nil, nil, "chatd.yaml:3: not YAML: did not find expected node content"},
 		{"unknown word", "log:\n  level: loud\n", nil, nil, `chatd.yaml:2: log.level is "loud"; want debug, info, warn or error`},
 		{"too small", "limits:\n  max_message_bytes: 1KiB\n  max_message_bytes_anonymous: 1KiB\n  max_text_bytes: 1KiB\n  max_data_bytes: 1KiB\n", nil, nil, "chatd.yaml:2: limits.max_message_bytes is 1KiB; want 4KiB to 64MiB, or 0 (no limit)"},
 		{"negative", "limits:\n  requests_per_second: -1\n", nil, nil, "chatd.yaml:2: limits.requests_per_second is -1; want 1 to 1000000, or 0 (no limit)"},
@@ -211,6 +212,9 @@ func TestBadInput(t *testing.T) {
 		{"burst under rate", "limits:\n  request_burst: 1000\n", nil, nil, "chatd.yaml:2: limits.request_burst is 1000, less than limits.requests_per_second, 2000"},
 		{"burst under batch", "limits:\n  requests_per_second: 10\n  request_burst: 49\n", nil, nil, "chatd.yaml:3: limits.request_burst is 49, less than limits.max_batch, 50"},
 		{"long setup token", "setup_token: " + strings.Repeat("x", 257) + "\n", nil, nil, "chatd.yaml:1: setup_token is longer than 256 characters"},
+		{"a number for a secret", "setup_token: 1234567890123456789012345\n", nil, nil, `chatd.yaml:1: setup_token is no text; want text; put it in quotes: "…"`},
+		{"bytes that are no text", "-", []string{"CHATD_DATA_DIR=a\xff"}, nil, "CHATD_DATA_DIR: data_dir is not UTF-8"},
+		{"a list of such", "-", []string{"CHATD_ALLOWED_ORIGINS=https://a,https://b\xff"}, nil, "CHATD_ALLOWED_ORIGINS: allowed_origins is not UTF-8"},
 		{"short setup token", "setup_token: hunter2\n", nil, nil, "chatd.yaml:1: setup_token is shorter than 20 characters"},
 	}
 	for _, tt := range tests {

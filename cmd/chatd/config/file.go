@@ -50,8 +50,11 @@ func (s *schema) parseFile(name string, text []byte) (*layer, Problems) {
 	case err != nil:
 		return nil, Problems{syntaxProblem(name, err)}
 	}
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+	switch err := dec.Decode(&second); {
+	case err == nil:
 		return nil, Problems{{at(name, second.Line), "a second document; want one"}}
+	case !errors.Is(err, io.EOF):
+		return nil, Problems{syntaxProblem(name, err)}
 	}
 	w := &walker{schema: s, file: name, layer: newLayer()}
 	w.section("", doc.Content[0])
@@ -189,6 +192,9 @@ func (s *setting) fromYAML(n *yaml.Node) (any, error) {
 		ok = tag == "!!str" || n.Value == "0"
 	case kindSize:
 		ok = tag == "!!str" || tag == "!!int"
+	}
+	if !ok && s.secret {
+		return nil, fmt.Errorf("is no text; want %s", s.wants())
 	}
 	if !ok {
 		return nil, fmt.Errorf("is %s; want %s", shown(n), s.wants())

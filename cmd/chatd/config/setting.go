@@ -1,11 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // setting is one leaf of Config.
@@ -102,11 +104,15 @@ func (s *setting) check(v any) error {
 		if s.enum != nil && !slices.Contains(s.enum, v.(string)) {
 			return fmt.Errorf("is %q; want %s", v, oneOf(s.enum))
 		}
-		if strings.ContainsRune(v.(string), 0) {
-			return fmt.Errorf("holds a zero byte")
+		return checkText(v.(string))
+	case kindList:
+		for _, item := range v.([]string) {
+			if err := checkText(item); err != nil {
+				return err
+			}
 		}
 		return nil
-	case kindSwitch, kindList:
+	case kindSwitch:
 		return nil
 	}
 	n := magnitude(v)
@@ -114,6 +120,17 @@ func (s *setting) check(v any) error {
 		return nil
 	}
 	return fmt.Errorf("is %s; want %s", s.kind.format(reflect.ValueOf(v)), s.bounds())
+}
+
+// checkText refuses what neither a file's name nor YAML can hold.
+func checkText(text string) error {
+	switch {
+	case strings.ContainsRune(text, 0):
+		return errors.New("holds a zero byte")
+	case !utf8.ValidString(text):
+		return errors.New("is not UTF-8")
+	}
+	return nil
 }
 
 // bounds tells in words what a number may be: 1 to 100000, or 0 (no limit).
