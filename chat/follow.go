@@ -10,10 +10,7 @@ import (
 
 // follow is one session following one room: first it replays from the store, then it is live.
 type follow struct {
-	room *liveRoom
-
-	ctx    context.Context // ends with the follow
-	cancel context.CancelFunc
+	room   *liveRoom
 	sendMu sync.Mutex // held while replayed events are handed to the connection
 
 	// Owned by the replayer until the follow is live.
@@ -25,14 +22,13 @@ type follow struct {
 	// Guarded by room.mu.
 
 	state followState
-	until api.Seq // ends there: the user left at this seq; 0: no end
-	since api.Seq // the user was a member when the log ended here: leaving before that is past
+	stop  context.CancelFunc // ends the replay; nil: it has not begun, or has ended
+	until api.Seq            // ends there: the user left at this seq; 0: no end
+	since api.Seq            // the user was a member when the log ended here: leaving before that is past
 }
 
 func (s *Session) newFollow(id api.RoomID) *follow {
-	f := &follow{room: s.svc.attach(id)}
-	f.ctx, f.cancel = context.WithCancel(s.ctx)
-	return f
+	return &follow{room: s.svc.attach(id)}
 }
 
 type followState int
@@ -134,7 +130,6 @@ func (s *Session) keep(f *follow) bool {
 }
 
 func (s *Session) drop(f *follow) {
-	f.cancel()
 	s.svc.detach(f.room)
 }
 
@@ -161,13 +156,15 @@ func (s *Session) replayAll() {
 			return
 		}
 		f := s.waiting[0]
-		s.waiting = s.waiting[1:]
+		if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
+			s.waiting = nil
+		}
 		s.mu.Unlock()
 		err := s.replay(f)
 		s.mu.Lock()
 		delete(s.ending, f)
 		s.mu.Unlock()
-		if err != nil && f.ctx.Err() == nil {
+		if err != nil {
 			// The client believes that it follows: rather than leave a silent hole, let it come back and resume.
 			s.svc.logger.Warn("replay", "room", f.room.id, "after", f.pos, "err", s.svc.coded(err))
 			s.port.Close(api.CloseCodeSlowConsumer, api.CloseReasonSlowConsumer, 0)
@@ -176,14 +173,38 @@ func (s *Session) replayAll() {
 	}
 }
 
-// replay sends what the store has after f.pos until the follow can go live.
+// replay sends what the store has after f.pos until the follow can go live or has ended.
 func (s *Session) replay(f *follow) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	if !f.beginReplay(stop) {
+		return nil
+	}
+	err := s.replayPages(ctx, f)
+	f.room.mu.Lock()
+	f.stop = nil
+	f.room.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// beginReplay reports false if f has ended.
+func (f *follow) beginReplay(stop context.CancelFunc) bool {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	f.stop = stop
+	return f.state != followEnded
+}
+
+func (s *Session) replayPages(ctx context.Context, f *follow) error {
 	if f.gap != nil {
 		s.announceGap(f.room.id, *f.gap, api.GapReasonLimited)
 	}
 	records := make([][]byte, 0, replayEvents)
 	for !s.goLive(f) {
-		page, err := s.svc.store.History(f.ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
+		page, err := s.svc.store.History(ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
 		if err != nil {
 			return err
 		}
@@ -204,7 +225,7 @@ func (s *Session) replay(f *follow) error {
 		for i := range page {
 			records = append(records, page[i].Bytes)
 		}
-		if err := s.send(f, records); err != nil {
+		if err := s.send(ctx, f, records); err != nil {
 			return err
 		}
 		s.svc.stats.replayed.Add(int64(len(page)))
@@ -214,13 +235,13 @@ func (s *Session) replay(f *follow) error {
 }
 
 // send hands records to the connection unless f has ended. Who ends f waits for it: nothing comes after.
-func (s *Session) send(f *follow, records [][]byte) error {
+func (s *Session) send(ctx context.Context, f *follow, records [][]byte) error {
 	f.sendMu.Lock()
 	defer f.sendMu.Unlock()
-	if err := f.ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.port.Replay(f.ctx, records)
+	return s.port.Replay(ctx, records)
 }
 
 // goLive makes f live if it has caught up with what was applied; under the room's lock nothing is
@@ -300,8 +321,10 @@ func (s *Session) endFollow(f *follow) {
 	if live {
 		s.port.Unfollow(f.room.id)
 	}
+	if f.stop != nil {
+		f.stop()
+	}
 	f.room.mu.Unlock()
-	f.cancel()
 	f.sendMu.Lock()   // a replay in hand
 	f.sendMu.Unlock() //nolint:staticcheck // only to wait
 }
@@ -323,9 +346,11 @@ func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
 	case f.state == followLive:
 		f.state = followEnded
 		s.port.Unfollow(id)
-		f.cancel()
 	default:
 		f.until = last
+		if s.ending == nil {
+			s.ending = map[*follow]struct{}{}
+		}
 		s.ending[f] = struct{}{}
 	}
 	delete(s.follows, id)

@@ -16,11 +16,9 @@ import (
 type Session struct {
 	// Static after construction.
 
-	svc    *Service
-	port   Port // nil: a one-shot call, which follows nothing
-	peer   Peer
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
+	svc  *Service
+	port Port // nil: a one-shot call, which follows nothing
+	peer Peer
 
 	signals  atomic.Bool // room.signal is wanted
 	replayer sync.WaitGroup
@@ -37,7 +35,7 @@ type Session struct {
 	closed       bool
 	posting      []*Entry // posts that have passed their turn on and may not be committed yet
 	follows      map[api.RoomID]*follow
-	ending       map[*follow]struct{} // replaying up to where their user left
+	ending       map[*follow]struct{} // replaying up to where their user left; nil: none yet
 	followJoined bool                 // sync.open with "joined": follow what the user joins later
 	waiting      []*follow            // for the replayer
 	replaying    bool
@@ -48,10 +46,9 @@ var _ api.Server = (*Session)(nil)
 // Connect opens a session for a new connection; port is nil for a one-shot call.
 func (s *Service) Connect(port Port, peer Peer) *Session {
 	sess := &Session{svc: s, port: port, peer: peer}
-	sess.ctx, sess.cancel = context.WithCancel(context.Background())
 	sess.signals.Store(true)
 	if port != nil {
-		sess.follows, sess.ending = map[api.RoomID]*follow{}, map[*follow]struct{}{}
+		sess.follows = map[api.RoomID]*follow{}
 	}
 	s.stats.sessions.Add(1)
 	return sess
@@ -66,7 +63,6 @@ func (s *Session) Close() {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	s.cancel()
 	s.svc.stats.sessions.Add(-1)
 	s.signOut()
 	s.replayer.Wait()

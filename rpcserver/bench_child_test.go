@@ -68,7 +68,7 @@ func BenchmarkIdleConnection(b *testing.B) {
 	owner := dialWire(b, x.addr, "Authorization: Bearer "+token)
 	owner.call(req("1", "room.create", `["lobby"]`))
 	settle := func() (rss int64, m runtime.MemStats) {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(dozeAfter + 2*time.Second) // until all doze
 		for range 4 {
 			debug.FreeOSMemory() // each collection halves a stack that has become too big
 		}

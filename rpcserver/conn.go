@@ -69,6 +69,8 @@ type conn struct {
 	closing  bool          // the close frame is in out: nothing goes after it
 	dead     bool          // nothing goes out any more
 	done     bool          // the reader has ended: the socket is closed when out is empty
+	waiting  bool          // the reader waits for a message to begin
+	woken    bool          // by nudge, while it waited
 	sent     bool          // a message was
 }
 

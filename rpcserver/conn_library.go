@@ -1,7 +1,10 @@
 package rpcserver
 
 import (
+	"bufio"
+	"errors"
 	"net"
+	"os"
 	"time"
 )
 
@@ -16,6 +19,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	c.early = nil
+	if c.flooded {
+		return 0, errGone
+	}
 	n, err := c.sock.Read(p)
 	if n > 0 {
 		c.count(n)
@@ -26,6 +32,39 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, errGone
 	}
 	return n, err
+}
+
+// waitFirst waits until br has something or its end has come. It reports true if neither has, but nudge was called.
+func (c *conn) waitFirst(br *bufio.Reader) (nudged bool) {
+	c.mu.Lock()
+	c.waiting = true
+	c.mu.Unlock()
+	_, err := br.Peek(1) // an error comes again when it is read
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	if !c.woken {
+		return false
+	}
+	c.woken = false
+	if nudged = err != nil && errors.Is(c.readErr, os.ErrDeadlineExceeded); nudged {
+		c.readErr = nil
+	}
+	if c.closing || c.dead {
+		return false // who closes has set another deadline
+	}
+	_ = c.sock.SetReadDeadline(time.Time{})
+	return nudged
+}
+
+// nudge makes waitFirst return, if it waits.
+func (c *conn) nudge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting && !c.closing && !c.dead && c.raw != nil {
+		c.woken = true
+		_ = c.sock.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 func (c *conn) count(n int) {

@@ -13,3 +13,5 @@ func rawOf(net.Conn) syscall.RawConn { return nil }
 func (c *conn) tryWrite([]byte) (int, error) { return 0, errGone }
 
 func (c *conn) writeRaw(uintptr) bool { return true }
+
+func (c *conn) waitReadable() error { return errGone }

@@ -49,3 +49,13 @@ func (c *conn) writeRaw(fd uintptr) bool {
 		return true
 	}
 }
+
+// waitReadable waits until there is something to read, or the end. It takes little stack.
+func (c *conn) waitReadable() error { return c.raw.Read(readable) }
+
+// readable tells whether a socket has something to read, the end included.
+func readable(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+}

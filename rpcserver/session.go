@@ -56,7 +56,7 @@ type session struct {
 	// Guarded by mu.
 
 	mu        sync.Mutex
-	rpc       *jsonrpc2.Conn // the same always; set before the first call
+	rpc       *jsonrpc2.Conn // the present one; nil while there is none
 	num       uint64
 	turn      *call         // nil: nobody's
 	queue     []*call       // for the turn, in order

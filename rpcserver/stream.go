@@ -37,6 +37,7 @@ type stream struct {
 	// For the sweeper.
 
 	reading  atomic.Bool  // false: the peer cannot be blamed for silence
+	dozing   atomic.Bool  // there is no jsonrpc2.Conn now
 	controls atomic.Int32 // control frames since the last sweep
 
 	// Guarded by the library's lock for sending.
@@ -63,7 +64,9 @@ func (quiet) Printf(string, ...any) {}
 // ReadObject implements jsonrpc2.ObjectStream. Its only error is io.EOF.
 func (t *stream) ReadObject(v any) error {
 	for t.next == len(t.reqs) {
-		t.wait()
+		if !t.wait() {
+			return io.EOF
+		}
 		frame, err := t.read()
 		if err != nil {
 			t.end()
@@ -110,6 +113,10 @@ func (t *stream) WriteObject(any) error {
 
 // Close implements jsonrpc2.ObjectStream. The library calls it when ReadObject has ended.
 func (t *stream) Close() error {
+	if t.dozing.Load() {
+		go t.doze() // ends when something comes, or with the socket
+		return nil
+	}
 	err := t.ws.CloseNow()
 	t.session.readerEnded()
 	return err
@@ -162,16 +169,6 @@ func (t *stream) split(frame []byte) (ok bool) {
 		s.mu.Unlock()
 	}
 	return true
-}
-
-// wait waits until something comes: an idle connection waits here rather than within the library,
-// for a goroutine that waits with little on its stack keeps a small one.
-func (t *stream) wait() {
-	c := &t.session.conn
-	c.complete(t.br.Buffered())
-	t.reading.Store(true)
-	_, _ = t.br.Peek(1) // an error comes again when it is read
-	t.reading.Store(false)
 }
 
 // read reads one message. After an error nothing more can be read.
@@ -240,7 +237,7 @@ func (t *stream) end() {
 	}
 }
 
-// onPing answers a ping, as long as they are no flood.
+// onPing answers a ping within a message, as long as they are no flood.
 func (t *stream) onPing(context.Context, []byte) bool { return t.control() }
 
 func (t *stream) onPong(context.Context, []byte) { t.control() }

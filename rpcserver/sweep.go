@@ -84,7 +84,11 @@ func (s *session) sweep(now int64, times *sweepTimes, interval time.Duration) {
 		s.conn.shut(nil, int(api.CloseCodeAuthTimeout), api.CloseCodeAuthTimeout.String())
 		return
 	}
-	switch alive := s.conn.alive.Swap(false); {
+	alive := s.conn.alive.Swap(false)
+	if !alive && reading && now-s.silent >= int64(dozeAfter) && !s.stream.dozing.Load() {
+		s.conn.nudge()
+	}
+	switch {
 	case alive || !reading: // what we do not read cannot be held against the peer
 		s.silent, s.pinged = now, 0
 	case s.pinged == 0 && times.ping > 0 && now-s.silent >= int64(times.ping):

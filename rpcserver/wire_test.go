@@ -27,7 +27,6 @@ type wire struct {
 const (
 	opContinuation = 0x0
 	opBinary       = 0x2
-	opPong         = 0xa
 )
 
 // patience is how long a test waits for what is to come.

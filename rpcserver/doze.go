@@ -1,0 +1,85 @@
+package rpcserver
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// A connection on which nothing comes for a while dozes: its jsonrpc2.Conn, which has two
+// goroutines, one of them with the stack of the last request, is ended as if the peer had gone,
+// and one new goroutine waits for the socket. When something comes, a new jsonrpc2.Conn reads it.
+
+// dozeAfter is how long nothing has come when a connection begins to doze.
+const dozeAfter = 2 * time.Second
+
+// wait waits until a message begins, and answers control frames meanwhile: within the library, a
+// goroutine would wait for what follows them with much more on its stack. False: the connection dozes.
+func (t *stream) wait() bool {
+	c := &t.session.conn
+	t.reading.Store(true)
+	defer t.reading.Store(false)
+	for {
+		c.complete(t.br.Buffered())
+		if t.br.Buffered() == 0 && c.waitFirst(t.br) && t.mayDoze() {
+			t.dozing.Store(true)
+			return false
+		}
+		if !t.takeControl() {
+			return true
+		}
+	}
+}
+
+// mayDoze tells whether nothing is under way: the reader, who asks, begins nothing now.
+func (t *stream) mayDoze() bool {
+	s := t.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.idleLocked() || s.over || s.draining {
+		return false
+	}
+	s.rpc, s.calls, s.answering, t.reqs = nil, nil, nil, nil // nothing is kept for a burst that may never come
+	t.next = 0
+	return true
+}
+
+// doze waits for the socket and wakes the connection when something other than control frames comes.
+func (t *stream) doze() {
+	c := &t.session.conn
+	t.reading.Store(true)
+	for (t.br.Buffered() > 0 || c.waitReadable() == nil) && t.takeControl() {
+		if t.br.Buffered() == 0 {
+			go t.doze() // on a small stack again
+			return
+		}
+	}
+	t.reading.Store(false)
+	t.dozing.Store(false)
+	t.session.serve()
+}
+
+// takeControl answers the ping or passes over the pong that comes next. False: what comes next is for the library.
+func (t *stream) takeControl() bool {
+	const masked, headLeast, maskLen, maxControl = 0x80, 2, 4, 125
+	head, err := t.br.Peek(2)
+	if err != nil || head[0] != final|opPing && head[0] != final|opPong || head[1]&masked == 0 || head[1]&^masked > maxControl {
+		return false
+	}
+	n := headLeast + maskLen + int(head[1]&^masked)
+	frame, err := t.br.Peek(n)
+	if err != nil {
+		return false
+	}
+	ok := t.control()
+	if ok && head[0] == final|opPing {
+		var pong [headLeast + maxControl]byte
+		mask := binary.LittleEndian.Uint32(frame[headLeast:])
+		pong[0], pong[1] = final|opPong, head[1]&^masked
+		for i, b := range frame[headLeast+maskLen:] {
+			pong[headLeast+i] = b ^ byte(mask>>(i%4*8))
+		}
+		_ = t.session.conn.send(pong[:n-maskLen], push) // a pong that comes too late is no error
+	}
+	_, _ = t.br.Discard(n) // it is buffered
+	return ok
+}
