@@ -76,7 +76,7 @@ func (t *stream) takeControl() bool {
 		mask := binary.LittleEndian.Uint32(frame[headLeast:])
 		pong[0], pong[1] = final|opPong, head[1]&^masked
 		for i, b := range frame[headLeast+maskLen:] {
-			pong[headLeast+i] = b ^ byte(mask>>(i%4*8))
+			pong[headLeast+i] = b ^ byte(mask>>(i%4*8)) //nolint:gosec // i < maxControl
 		}
 		_ = t.session.conn.send(pong[:n-maskLen], push) // a pong that comes too late is no error
 	}
