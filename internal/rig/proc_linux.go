@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,15 +16,18 @@ import (
 // dieWithParent lets no server outlive a test that is killed.
 func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
-// childOf is the first child of a process, or itself if it has none.
+// childOf is the first child of a process, whichever of its threads has made it, or itself if it has none.
 func childOf(pid int) int {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
 		return pid
 	}
-	if first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), " "); first != "" {
-		if child, err := strconv.Atoi(first); err == nil {
-			return child
+	for _, list := range lists {
+		raw, _ := os.ReadFile(list) // a thread that has ended has no children
+		if first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), " "); first != "" {
+			if child, err := strconv.Atoi(first); err == nil {
+				return child
+			}
 		}
 	}
 	return pid
