@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/sourcegraph/jsonrpc2"
 )
 
 // method is what a name calls.
@@ -33,7 +34,11 @@ type call struct {
 	start  int64 // when it came, by the server's clock
 
 	answered atomic.Bool
-	reply    *buffer // set by who answered
+
+	// Set by who answered.
+
+	reply    *buffer
+	response jsonrpc2.Response // what the library is given to send
 
 	// Guarded by session.mu.
 

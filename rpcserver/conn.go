@@ -1,6 +1,7 @@
 package rpcserver
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -307,8 +308,8 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// waitRoom waits until the backlog is at most half full or cancel is closed.
-func (c *conn) waitRoom(cancel <-chan struct{}) error {
+// waitRoom waits until the backlog is at most half full or ctx ends.
+func (c *conn) waitRoom(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		if c.closing || c.dead {
@@ -326,7 +327,7 @@ func (c *conn) waitRoom(cancel <-chan struct{}) error {
 		c.mu.Unlock()
 		select {
 		case <-room:
-		case <-cancel:
+		case <-ctx.Done():
 			return errGone
 		}
 	}

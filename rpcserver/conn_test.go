@@ -2,6 +2,7 @@ package rpcserver
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -203,15 +204,15 @@ func TestWaitRoom(t *testing.T) {
 		near, far := net.Pipe()
 		c, srv := testConn(near, 10_000)
 		c.send(numbered(0, 9_000), push)
-		cancelled := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
 		var first, second atomic.Pointer[error]
-		go func() { err := c.waitRoom(nil); first.Store(&err) }()        // ends with room
-		go func() { err := c.waitRoom(cancelled); second.Store(&err) }() // ends when cancelled
+		go func() { err := c.waitRoom(context.Background()); first.Store(&err) }() // ends with room
+		go func() { err := c.waitRoom(ctx); second.Store(&err) }()                 // ends when cancelled
 		synctest.Wait()
 		if first.Load() != nil || second.Load() != nil {
 			t.Fatal("there is no room")
 		}
-		close(cancelled)
+		cancel()
 		synctest.Wait()
 		if e := second.Load(); e == nil || *e == nil {
 			t.Error("not cancelled")
@@ -222,7 +223,7 @@ func TestWaitRoom(t *testing.T) {
 			t.Error("no room")
 		}
 		c.send(numbered(0, 9_000), push)
-		go func() { err := c.waitRoom(nil); first.Store(&err) }() // ends with the connection
+		go func() { err := c.waitRoom(context.Background()); first.Store(&err) }() // ends with the connection
 		synctest.Wait()
 		c.hangUp()
 		synctest.Wait()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
-	"github.com/sourcegraph/jsonrpc2"
 )
 
 // runFrom runs c and then what waits for the turn that c leaves.
@@ -29,7 +28,7 @@ func (s *session) run(c *call) {
 		return
 	}
 	// A peer that does not read its replies gets no further ones made.
-	if s.conn.waitRoom(ctx.Done()) != nil {
+	if s.conn.waitRoom(ctx) != nil {
 		return
 	}
 	if tooMuch && c.refuse == nil {
@@ -58,12 +57,12 @@ func (s *session) answer(c *call, reply *buffer) {
 		}
 		return
 	}
-	c.reply = reply
+	c.reply, c.response.ID.Num = reply, c.num
 	s.mu.Lock()
 	rpc := s.rpc
 	s.answering = append(s.answering, c)
 	s.mu.Unlock()
-	_ = rpc.SendResponse(context.Background(), &jsonrpc2.Response{ID: jsonrpc2.ID{Num: c.num}}) // an error says that the connection is gone
+	_ = rpc.SendResponse(context.Background(), &c.response) // an error says that the connection is gone
 	s.mu.Lock()
 	if i := slices.Index(s.answering, c); i >= 0 {
 		s.answering = slices.Delete(s.answering, i, i+1)
