@@ -26,12 +26,14 @@ func scenarios() []scenario {
 		all = append(all, scenario{f.name, f.title, f.run})
 	}
 	return append(all,
+		scenario{"sustained", "highest sustained rate to 1,000 followers", runSustained},
 		scenario{"idle", "idle connections, signed in and following", runIdle},
 		scenario{"connect", "connect, resume by token and join", runConnect},
 		scenario{"posts", "durable posts: 1, 16 and 64 publishers, and one connection with 64 in flight", runPosts},
 		scenario{"ping", "the CPU of a request", runPing},
 		scenario{"history", "a page of history from a small and a large room", runHistory},
 		scenario{"resume", "resume from far behind", runResume},
+		scenario{"lane", "posts to another room while 1,000 followers get events", runLane},
 	)
 }
 
