@@ -209,7 +209,10 @@ func askedWait(err error) time.Duration {
 	return 0
 }
 
-func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+// millis is how long a server wants the client to wait: an hour at most, whatever it says.
+func millis(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), time.Hour.Milliseconds())) * time.Millisecond
+}
 
 // sleep waits; it reports false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -391,3 +391,12 @@ func TestCloseWhileAway(t *testing.T) {
 		}
 	})
 }
+
+// What a server asks to wait can be anything; an hour is the most that is believed.
+func TestMillis(t *testing.T) {
+	for n, want := range map[int64]time.Duration{-1: 0, 0: 0, 1500: 1500 * time.Millisecond, 3_600_001: time.Hour, 1<<63 - 1: time.Hour, -1 << 63: 0} {
+		if got := millis(n); got != want {
+			t.Errorf("%d ms: %s, want %s", n, got, want)
+		}
+	}
+}
