@@ -33,7 +33,9 @@ type killWorld struct {
 	writers   sync.WaitGroup
 	followers sync.WaitGroup
 	broken    atomic.Bool  // the test has failed
-	gate      sync.RWMutex // writers hold it while they post; who has it locked has quiet
+	closings  atomic.Int64 // that followers heard of: the server said that it goes down
+	gate      sync.RWMutex // writers hold it while they post; who has it locked, and has flushed, has quiet
+	flush     []func(context.Context) error
 
 	mu      sync.Mutex
 	streams map[string][]*oracle.Stream // by room
@@ -267,6 +269,11 @@ func (w *killWorld) followOnce(ctx context.Context, c *chatclient.Client, stream
 			return fmt.Errorf("a gap in %s: %d..%d (%s)", n.RoomID, n.From, n.To, n.Reason)
 		case *chatclient.Reset:
 			return fmt.Errorf("a reset of %s", n.RoomID)
+		case *chatclient.Closing:
+			if n.Reason != api.CloseReasonDraining || !n.Return {
+				return fmt.Errorf("closing: %+v", n)
+			}
+			w.closings.Add(1)
 		case *chatclient.Unfollowed:
 			return fmt.Errorf("%s is not followed any more: %w", n.RoomID, n.Err)
 		}
@@ -284,6 +291,11 @@ func (w *killWorld) check() *oracle.Report {
 	defer w.gate.Unlock()
 	ctx, cancel := context.WithTimeout(w.ctx, 2*rig.Patience)
 	defer cancel()
+	for _, flush := range w.flush {
+		if err := flush(ctx); err != nil {
+			w.fail("writers do not come to rest: %v", err)
+		}
+	}
 	for _, room := range w.rooms {
 		told, err := w.judge.RoomGet(ctx, &api.RoomGetParams{Room: room})
 		if err != nil {
