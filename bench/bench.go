@@ -90,7 +90,7 @@ func (b *bench) onChatd(ctx context.Context, p *seed.Plan, set settings, job *lo
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the end of the run removes what is left
 	s, err := b.startChatd(ctx, dir, set)
 	if err != nil {
 		return err

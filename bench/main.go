@@ -48,7 +48,7 @@ func command(args []string) error {
 	case "hub":
 		return peer.Hub()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) // of a pipe that nobody reads too: there is something to clean up
 	defer stop()
 	return run(ctx, args)
 }

@@ -123,12 +123,13 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer b.clean()
 	begin := time.Now()
 	var rows []report.Row
 	var failed []string
 	for i, s := range chosen {
 		b.say("[%d/%d] %s: %s", i+1, len(chosen), s.name, s.title)
+		start := time.Now()
 		more, err := s.run(ctx, b)
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
@@ -137,10 +138,13 @@ func run(ctx context.Context, args []string) error {
 			b.say("    FAILED: %v", err)
 			failed = append(failed, s.name)
 		}
+		b.say("    %.1f s", time.Since(start).Seconds())
 		rows = append(rows, more...)
 	}
 	doc := &report.Document{Machine: proc.ThisMachine(b.dir), Form: b.size.name, Rows: rows, Groups: b.groups, Measurements: b.raw}
-	fmt.Print(doc.Markdown())
+	if !b.size.smoke { // whose figures mean nothing
+		fmt.Print(doc.Markdown())
+	}
 	b.say("%d scenarios in %v", len(chosen), time.Since(begin).Round(time.Second))
 	if len(failed) > 0 {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
@@ -149,6 +153,13 @@ func run(ctx context.Context, args []string) error {
 		return doc.Write(o.out)
 	}
 	return nil
+}
+
+// clean removes everything that was written.
+func (b *bench) clean() {
+	if err := os.RemoveAll(b.dir); err != nil {
+		b.say("not everything is cleaned up: %v", err)
+	}
 }
 
 // prepare finds and builds what is measured. The program is run in its own folder, beneath chatd's module.
@@ -168,7 +179,7 @@ func prepare(ctx context.Context, o *options) (*bench, error) {
 		b.chatd = filepath.Join(b.dir, "chatd")
 		b.say("building chatd")
 		if out, err := proc.Run(ctx, []string{"go", "build", "-o", b.chatd, "./cmd/chatd"}, b.module, nil); err != nil {
-			os.RemoveAll(b.dir)
+			b.clean()
 			return nil, fmt.Errorf("build chatd in %s: %w %s", b.module, err, slices.Clip(out))
 		}
 	}

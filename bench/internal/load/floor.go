@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -45,7 +46,8 @@ func (fr *floorRun) setup() error {
 		}
 		fr.conns = append(fr.conns, c)
 	}
-	control, err := net.DialTimeout("tcp", fr.Addr.String(), fr.Patience)
+	dialer := net.Dialer{Timeout: fr.Patience}
+	control, err := dialer.DialContext(context.Background(), "tcp", fr.Addr.String())
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (hs *hubs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *client) read() {
 	defer func() {
 		c.hub.leave <- c
-		c.sock.Close()
+		_ = c.sock.Close() // the client is gone
 	}()
 	c.sock.SetReadLimit(maxPost)
 	alive := func(string) error { return c.sock.SetReadDeadline(time.Now().Add(pongWait)) }
@@ -126,7 +126,7 @@ func (c *client) read() {
 func (c *client) write() {
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
-	defer c.sock.Close()
+	defer func() { _ = c.sock.Close() }() // the client is gone or dropped
 	for {
 		select {
 		case message, open := <-c.send:

@@ -34,7 +34,7 @@ const startPatience = 30 * time.Second
 // StartServer starts a program and waits until it says on stderr where it listens. The caller has
 // to be on a thread that does not end before the child: its end would be the child's, too.
 func StartServer(ctx context.Context, name string, argv, env []string) (*Server, error) {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the programs are our own
 	cmd.Env = append(cmd.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s := &Server{name: name, cmd: cmd, said: &tail{}, done: make(chan struct{})}
@@ -96,7 +96,7 @@ func (s *Server) Ended() error {
 // Run runs a program to its end, with input on stdin, and gives what it printed. What it says on
 // stderr goes into the error.
 func Run(ctx context.Context, argv []string, dir string, input []byte) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the programs are our own
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out bytes.Buffer

@@ -15,7 +15,7 @@ func SyncRate(dir string, d time.Duration, dataOnly bool) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // its directory goes too
 	defer f.Close()
 	block := make([]byte, 4096)
 	n := 0

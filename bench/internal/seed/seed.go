@@ -3,6 +3,7 @@ package seed
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,11 +43,12 @@ func Dir(ctx context.Context, dir string, p *Plan, progress func(string)) error 
 	if err != nil { // there is none: it takes longer
 		return s.fillDir(ctx, dir)
 	}
-	defer os.RemoveAll(memory) // a sync costs nothing there
-	if err := s.fillDir(ctx, memory); err != nil {
-		return err
+	// A sync costs nothing there.
+	err = s.fillDir(ctx, memory)
+	if err == nil {
+		err = Copy(dir, memory)
 	}
-	return Copy(dir, memory)
+	return errors.Join(err, os.RemoveAll(memory))
 }
 
 func (s *seeder) fillDir(ctx context.Context, dir string) (err error) {

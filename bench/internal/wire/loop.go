@@ -38,10 +38,10 @@ func NewLoop() (*Loop, error) {
 // Close closes the loop and its connections.
 func (l *Loop) Close() {
 	for _, c := range l.conns {
-		unix.Close(c.fd)
+		_ = unix.Close(c.fd) // it is given up
 	}
 	l.conns = nil
-	unix.Close(l.ep)
+	_ = unix.Close(l.ep)
 }
 
 // Dial connects without a handshake: what comes is frames from the first byte on.
@@ -52,7 +52,7 @@ func (l *Loop) Dial(addr netip.AddrPort) (*Conn, error) {
 	}
 	c := &Conn{loop: l, fd: fd}
 	if err := l.connect(c, addr); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	l.conns[int32(fd)] = c
@@ -119,7 +119,7 @@ func (l *Loop) lose(c *Conn, err error) {
 		l.FirstErr = err
 	}
 	delete(l.conns, int32(c.fd))
-	unix.Close(c.fd)
+	_ = unix.Close(c.fd)
 }
 
 // Script is how a connection is set up: a handshake, then requests, each sent when the one before was answered.
