@@ -30,6 +30,7 @@ type fake struct {
 	mu     sync.Mutex
 	handle func(p *peer, r *req) bool
 	refuse func(h http.Header) int // status instead of the upgrade; 0: upgrade
+	body   string                  // of a refusal
 	peers  []*peer
 	logins []string // methods of sign-in, in order
 	came   signal
@@ -93,12 +94,12 @@ func (f *fake) peer(n int) *peer {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	refuse := f.refuse
+	refuse, body := f.refuse, f.body
 	f.mu.Unlock()
 	if refuse != nil {
 		if status := refuse(r.Header); status != 0 {
 			w.Header().Set("Location", "/elsewhere")
-			http.Error(w, "no", status)
+			http.Error(w, body, status)
 			return
 		}
 	}

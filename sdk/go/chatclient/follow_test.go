@@ -329,6 +329,37 @@ func TestFollowJoined(t *testing.T) {
 	})
 }
 
+// Who leaves a room and comes back hears of it from where they came back, also when the connection is lost before
+// anything happens in it.
+func TestJoinedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, attic)
+		w.post(attic, 3)
+		s := follow(t, w.f.dial(&Options{Token: "t", MinBackoff: 1, MaxBackoff: 1}), &FollowOptions{Joined: true, Rooms: []RoomPosition{{Room: "attic", After: After(2)}}})
+		expect(t, s, "attic:3", "attic caught up 3")
+		w.leave(attic)
+		expect(t, s, "attic:4 member.left")
+		w.post(attic, 1) // not for us
+		w.mu.Lock()
+		delete(w.absent, attic)
+		w.follow(w.f.peer(1), attic, 5) // as room.join does
+		w.mu.Unlock()
+		expect(t, s, "attic caught up 5")
+		w.f.peer(1).drop()
+		w.post(attic, 1)
+		w.f.peer(2)
+		expect(t, s, "reconnected", "attic:6", "attic caught up 6")
+		w.leave(attic)
+		expect(t, s, "attic:7 member.left")
+		w.f.peer(2).drop()
+		w.mu.Lock()
+		delete(w.absent, attic) // joined by another program
+		w.mu.Unlock()
+		w.f.peer(3)
+		expect(t, s, "reconnected", "attic caught up 7")
+	})
+}
+
 // A room that is joined while "joined" is answered begins with the join, though the answer tells a later head.
 func TestJoinedInBetween(t *testing.T) {
 	w := newWorld(t, lobby)

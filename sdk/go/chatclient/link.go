@@ -283,7 +283,16 @@ func handshakeError(resp *http.Response, err error) error {
 		h.RetryAfter = time.Duration(min(s, 3600)) * time.Second
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return &SessionError{Err: fmt.Errorf("%w: %w", api.ErrUnauthenticated, h)}
+		return &SessionError{Err: fmt.Errorf("%w: %w", refusedFor(resp), h)}
 	}
 	return h
+}
+
+// refusedFor is why a token was refused: a password replaces one that has expired.
+func refusedFor(resp *http.Response) error {
+	var body struct{ Error api.Error }
+	if json.NewDecoder(resp.Body).Decode(&body) == nil && errors.Is(&body.Error, api.ErrTokenExpired) {
+		return api.ErrTokenExpired
+	}
+	return api.ErrUnauthenticated
 }

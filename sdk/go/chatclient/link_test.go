@@ -175,6 +175,26 @@ func TestExpiredToken(t *testing.T) {
 	}
 }
 
+// The same for a token that goes into the handshake.
+func TestExpiredTokenInHandshake(t *testing.T) {
+	f := newFake(t)
+	c := f.dial(&Options{Username: "groot", Password: "i am groot", HandshakeToken: true, MinBackoff: 1, MaxBackoff: 1})
+	f.mu.Lock()
+	f.refuse = func(h http.Header) int {
+		if h.Get("Authorization") == "" {
+			return 0
+		}
+		return http.StatusUnauthorized
+	}
+	f.body = `{"jsonrpc":"2.0","id":null,"error":{"code":4011,"message":"the token has expired","data":{"reason":"token_expired","retryable":false}}}`
+	f.mu.Unlock()
+	f.peer(1).drop()
+	f.peer(2)
+	if _, err := c.ServerPing(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // states collects what OnState hears.
 type states struct {
 	mu   sync.Mutex

@@ -21,8 +21,10 @@ func (s *Subscription) run() {
 	err := s.resolve()
 	for attempt := 0; err == nil; attempt++ {
 		var conn *conn
-		if err = s.awaitRoom(); err != nil {
-			break
+		if begun { // before that nobody takes anything: Follow has not returned
+			if err = s.awaitRoom(); err != nil {
+				break
+			}
 		}
 		if conn, err = s.c.link.get(s.ctx); err != nil {
 			break

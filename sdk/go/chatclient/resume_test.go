@@ -146,6 +146,30 @@ func TestStuckConsumer(t *testing.T) {
 	})
 }
 
+// Nobody takes anything before Follow has returned: a full buffer does not keep it from beginning again.
+func TestFullBeforeItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lobby)
+		w.post(lobby, 5)
+		w.f.on(func(p *peer, r *req) bool {
+			if p.n == 1 && r.Method == api.MethodSyncOpen && params[api.SyncOpenParams](t, r).Rooms.Joined {
+				p.drop()
+				return true
+			}
+			return w.handle(p, r)
+		})
+		s := follow(t, w.f.dial(&Options{EventBuffer: 2, MinBackoff: 1, MaxBackoff: 1}), &FollowOptions{Joined: true, Rooms: []RoomPosition{{Room: "lobby", After: After(0)}}})
+		expect(t, s, "lobby:1", "lobby:2")
+		for n := ""; n != "lobby:5"; {
+			got, err := s.Next(within(t, time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = show(got)
+		}
+	})
+}
+
 // What the caller does to the connection beneath a Subscription does not starve it.
 func TestMeddling(t *testing.T) {
 	w := newWorld(t, lobby)

@@ -121,8 +121,14 @@ func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {
 		r = &followed{as: api.SyncedRoom{RoomID: p.RoomID, Status: api.FollowStatusLive}, last: p.Seq, epoch: s.stream.epoch, phase: live}
 		s.stream.rooms[p.RoomID] = r
 	}
-	if r == nil || r.left || s.stream.stale || r.phase == opening {
+	if r == nil || s.stream.stale || r.phase == opening {
 		return
+	}
+	if r.left { // room.join followed it again on this connection, from its head on
+		if p.Seq <= r.last {
+			return
+		}
+		r.left, r.last = false, p.Seq
 	}
 	if r.anywhere {
 		r.anywhere, r.last = false, p.Seq
@@ -187,6 +193,8 @@ func (s *Subscription) opened(conn *conn, asked api.SyncRooms, raw json.RawMessa
 				r.last = *after
 			}
 			st.rooms[as.RoomID] = r
+		case r.left: // came back while this connection was not there
+			r.last, r.anywhere = as.Head.Seq, asked.Joined
 		case asked.Joined && r.phase != opening:
 			continue // opened by its position a moment ago
 		}

@@ -3,7 +3,6 @@ package chatclient
 import (
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,9 +11,12 @@ import (
 // notes when bytes last came, so that a long message in the making counts as a sign of life.
 type wire struct {
 	stream io.ReadWriteCloser
-	heard  atomic.Int64 // when bytes last came, Unix nanoseconds
+	start  time.Time
+	heard  atomic.Int64 // when bytes last came, nanoseconds since start: a clock that is set changes nothing
 
-	mu   sync.Mutex // keeps writes whole and guards what follows
+	// Keeps writes whole and guards what follows: 1 deep, who has filled it may write. It is no mutex,
+	// because it is held for as long as the peer lets a write take.
+	turn chan struct{}
 	held bool
 	buf  []byte
 }
@@ -23,24 +25,22 @@ type wire struct {
 const maxHeld = 64 << 10
 
 func newWire(stream io.ReadWriteCloser) *wire {
-	w := &wire{stream: stream}
-	w.heard.Store(time.Now().UnixNano())
-	return w
+	return &wire{stream: stream, start: time.Now(), turn: make(chan struct{}, 1)}
 }
 
 // Read implements io.Reader for the WebSocket library.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.stream.Read(p)
 	if n > 0 {
-		w.heard.Store(time.Now().UnixNano())
+		w.heard.Store(int64(time.Since(w.start)))
 	}
 	return n, err
 }
 
 // Write implements io.Writer for the WebSocket library: one call for each frame up to 4 KiB.
 func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
 	if !w.held {
 		return w.stream.Write(p)
 	}
@@ -58,15 +58,15 @@ func (w *wire) Close() error { return w.stream.Close() }
 
 // hold gathers what is written until release.
 func (w *wire) hold() {
-	w.mu.Lock()
+	w.turn <- struct{}{}
 	w.held = true
-	w.mu.Unlock()
+	<-w.turn
 }
 
 // release writes what was gathered.
 func (w *wire) release() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
 	w.held = false
 	return w.flushLocked()
 }
@@ -81,7 +81,9 @@ func (w *wire) flushLocked() error {
 }
 
 // silence is how long nothing has come.
-func (w *wire) silence() time.Duration { return time.Since(time.Unix(0, w.heard.Load())) }
+func (w *wire) silence() time.Duration {
+	return time.Since(w.start) - time.Duration(w.heard.Load())
+}
 
 // upgrade is the RoundTripper of one handshake: it puts a wire beneath the WebSocket. Standing above the HTTP
 // transport, it works with TLS, proxies and an HTTPClient of the caller's alike.
