@@ -17,7 +17,7 @@ import (
 var errGone = errors.New("the connection is closed")
 
 const (
-	sendBuffer = 64 << 10         // of the socket; the kernel's default would hide megabytes from the backlog's bound
+	sendBuffer = 48 << 10         // of the socket, which holds twice that; the kernel's default would hide megabytes from the backlog's bound
 	flushChunk = 16 << 10         // one write of the flusher; the peer has stallTime to take it
 	stallTime  = 10 * time.Second // a peer that takes nothing for so long is given up
 	closeGrace = time.Second      // a peer has so long to take its close frame and answer it
@@ -195,13 +195,26 @@ func (c *conn) enqueueLocked(b []byte, k kind) error {
 		c.overflowLocked()
 		return errGone
 	}
+	c.growLocked(len(b))
 	c.out = append(c.out, b...)
 	return nil
 }
 
+// growLocked makes room for n more bytes of out in few steps: those who stall do so together, and
+// what they have outgrown would be as much as what they hold.
+func (c *conn) growLocked(n int) {
+	const small, step = 16 << 10, 256 << 10
+	if need := len(c.out) + n; need > small && need > cap(c.out) {
+		c.out = append(make([]byte, 0, max(need, min(c.limit, max(2*need, step)))), c.out...)
+	}
+}
+
 // overflowLocked gives up a peer that reads too slowly: frames of which nothing is written are
-// dropped, and it is told why.
+// dropped, and it is told why. The kernel gets room for that, to be read whenever the peer reads on.
 func (c *conn) overflowLocked() {
+	if c.sock != nil {
+		setSendBuffer(c.sock, 2*sendBuffer)
+	}
 	c.stats.slowCloses.Add(1)
 	keep := c.first
 	for keep < c.inFlight {
@@ -235,8 +248,9 @@ func (c *conn) flush() {
 		c.stats.bytesOut.Add(int64(n))
 		c.mu.Lock()
 		c.inFlight = 0
-		if err != nil {
-			if !c.closing && errors.Is(err, os.ErrDeadlineExceeded) {
+		stalled := !c.closing && errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && (!stalled || c.raw == nil) { // a TLS connection that missed a deadline writes no more
+			if stalled {
 				c.stats.slowCloses.Add(1)
 			}
 			c.failLocked()
@@ -244,6 +258,9 @@ func (c *conn) flush() {
 		}
 		c.first = frameRest(c.out, c.first, n)
 		c.out = c.out[n:]
+		if stalled {
+			c.overflowLocked()
+		}
 		c.wakeLocked()
 	}
 	if c.dead {

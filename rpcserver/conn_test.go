@@ -53,6 +53,7 @@ func frameOf(text string) []byte { return append(appendTextHead(nil, len(text)),
 // A peer that stops reading gets whole frames, in order, then the reason and a close frame.
 func TestOverflow(t *testing.T) {
 	near, far := tcpPair(t)
+	far.(*net.TCPConn).SetReadBuffer(8 << 10)
 	c, srv := testConn(near, 64<<10)
 	sent := 0
 	for ; sent < 10_000; sent++ {
@@ -69,6 +70,7 @@ func TestOverflow(t *testing.T) {
 	if c.send(numbered(0, 0), push) == nil || c.send(numbered(0, 0), awaited) == nil {
 		t.Error("something goes after the close frame")
 	}
+	srv.wg.Wait() // the peer takes nothing before the flusher has given up
 	w := handless(t, far)
 	code, before := w.closed()
 	if code != 4001 || len(before) == 0 || before[len(before)-1] != `{"jsonrpc":"2.0","method":"session.closing","params":{"reason":"slow_consumer","reconnect_after_ms":0}}` {

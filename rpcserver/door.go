@@ -57,9 +57,11 @@ func (s *session) accept(w http.ResponseWriter, r *http.Request) error {
 }
 
 // tuneSocket bounds what the kernel holds for a peer that does not read: by default, megabytes.
-func tuneSocket(sock net.Conn) {
+func tuneSocket(sock net.Conn) { setSendBuffer(sock, sendBuffer) }
+
+func setSendBuffer(sock net.Conn, bytes int) {
 	if b, ok := bareSocket(sock).(interface{ SetWriteBuffer(int) error }); ok {
-		_ = b.SetWriteBuffer(sendBuffer) // it works with the default too
+		_ = b.SetWriteBuffer(bytes) // it works with the default too
 	}
 }
 
