@@ -142,10 +142,13 @@ type answer struct {
 
 // model says it from the whole log.
 func (q *question) model(log []chat.Record, limits api.Limits) answer {
-	var fit []chat.Record
-	for _, r := range log {
-		if len(q.types) == 0 || slices.Contains(q.types, r.Type) {
-			fit = append(fit, r)
+	fit := log
+	if len(q.types) > 0 {
+		fit = nil
+		for i := range log {
+			if slices.Contains(q.types, log[i].Type) {
+				fit = append(fit, log[i])
+			}
 		}
 	}
 	limit, size := 50, int(limits.HistoryBytes)
@@ -157,7 +160,12 @@ func (q *question) model(log []chat.Record, limits api.Limits) answer {
 	}
 	split := len(fit) // the page lies before or behind it
 	at := func(seq api.Seq) int {
-		return slices.IndexFunc(append(slices.Clone(fit), chat.Record{Seq: math.MaxInt64}), func(r chat.Record) bool { return r.Seq >= seq })
+		for i := range fit {
+			if fit[i].Seq >= seq {
+				return i
+			}
+		}
+		return len(fit)
 	}
 	from, to := 0, 0
 	switch {

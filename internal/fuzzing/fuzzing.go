@@ -16,6 +16,7 @@ import (
 var (
 	executions = flag.Int64("executions", 0, "run the fuzz target on so many mutations of its corpus, in this process")
 	seed       = flag.Uint64("fuzzseed", 1, "seed of the mutations of -executions")
+	more       = flag.String("fuzzcorpus", "", "also mutate what is in this `directory`, such as the one that go test -fuzz keeps in its cache")
 )
 
 // Options describe a target's inputs.
@@ -41,7 +42,12 @@ func Run(f *testing.F, o *Options, check func(t testing.TB, in []byte)) {
 
 // drive runs check on mutations.
 func drive(f *testing.F, o *Options, check func(t testing.TB, in []byte)) {
-	corpus, err := readCorpus(f.Name())
+	corpus, err := readCorpus(filepath.Join("testdata", "fuzz", f.Name()), true)
+	if err == nil && *more != "" {
+		var found [][]byte
+		found, err = readCorpus(*more, false)
+		corpus = append(corpus, found...)
+	}
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -122,9 +128,9 @@ func save(name string, in []byte) string {
 	return "saved; go test -run '^" + name + "$/" + filepath.Base(path) + "' runs it again"
 }
 
-// readCorpus reads what is kept of a target.
-func readCorpus(name string) ([][]byte, error) {
-	files, err := filepath.Glob(filepath.Join("testdata", "fuzz", name, "*"))
+// readCorpus reads the inputs in a directory, which need not be there. Unless strict, it leaves out those of another type.
+func readCorpus(dir string, strict bool) ([][]byte, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +141,12 @@ func readCorpus(name string) ([][]byte, error) {
 			return nil, err
 		}
 		in, err := parse(string(text))
-		if err != nil {
+		switch {
+		case err == nil:
+			corpus = append(corpus, in)
+		case strict:
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		corpus = append(corpus, in)
 	}
 	return corpus, nil
 }

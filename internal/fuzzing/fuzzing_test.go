@@ -39,15 +39,19 @@ func TestSavedIsRead(t *testing.T) {
 	t.Chdir(t.TempDir())
 	in := []byte("a\x00\xff\"\n`")
 	save("FuzzX", in)
-	corpus, err := readCorpus("FuzzX")
+	dir := filepath.Join("testdata", "fuzz", "FuzzX")
+	corpus, err := readCorpus(dir, true)
 	if err != nil || len(corpus) != 1 || !bytes.Equal(corpus[0], in) {
 		t.Errorf("%q, %v", corpus, err)
 	}
-	if err := os.WriteFile(filepath.Join("testdata", "fuzz", "FuzzX", "bad"), []byte("go test fuzz v1\nint(1)\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bad"), []byte("go test fuzz v1\nint(1)\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readCorpus("FuzzX"); err == nil {
+	if _, err := readCorpus(dir, true); err == nil {
 		t.Error("a file of another type is taken")
+	}
+	if corpus, err := readCorpus(dir, false); err != nil || len(corpus) != 1 {
+		t.Errorf("%q, %v", corpus, err)
 	}
 }
 
@@ -73,7 +77,7 @@ func TestAFailureIsKept(t *testing.T) {
 			}
 		})
 	}()
-	corpus, err := readCorpus("FuzzX")
+	corpus, err := readCorpus(filepath.Join("testdata", "fuzz", "FuzzX"), true)
 	if err != nil || !f.failed || len(corpus) != 1 || !bytes.Contains(corpus[0], []byte("needle")) {
 		t.Errorf("%q, %v after %d executions", corpus, err, d.done.Load())
 	}
