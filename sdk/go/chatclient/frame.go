@@ -41,10 +41,13 @@ var (
 	replyMid   = []byte(`,"result":`)
 )
 
+// jsonSpace is what JSON calls white space; Go's own notion is wider.
+const jsonSpace = " \t\r\n"
+
 // parseMessage reads a message. The forms that chatd sends are cut out in one pass; any other spelling of
 // JSON-RPC 2.0 takes the slow way.
 func parseMessage(data []byte) (message, error) {
-	data = bytes.TrimSpace(data)
+	data = bytes.Trim(data, jsonSpace)
 	if m, ok := cutMessage(data); ok {
 		return m, nil
 	}

@@ -39,7 +39,7 @@ func FuzzParseMessage(f *testing.F) {
 				t.Fatalf("error %+v", e)
 			}
 		}
-		quick, ok := cutMessage(bytes.TrimSpace(data))
+		quick, ok := cutMessage(bytes.Trim(data, jsonSpace))
 		if !ok {
 			return
 		}
@@ -66,7 +66,7 @@ const (
 	gap      = `{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"r2","from":4,"to":9,"reason":"truncated"}}`
 	presence = `{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"u","username":"a","room_id":"r1"}}`
 	goodbye  = `{"jsonrpc":"2.0","method":"session.closing","params":{"reason":"draining","reconnect_after_ms":100}}`
-	refusal  = `{"jsonrpc":"2.0","id":2,"error":{"code":4040,"message":"no","data":{"reason":"not_found","retryable":false,"request_id":"x"}}}`
+	noSuchRoom  = `{"jsonrpc":"2.0","id":2,"error":{"code":4040,"message":"no","data":{"reason":"not_found","retryable":false,"request_id":"x"}}}`
 )
 
 // Whatever a server sends, one message a line: each call is answered at most once, with a result that is JSON or an error;
@@ -74,11 +74,11 @@ const (
 func FuzzHostileServer(f *testing.F) {
 	inc := func(s string, seq string) string { return strings.Replace(s, `"seq":4`, `"seq":`+seq, 1) }
 	seeds := []string{
-		strings.Join([]string{"A" + opened, event, inc(event, "5"), caughtUp, leaving, gap, presence, goodbye, refusal}, "\n"),
+		strings.Join([]string{"A" + opened, event, inc(event, "5"), caughtUp, leaving, gap, presence, goodbye, noSuchRoom}, "\n"),
 		strings.Join([]string{"B" + opened, inc(event, "4"), inc(event, "6"), inc(event, "7"), caughtUp}, "\n"),
 		strings.Join([]string{"C" + strings.ReplaceAll(opened, "replay", "reset"), inc(event, "9"), event, "[" + event + "," + gap + "]"}, "\n"),
 		strings.Join([]string{"D" + event, caughtUp, opened, leaving, inc(event, "8"), strings.Replace(opened, `"id":1`, `"id":3`, 1), inc(event, "9")}, "\n"),
-		"A" + refusal + "\n" + goodbye + "\n{}\n[]\nnull\n" + strings.ReplaceAll(event, "r1", "r9"),
+		"A" + noSuchRoom + "\n" + goodbye + "\n{}\n[]\nnull\n" + strings.ReplaceAll(event, "r1", "r9"),
 	}
 	opts := (&Options{Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))}).withDefaults()
 	opts.EventBuffer = 6
