@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target: ci/fuzz.sh [20000x] so many times under Go's engine, which is guided by coverage, and thirty
+# Runs every fuzz target: ci/fuzz.sh [20000x] so many times under Go's engine, which is guided by coverage, and twenty
 # times as often on mutations in the test's own process, which is fast (internal/fuzzing). ci/fuzz.sh --long [100000000]
 # divides that many executions over the targets. Seeds are printed; SEED=n sets them. What fails stays under testdata/fuzz
 # of the package. The last lines are one for each target and "N executions over M targets, K failures".
@@ -9,16 +9,16 @@ source "$(dirname "$0")/lib.sh"
 # What strangers reach gets most.
 targets='
 rpcserver            FuzzCodec         220 100
-rpcserver            FuzzStream         10  25
+rpcserver            FuzzStream         10  10
 api                  FuzzDispatch      220 100
 api                  FuzzEvent         100 100
 api                  FuzzAppendJSON     80 100
 api                  FuzzStrings        70 100
-chat                 FuzzMethods        80  50
-chat                 FuzzHistory        60  50
-cmd/chatd/config     FuzzConfig         20  25
+chat                 FuzzMethods        80  25
+chat                 FuzzHistory        60  25
+cmd/chatd/config     FuzzConfig         20  15
 sdk/go/chatclient    FuzzParseMessage   60 100
-sdk/go/chatclient    FuzzHostileServer  20  25
+sdk/go/chatclient    FuzzHostileServer  20  15
 internal/termsafe    FuzzText           30 100
 internal/termsafe    FuzzAppendJSON     30 100
 '
@@ -77,7 +77,7 @@ while read -r pkg target long short; do
 		n=$((total / 1000 * long)) by_engine=$((n / 20 < 200000 ? n / 20 : 200000))
 		n=$((n - by_engine))
 	else
-		by_engine=$((guided * short / 100)) n=$((guided * short / 100 * 30))
+		by_engine=$((guided * short / 100)) n=$((guided * short / 100 * 20))
 	fi
 	say "$target in $pkg: $by_engine guided by coverage, then $n in process from seed $seed"
 	engine "$pkg" "$target" "$by_engine"
