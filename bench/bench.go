@@ -31,6 +31,8 @@ type bench struct {
 	dirs   int
 	groups []report.Group
 	raw    []report.Measurement
+	busy   []float64 // what others had of the processors, of each measurement
+	lost   []string  // measurements that were made again
 }
 
 // patience is how long one step of a measurement may take before the run is given up.
@@ -134,6 +136,15 @@ func (b *bench) do(ctx context.Context, s *proc.Server, j *load.Job, result any)
 		return err
 	}
 	return json.Unmarshal(out, result)
+}
+
+// others notes what others had of the processors during a measurement, and tells it if it is much.
+func (b *bench) others(u load.Usage) string {
+	b.busy = append(b.busy, 100*u.Others)
+	if u.Others < 0.03 {
+		return ""
+	}
+	return fmt.Sprintf(" (others had %.0f %% of the machine)", 100*u.Others)
 }
 
 // keep notes a raw figure for the file.

@@ -44,10 +44,10 @@ func runConnect(ctx context.Context, b *bench) ([]report.Row, error) {
 				return nil, err
 			}
 			b.keep("connect", v.name, res)
-			each := float64(res.CPU.Total.Microseconds()) / float64(res.Connections)
-			b.say("    %s: %.0f (%.0f user, %.0f system), %.0f connections/s, %d messages came", v.name, each,
-				float64(res.CPU.User.Microseconds())/float64(res.Connections), float64(res.CPU.System.Microseconds())/float64(res.Connections),
-				float64(res.Connections)/res.Wall.Seconds(), res.Messages)
+			each := float64(res.Usage.Server.Total.Microseconds()) / float64(res.Connections)
+			b.say("    %s: %.0f (%.0f user, %.0f system), %.0f connections/s, %d messages came%s", v.name, each,
+				float64(res.Usage.Server.User.Microseconds())/float64(res.Connections), float64(res.Usage.Server.System.Microseconds())/float64(res.Connections),
+				float64(res.Connections)/res.Wall.Seconds(), res.Messages, b.others(res.Usage))
 			cpu[i], rate[i] = append(cpu[i], each), append(rate[i], float64(res.Connections)/res.Wall.Seconds())
 		}
 	}
@@ -77,7 +77,7 @@ func runIdle(ctx context.Context, b *bench) ([]report.Row, error) {
 		loaded = append(loaded, each(res.Loaded.Resident, res.Before.Resident))
 		goroutines = append(goroutines, math.Round(100*float64(res.GoroutinesAfter-res.GoroutinesBefore)/float64(res.Connections))/100)
 		heap, stack = append(heap, each(res.HeapAfter, 0)), append(stack, each(res.StackAfter, 0))
-		b.say("    %d connections: %.2f kB each after %v and %d collections, %.2f right after connecting", res.Connections, resident[len(resident)-1], res.Waited.Round(time.Second), res.Collections, loaded[len(loaded)-1])
+		b.say("    %d connections: %.2f kB each after %v and %d collections, %.2f right after connecting%s", res.Connections, resident[len(resident)-1], res.Waited.Round(time.Second), res.Collections, loaded[len(loaded)-1], b.others(res.Settled))
 	}
 	const title = "idle, signed in, following"
 	return []report.Row{

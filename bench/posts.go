@@ -53,7 +53,7 @@ func runPosts(ctx context.Context, b *bench) ([]report.Row, error) {
 			persecond := float64(res.Answered) / res.Wall.Seconds()
 			rate[i], p50[i], p99[i] = append(rate[i], persecond), append(p50[i], res.Latency.P50), append(p99[i], res.Latency.P99)
 			cpu[i] = append(cpu[i], microsEach(res))
-			b.say("    %-26s %.0f posts/s, ack p50 %.2f p99 %.2f ms, %.1f CPU µs each; the disk: %.0f fsync/s, %.0f fdatasync/s", c.name, persecond, res.Latency.P50, res.Latency.P99, microsEach(res), full, data)
+			b.say("    %-26s %.0f posts/s, ack p50 %.2f p99 %.2f ms, %.1f CPU µs each; the disk: %.0f fsync/s, %.0f fdatasync/s%s", c.name, persecond, res.Latency.P50, res.Latency.P99, microsEach(res), full, data, b.others(res.Usage))
 		}
 	}
 	const title = "durable posts"
@@ -74,5 +74,5 @@ func runPosts(ctx context.Context, b *bench) ([]report.Row, error) {
 }
 
 func microsEach(res *load.WorkResult) float64 {
-	return float64(res.CPU.Total.Nanoseconds()) / 1000 / float64(max(1, res.Answered))
+	return float64(res.Usage.Server.Total.Nanoseconds()) / 1000 / float64(max(1, res.Answered))
 }

@@ -26,7 +26,7 @@ func runPing(ctx context.Context, b *bench) ([]report.Row, error) {
 	var socket, ours, stock []float64
 	for _, res := range results {
 		socket = append(socket, microsEach(res))
-		b.say("    over a socket, 32 in flight: %.2f CPU µs each, %.0f a second", microsEach(res), float64(res.Answered)/res.Wall.Seconds())
+		b.say("    over a socket, 32 in flight: %.2f CPU µs each, %.0f a second%s", microsEach(res), float64(res.Answered)/res.Wall.Seconds(), b.others(res.Usage))
 	}
 	for range b.size.repeat {
 		out, err := proc.Run(ctx, []string{"go", "test", "-run", "^$", "-bench", "^BenchmarkRequest$/^(chatd|stock)$", "-benchtime", pick(b.size, "200x", "20000x", "100000x"), "./rpcserver"}, b.module, nil)
@@ -99,6 +99,7 @@ func runHistory(ctx context.Context, b *bench) ([]report.Row, error) {
 	b.keep("history", asIs, results)
 	wall, cpu := make([][]float64, len(kinds)), make([][]float64, len(kinds))
 	for _, res := range results {
+		b.others(res.Usage)
 		wall[res.Kind], cpu[res.Kind] = append(wall[res.Kind], 1000*res.Latency.P50), append(cpu[res.Kind], microsEach(res))
 	}
 	title := fmt.Sprintf("history page of 50, %s events", report.SpreadOf(float64(large)))
@@ -133,7 +134,7 @@ func runResume(ctx context.Context, b *bench) ([]report.Row, error) {
 	var rows []report.Row
 	grown := func(r *load.ReplayResult) float64 { return float64(r.After.Peak-r.Before.Resident) / 1e6 }
 	for _, r := range results {
-		b.say("    %d behind: %.0f events/s, %.2f CPU µs each, memory grew by up to %.1f MB (was %.1f MB)", r.Behind, float64(r.Behind)/r.Wall.Seconds(), float64(r.CPU.Total.Microseconds())/float64(r.Behind), grown(r), float64(r.Before.Resident)/1e6)
+		b.say("    %d behind: %.0f events/s, %.2f CPU µs each, memory grew by up to %.1f MB (was %.1f MB)%s", r.Behind, float64(r.Behind)/r.Wall.Seconds(), float64(r.Usage.Server.Total.Microseconds())/float64(r.Behind), grown(r), float64(r.Before.Resident)/1e6, b.others(r.Usage))
 	}
 	tenth, whole := results[2], results[3]
 	rows = append(rows,
@@ -144,6 +145,6 @@ func runResume(ctx context.Context, b *bench) ([]report.Row, error) {
 		},
 		report.Row{Scenario: title, Figure: "RSS growth meanwhile, MB", Value: report.SpreadOf(grown(whole))},
 		report.Row{Scenario: title, Figure: "events/s", Value: report.SpreadOf(float64(whole.Behind) / whole.Wall.Seconds())},
-		report.Row{Scenario: title, Figure: "CPU µs an event", Value: report.SpreadOf(float64(whole.CPU.Total.Nanoseconds()) / 1000 / float64(whole.Behind))})
+		report.Row{Scenario: title, Figure: "CPU µs an event", Value: report.SpreadOf(float64(whole.Usage.Server.Total.Nanoseconds()) / 1000 / float64(whole.Behind))})
 	return rows, nil
 }

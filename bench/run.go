@@ -61,10 +61,14 @@ func parse(args []string) (*options, error) {
 		fmt.Fprintln(flags.Output(), "usage: bench [flags] [SCENARIO…]")
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args); err != nil {
-		return nil, err
+	for len(args) > 0 { // flags may stand after names
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if args = flags.Args(); len(args) > 0 {
+			o.names, args = append(o.names, args[0]), args[1:]
+		}
 	}
-	o.names = flags.Args()
 	switch {
 	case *full && *smoke:
 		return nil, fmt.Errorf("--full or --smoke, not both")
@@ -141,7 +145,7 @@ func run(ctx context.Context, args []string) error {
 		b.say("    %.1f s", time.Since(start).Seconds())
 		rows = append(rows, more...)
 	}
-	doc := &report.Document{Machine: proc.ThisMachine(b.dir), Form: b.size.name, Rows: rows, Groups: b.groups, Measurements: b.raw}
+	doc := &report.Document{Machine: proc.ThisMachine(b.dir), Form: b.size.name, Rows: rows, Groups: b.groups, Measurements: b.raw, Others: report.SpreadOf(b.busy...), Lost: b.lost}
 	if !b.size.smoke { // whose figures mean nothing
 		fmt.Print(doc.Markdown())
 	}

@@ -110,7 +110,7 @@ func (s *search) probe(ctx context.Context, rate float64) (*load.FanoutResult, s
 		}
 		res.Event = nil
 		s.b.keep(s.name, fmt.Sprintf("%s at %.0f/s", s.variant, rate), res)
-		s.b.say("      %-15s %9.0f/s: %.2f CPU s/M, p99 %.1f ms, load late by %.0f ms %s", s.variant, rate, perMillion(res), res.Latency.P99, res.Late, why)
+		s.b.say("      %-15s %9.0f/s: %.2f CPU s/M, p99 %.1f ms, load late by %.0f ms%s %s", s.variant, rate, perMillion(res), res.Latency.P99, res.Late, s.b.others(res.Usage), why)
 	} else {
 		s.b.say("      %-15s %9.0f/s: %s", s.variant, rate, why)
 	}

@@ -23,8 +23,8 @@ type Connect struct {
 // ConnectResult is what came of it.
 type ConnectResult struct {
 	Connections int           `json:"connections"`
-	Wall        time.Duration `json:"wall"` // until all are set up
-	CPU         proc.CPU      `json:"cpu"`  // until nothing comes any more: those who are there are told who has come
+	Wall        time.Duration `json:"wall"`  // until all are set up
+	Usage       Usage         `json:"usage"` // until nothing comes any more: those who are there are told who has come
 	Messages    int64         `json:"messages"`
 }
 
@@ -48,7 +48,7 @@ type IdleResult struct {
 	StackAfter       int64         `json:"stack_in_use_after"`
 	Collections      int           `json:"collections"` // since all are set up
 	Waited           time.Duration `json:"waited"`
-	CPUSettled       proc.CPU      `json:"cpu_settled"` // used in one second afterwards
+	Settled          Usage         `json:"settled"` // used in one second afterwards
 }
 
 func (r *runner) connectScript(c *Connect, from int) func(i int) *wire.Script {
@@ -73,7 +73,7 @@ func (r *runner) connect(c *Connect) (*ConnectResult, error) {
 	res := &ConnectResult{Connections: c.Connections}
 	var err error
 	before := r.loop.Got
-	res.CPU, err = r.used(func() error {
+	res.Usage, err = r.used(func() error {
 		begin := time.Now()
 		if _, err := r.loop.Setup(r.Addr, c.Connections, r.connectScript(c, c.Warmup), r.Patience); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (r *runner) idle(i *Idle) (*IdleResult, error) {
 	if err := r.rest(i, res); err != nil {
 		return nil, err
 	}
-	res.CPUSettled, err = r.used(func() error { return r.attend(time.Second) })
+	res.Settled, err = r.used(func() error { return r.attend(time.Second) })
 	if r.loop.FirstErr != nil {
 		return nil, fmt.Errorf("while nothing happened: %w", r.loop.FirstErr)
 	}

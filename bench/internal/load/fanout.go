@@ -32,7 +32,7 @@ type FanoutResult struct {
 	Short        int           `json:"short"` // followers that got less, or more, than they should
 	Disconnected int           `json:"disconnected"`
 	Why          string        `json:"why,omitempty"` // the first was
-	CPU          proc.CPU      `json:"cpu"`
+	Usage        Usage         `json:"usage"`
 	Wall         time.Duration `json:"wall"`
 	Latency      Latency       `json:"latency"` // from the due time to a sampled follower
 	Ack          Latency       `json:"ack"`     // from the due time to the publisher
@@ -177,7 +177,7 @@ func (run *fanoutRun) phase(d time.Duration, deliver func(n int) (late int64, er
 	failed := make(chan error, 1) // of the goroutine that posts, which ends with its posts
 	begin := time.Now()
 	var err error
-	res.CPU, err = run.used(func() error {
+	res.Usage, err = run.used(func() error {
 		go func() {
 			var err error
 			late, err = deliver(n)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
+	"runtime"
 	"time"
 
 	"github.com/chatd-dev/chatd/bench/internal/proc"
@@ -126,15 +128,48 @@ func (r *runner) settle(quiet time.Duration) error {
 	return nil
 }
 
-// used runs f and gives the processor time that the server used meanwhile.
-func (r *runner) used(f func() error) (proc.CPU, error) {
-	before, err := proc.ReadCPU(r.PID)
+// Usage is the processors while something was measured.
+type Usage struct {
+	Server proc.CPU `json:"server"`
+	Load   proc.CPU `json:"load"`
+	// Others is the share of all processors, 0 to 1, that neither of them had, nor were they idle:
+	// measurements with others at work say little.
+	Others float64 `json:"others"`
+}
+
+// used runs f and gives what was used meanwhile.
+func (r *runner) used(f func() error) (Usage, error) {
+	before, err := r.account()
 	if err != nil {
-		return proc.CPU{}, err
+		return Usage{}, err
 	}
 	if err := f(); err != nil {
-		return proc.CPU{}, err
+		return Usage{}, err
 	}
-	after, err := proc.ReadCPU(r.PID)
-	return after.Sub(before), err
+	after, err := r.account()
+	if err != nil {
+		return Usage{}, err
+	}
+	u := Usage{Server: after.server.Sub(before.server), Load: after.load.Sub(before.load)}
+	others := after.machine - before.machine - u.Server.Total - u.Load.Total
+	u.Others = max(0, others.Seconds()/after.at.Sub(before.at).Seconds()/float64(runtime.NumCPU()))
+	return u, nil
+}
+
+type account struct {
+	at           time.Time
+	server, load proc.CPU
+	machine      time.Duration
+}
+
+func (r *runner) account() (a account, err error) {
+	if a.server, err = proc.ReadCPU(r.PID); err != nil {
+		return a, err
+	}
+	if a.load, err = proc.ReadCPU(os.Getpid()); err != nil {
+		return a, err
+	}
+	a.machine, err = proc.MachineBusy()
+	a.at = time.Now()
+	return a, err
 }

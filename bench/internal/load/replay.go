@@ -21,7 +21,7 @@ type Replay struct {
 type ReplayResult struct {
 	Behind int64         `json:"behind"`
 	Wall   time.Duration `json:"wall"`
-	CPU    proc.CPU      `json:"cpu"`
+	Usage  Usage         `json:"usage"`
 	Before proc.Memory   `json:"before"`
 	After  proc.Memory   `json:"after"` // its Peak is that of the replay
 }
@@ -67,7 +67,7 @@ func (r *runner) replayOne(p *Replay, behind int64) (*ReplayResult, error) {
 			refused = fmt.Errorf("refused: %s", b)
 		}
 	}
-	res.CPU, err = r.used(func() error {
+	res.Usage, err = r.used(func() error {
 		begin := time.Now()
 		ask := request(2, "room.join", fmt.Sprintf(`{"room":%q,"after":%d}`, RoomName(p.Room), p.Head-behind))
 		if err := conns[0].Send(wire.AppendText(nil, ask)); err != nil {

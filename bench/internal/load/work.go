@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/chatd-dev/chatd/bench/internal/proc"
 	"github.com/chatd-dev/chatd/bench/internal/wire"
 )
 
@@ -39,7 +38,7 @@ type WorkResult struct {
 	Kind     int           `json:"kind"`
 	Answered int           `json:"answered"`
 	Wall     time.Duration `json:"wall"`
-	CPU      proc.CPU      `json:"cpu"`
+	Usage    Usage         `json:"usage"`
 	Latency  Latency       `json:"latency"`
 }
 
@@ -97,7 +96,7 @@ func (r *runner) work(conns []*wire.Conn, inFlight int, d time.Duration, next fu
 	cl := &closedLoop{loop: r.loop, conns: conns, inFlight: inFlight, patience: r.Patience, next: next}
 	res := &WorkResult{}
 	var err error
-	res.CPU, err = r.used(func() (err error) {
+	res.Usage, err = r.used(func() (err error) {
 		res.Wall, err = cl.run(d)
 		return err
 	})

@@ -99,6 +99,7 @@ func Run(ctx context.Context, argv []string, dir string, input []byte) ([]byte, 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the programs are our own
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 2 * time.Second // what it has started itself may outlive it
 	var out bytes.Buffer
 	said := &tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, said

@@ -39,6 +39,34 @@ func ReadCPU(pid int) (CPU, error) {
 	return c, err
 }
 
+// MachineBusy is the time for which the machine's processors have been busy with anything, or taken away by
+// its host.
+func MachineBusy() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseMachineStat(text)
+}
+
+func parseMachineStat(text []byte) (busy time.Duration, err error) {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 9 || string(fields[0]) != "cpu" {
+		return 0, errors.New("/proc/stat does not begin with cpu and eight numbers")
+	}
+	for i, field := range fields[1:9] { // user nice system idle iowait irq softirq steal
+		ticks, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		if i != 3 && i != 4 {
+			busy += time.Duration(ticks) * tick
+		}
+	}
+	return busy, nil
+}
+
 // tick is what /proc counts time in: 1/USER_HZ, which is 100 on every platform of Linux that Go runs on.
 const tick = time.Second / 100
 

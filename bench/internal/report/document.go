@@ -17,6 +17,8 @@ type Document struct {
 	Rows         []Row         `json:"rows"`
 	Groups       []Group       `json:"cpu_per_million_deliveries"`
 	Measurements []Measurement `json:"measurements"`
+	Others       Spread        `json:"others_percent"` // of the processors, had by others during the measurements
+	Lost         []string      `json:"lost,omitempty"` // measurements in which something was lost, made again
 }
 
 // Group is one scenario in the plot.
@@ -45,6 +47,12 @@ func (d *Document) Markdown() string {
 	m := &d.Machine
 	fmt.Fprintf(&b, "%d cores (%s), %.0f GiB, Linux %s, %s, data on %s; %s. Form: %s; medians [least–most].\n\n",
 		m.Cores, m.CPU, float64(m.Memory)/(1<<30), m.Kernel, m.Go, m.FileSystem, m.Date, d.Form)
+	if d.Others.N > 0 {
+		fmt.Fprintf(&b, "Other work had %s %% of the processors during the measurements.\n\n", d.Others)
+	}
+	for _, lost := range d.Lost {
+		fmt.Fprintf(&b, "Measured again, because something was lost: %s.\n\n", lost)
+	}
 	b.WriteString(Table(d.Rows))
 	if cpu := d.cpu(); len(cpu) > 0 {
 		b.WriteString("\nCPU seconds of the server per million deliveries:\n\n" + groupTable(cpu))
