@@ -13,6 +13,8 @@ const (
 	// the database. More cost less, as a page changed often is copied once; but recovery after a
 	// crash reads them all.
 	walPages = 4096
+	// walLook is how many pages, about, may be written before the log is looked at again.
+	walLook = walPages / 8
 	// walBehind: if readers have kept the log from starting over until it is this long, wait for them.
 	walBehind = 4 * walPages
 	// walKeep is the size that the file is cut back to after that.
@@ -23,11 +25,16 @@ const (
 // batch's callers wait for it and its errors are lost; here it comes before the next transaction,
 // when what was committed is being sent already.
 type checkpointer struct {
-	logger *slog.Logger
-	next   int64 // pages in the log at which to try again; guarded by the writer's lock
+	logger  *slog.Logger
+	written int   // pages, about, since the log was looked at; guarded by the writer's lock
+	next    int64 // pages in the log at which to try again; guarded by the writer's lock
 }
 
-func (c *checkpointer) beforeWrite(row func(query string, args ...any) *sql.Row) error {
+func (c *checkpointer) beforeWrite(written int, row func(query string, args ...any) *sql.Row) error {
+	if c.written += written; c.written < walLook {
+		return nil
+	}
+	c.written = 0
 	var busy, pages, copied int64
 	if err := row("PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &pages, &copied); err != nil {
 		return err

@@ -91,7 +91,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	if err := prepare(ctx, write, logger); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
-	checkpoints := checkpointer{logger: logger}
+	checkpoints := checkpointer{logger: logger, written: walLook}
 	return sqlstore.New(ctx, write, read, &sqlstore.Dialect{
 		Durability:  api.DurabilityFull,
 		Begin:       "BEGIN IMMEDIATE",

@@ -68,7 +68,7 @@ func TestRefusedUntouched(t *testing.T) {
 				t.Fatal(err)
 			}
 			execSQL(t, path, `INSERT INTO schema_version (version_id, is_applied) VALUES (99, 1)`, `CREATE TABLE from_the_future (x)`)
-		}, sqlite.ErrNewerSchema, "its schema is 99, this one knows 1"},
+		}, sqlite.ErrNewerSchema, "its schema is 99, this one knows 2"},
 		{"OtherProgram", func(t *testing.T, path string) {
 			execSQL(t, path, `CREATE TABLE bookmarks (url TEXT)`, `INSERT INTO bookmarks VALUES ('https://example.org')`)
 		}, nil, "not a chatd database"},

@@ -35,6 +35,7 @@ func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Recor
 			return false, err
 		}
 		r.Seq &= maxSeq
+		numberOnlyMessages(&r)
 		page = append(page, r)
 		size += len(r.Bytes)
 		return q.MaxBytes <= 0 || size < q.MaxBytes, nil
@@ -49,6 +50,13 @@ func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Recor
 		slices.Reverse(page)
 	}
 	return page, nil
+}
+
+// numberOnlyMessages makes of the count of messages up to an event, which its row holds, the number of a message.
+func numberOnlyMessages(r *chat.Record) {
+	if r.Type != api.EventTypeMessagePosted {
+		r.MsgNo = 0
+	}
 }
 
 // historyQuery takes the room's id, the first seq, the seq after the last, the limit and the types.

@@ -61,7 +61,8 @@ func (b *batch) join(r *room, p person, m *chat.Membership) error {
 	if err != nil {
 		return err
 	}
-	r.members, r.changed = r.members+1, true
+	r.members++
+	b.change(r)
 	b.people[personKey{r.no, m.UserID}] = person{no: p.no, member: true}
 	return nil
 }
@@ -72,7 +73,8 @@ func (b *batch) leave(r *room, p person, user api.UserID) error {
 	if err != nil {
 		return err
 	}
-	r.members, r.changed = r.members-1, true
+	r.members--
+	b.change(r)
 	b.people[personKey{r.no, user}] = person{no: p.no}
 	return nil
 }

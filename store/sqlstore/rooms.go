@@ -8,9 +8,17 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
+// A room's head is the number of its last event. What its row says of it was true when the row was last written, for
+// another reason than a post.
+const (
+	headColumns = `COALESCE(e.log_no & 274877906943, r.head_seq), COALESCE(e.msg_no, r.head_msg_no)`
+	joinLast    = `LEFT JOIN event e ON e.log_no =
+		(SELECT log_no FROM event WHERE log_no > (r.room_no << 38) AND log_no <= (r.room_no << 38) + 274877906943 ORDER BY log_no DESC LIMIT 1)`
+)
+
 // selectRoom gives rooms with the part that the user $1 has in each.
-const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, r.head_seq, r.head_msg_no, COALESCE(m.role, '')
-	FROM room r
+const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, ` + headColumns + `, COALESCE(m.role, '')
+	FROM room r ` + joinLast + `
 	JOIN account c ON c.user_no = r.created_by
 	LEFT JOIN member m ON m.room_no = r.room_no AND m.user_no = (SELECT user_no FROM account WHERE id = $1)`
 
@@ -66,6 +74,6 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool,
 // Head implements chat.Timeline.
 func (s *Store) Head(ctx context.Context, room api.RoomID) (api.Head, error) {
 	var h api.Head
-	err := s.read.one(ctx, `SELECT head_seq, head_msg_no FROM room WHERE id = $1`, []any{string(room)}, &h.Seq, &h.MsgNo)
+	err := s.read.one(ctx, `SELECT `+headColumns+` FROM room r `+joinLast+` WHERE r.id = $1`, []any{string(room)}, &h.Seq, &h.MsgNo)
 	return h, wrap("read head", err)
 }

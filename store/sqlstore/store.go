@@ -21,9 +21,11 @@ type Dialect struct {
 	// Fault wraps an error of the driver with chat.ErrUnavailable or chat.ErrBroken where it means
 	// one of them, and returns it as it is otherwise.
 	Fault func(err error) error
-	// BeforeWrite, if set, looks after the database before a transaction. It runs statements on the
-	// write connection, which are kept prepared.
-	BeforeWrite func(row func(query string, args ...any) *sql.Row) error
+	// Shared tells that other processes write to the database too.
+	Shared bool
+	// BeforeWrite, if set, looks after the database before a transaction; about so many pages
+	// were written since it did so last. Its statements run on the write connection and are kept prepared.
+	BeforeWrite func(pages int, row func(query string, args ...any) *sql.Row) error
 }
 
 // Options of a store.

@@ -20,22 +20,28 @@ const (
 
 var errFull = errors.New("the store has no numbers left")
 
-// batch is the memory of one Commit: what it has read or changed, by id. It is emptied after each.
+// batch is the memory of one Commit: what it has read or changed, by id. It is emptied after each,
+// but for the rooms, which only Commit changes: they are kept unless the database has other writers.
 type batch struct {
 	tx      *tx
 	rooms   map[api.RoomID]*room
+	changed []*room // whose row is to be written
 	people  map[personKey]person
 	records []chat.Record // of all entries, which get slices of it
 	scratch []byte
 }
 
-// room is a room's row as the batch will leave it.
+// room is a room as the batch will leave it. Its head is that of its last event: posting leaves the
+// room's row as it is.
 type room struct {
 	no      int64 // 0: no such room
 	head    api.Head
 	members int64
 	changed bool
 }
+
+// keptRooms bounds how many rooms are kept in memory.
+const keptRooms = 10_000
 
 // Commit implements chat.Timeline.
 func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
@@ -77,8 +83,11 @@ func (b *batch) begin(t *tx, entries []*chat.Entry) {
 const keepBytes = 64 << 10
 
 func (b *batch) end() {
-	b.tx, b.records = nil, nil
-	clear(b.rooms)
+	if b.tx.w.dialect.Shared || len(b.rooms) > keptRooms {
+		clear(b.rooms)
+	}
+	clear(b.changed)
+	b.tx, b.records, b.changed = nil, nil, b.changed[:0]
 	clear(b.people)
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
@@ -237,16 +246,17 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft) (bool, 
 	}
 	b.scratch = d.Append(b.scratch[:0], rec.Seq, rec.MsgNo)
 	rec.Bytes = bytes.Clone(b.scratch)
+	b.tx.w.pages += len(rec.Bytes) >> 12
 	var keyArg, digest any
 	if key != "" && !mutant.On(mutant.NoUniqueKey) {
 		keyArg, digest = key, e.Digest[:]
 	}
-	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(rec.MsgNo),
+	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
 		keyArg, digest, rec.Bytes, string(e.SenderID), !e.MembersOnly)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	r.head, r.changed = next, true
+	r.head = next
 	b.records = append(b.records, rec)
 	return true, nil
 }
@@ -262,6 +272,7 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 	if err != nil || !was {
 		return false, err
 	}
+	numberOnlyMessages(&rec)
 	if !bytes.Equal(digest, e.Digest[:]) && !mutant.On(mutant.KeyForAnyBody) {
 		return true, refuse(e, chat.ErrKeyConflict)
 	}
@@ -312,28 +323,38 @@ func (b *batch) create(e *chat.Entry, r *room, sender person) error {
 	if r.no > maxRoom {
 		return errFull
 	}
+	b.rooms[e.RoomID] = r
+	b.change(r)
 	return b.act(e, r)
 }
 
-// room reads a room's row, once a batch.
+// room reads a room, unless it is known.
 func (b *batch) room(id api.RoomID) (*room, error) {
 	if r := b.rooms[id]; r != nil {
 		return r, nil
 	}
 	r := &room{}
-	_, err := found(b.tx.row(`SELECT room_no, head_seq, head_msg_no, member_count FROM room WHERE id = $1`, string(id)), &r.no, &r.head.Seq, &r.head.MsgNo, &r.members)
+	_, err := found(b.tx.row(`SELECT r.room_no, `+headColumns+`, r.member_count FROM room r `+joinLast+` WHERE r.id = $1`, string(id)), &r.no, &r.head.Seq, &r.head.MsgNo, &r.members)
 	if err != nil {
 		return nil, err
 	}
-	b.rooms[id] = r
+	if r.no != 0 {
+		b.rooms[id] = r
+	}
 	return r, nil
 }
 
+// change notes that the row of r is to be written.
+func (b *batch) change(r *room) {
+	if !r.changed {
+		r.changed = true
+		b.changed = append(b.changed, r)
+	}
+}
+
 func (b *batch) updateRooms() error {
-	for _, r := range b.rooms {
-		if !r.changed {
-			continue
-		}
+	for _, r := range b.changed {
+		r.changed = false
 		if _, err := b.tx.exec(`UPDATE room SET head_seq = $1, head_msg_no = $2, member_count = $3 WHERE room_no = $4`,
 			int64(r.head.Seq), int64(r.head.MsgNo), r.members, r.no); err != nil {
 			return err

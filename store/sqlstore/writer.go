@@ -30,6 +30,7 @@ type writer struct {
 	stmts  map[string]*sql.Stmt
 	broken error // why nothing is written any more
 	closed bool
+	pages  int   // about how many were written since BeforeWrite
 	batch  batch // of Commit, kept for its memory
 }
 
@@ -75,7 +76,9 @@ func (t *tx) run(f func(t *tx) error) error {
 		return err
 	}
 	if before := t.w.dialect.BeforeWrite; before != nil {
-		if err := before(t.row); err != nil {
+		pages := t.w.pages
+		t.w.pages = 0
+		if err := before(pages, t.row); err != nil {
 			return err
 		}
 	}
@@ -102,6 +105,7 @@ func (t *tx) run(f func(t *tx) error) error {
 // rollBack ends the transaction. Some errors have ended it already; then the connection is
 // replaced rather than guessed about.
 func (t *tx) rollBack() {
+	clear(t.w.batch.rooms) // they hold what is rolled back
 	if _, err := t.exec("ROLLBACK"); err != nil {
 		t.w.discard()
 	}
@@ -156,12 +160,16 @@ func (t *tx) prepared(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+// statementPages is how many pages a statement changes, about; a long record adds its own.
+const statementPages = 2
+
 // exec runs query and tells how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
 	s, err := t.prepared(query) //nolint:sqlclosecheck // kept; discard closes it
 	if err != nil {
 		return 0, err
 	}
+	t.w.pages += statementPages
 	res, err := s.ExecContext(t.ctx, args...)
 	if err != nil {
 		return 0, err
