@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,5 +136,47 @@ func (b *bare) steady(room, user string, rate int, stop *atomic.Bool) {
 		if b.ask(send, api.MethodMessagePost, fmt.Sprintf(`[%q,%q,%q]`, room, text, key)) != nil {
 			return // the server is gone; read judges how it went
 		}
+	}
+}
+
+// curl posts by HTTP, one after the other, until the server is gone. It does not try again.
+func (w *killWorld) curl(name, room, user, token string) {
+	web := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: rig.Patience}
+	for n := 1; ; n++ {
+		key, text := fmt.Sprintf("%s-%d", name, n), fmt.Sprintf("%s says %d", name, n)
+		send := w.o.Sent(room, user, key, text)
+		body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[%q,%q,%q]}`, api.MethodMessagePost, room, text, key)
+		req, err := http.NewRequestWithContext(w.ctx, http.MethodPost, w.s.URL()+"/rpc", strings.NewReader(body))
+		if err != nil {
+			w.fail("%s: %v", name, err)
+			return
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := web.Do(req)
+		if err != nil {
+			return // not accepted, or cut off
+		}
+		var m bareMessage
+		err = json.NewDecoder(res.Body).Decode(&m)
+		res.Body.Close()
+		a := new(api.MessagePostResult)
+		switch {
+		case err != nil:
+			w.fail("%s: half an answer to a POST: %v", name, err)
+		case m.Error != nil && errors.Is(m.Error, api.ErrDraining):
+			send.Refused(m.Error)
+			continue
+		case m.Error != nil:
+			w.fail("%s: a POST while the server goes down: %v", name, m.Error)
+		default:
+			if err = json.Unmarshal(m.Result, a); err != nil {
+				w.fail("%s: %v: %s", name, err, m.Result)
+			}
+		}
+		if err != nil || m.Error != nil {
+			return
+		}
+		send.Acked(a)
+		time.Sleep(10 * time.Millisecond)
 	}
 }

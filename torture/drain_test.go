@@ -140,6 +140,11 @@ func (w *drainWorld) load() (stop func()) {
 			wg.Go(func() { b.steady(w.rooms[0], fmt.Sprintf("user%d", i%len(w.users)), w.rate/20, &halt) })
 		}
 	}
+	for i, user := range w.users {
+		wg.Go(func() { // ends with the server
+			w.curl(fmt.Sprintf("curl%d-%d", w.loads, i), w.rooms[0], fmt.Sprintf("user%d", i), user.Token())
+		})
+	}
 	return func() {
 		halt.Store(true)
 		wg.Wait()

@@ -27,7 +27,7 @@ func TestKillLoop(t *testing.T) {
 			time.Sleep(time.Duration(rng.IntN(int(250 * time.Millisecond))))
 			starts += w.kill(rng)
 			done++
-			if done%10 == 0 {
+			if done%10 == 0 || done == 2 {
 				w.check()
 			}
 			if w.broken.Load() {

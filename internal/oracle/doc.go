@@ -21,6 +21,6 @@
 //
 // A post that nobody heard the end of may be in the log once, or not.
 //
-// A check reads the log once and keeps 28 bytes an event, and a post costs 64 bytes: ten million
+// A check reads the log once and keeps 28 bytes an event, and a post costs 56 bytes: ten million
 // operations fit into one process. It starts no goroutines; api is all that it imports of ours.
 package oracle
