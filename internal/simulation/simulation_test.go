@@ -1,0 +1,243 @@
+package simulation
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"go.uber.org/goleak"
+)
+
+var (
+	long    = flag.Bool("long", false, "30,000 seeds instead of 300")
+	seeds   = flag.Int("seeds", 0, "how many seeds; 0 means as many as the form has")
+	first   = flag.Uint64("seed", 1, "the first seed")
+	verbose = flag.Bool("tell", false, "tell what happened also where nothing was wrong")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestSimulation runs a world for each seed.
+func TestSimulation(t *testing.T) {
+	n := *seeds
+	switch {
+	case n > 0:
+	case *long:
+		n = 30_000
+	case raceEnabled:
+		n = 60
+	default:
+		n = 300
+	}
+	t.Logf("seeds %d to %d", *first, *first+uint64(n)-1)
+	var next, done atomic.Int64
+	var sum tally
+	began := time.Now()
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() { // ends with the seeds
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				seed := *first + uint64(i)
+				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { simulate(t, seed, &sum) })
+				if k := done.Add(1); n > 1000 && k%500 == 0 {
+					fmt.Fprintf(os.Stderr, "%d of %d seeds, %.0f a second\n", k, n, float64(k)/time.Since(began).Seconds())
+				}
+			}
+		})
+	}
+	workers.Wait()
+	t.Logf("%d seeds in %v: %v", n, time.Since(began).Round(time.Millisecond), &sum)
+	if n >= 60 && !t.Failed() {
+		sum.enough(t)
+	}
+}
+
+// simulate runs one seed.
+func simulate(t *testing.T, seed uint64, sum *tally) {
+	var w *world
+	defer func() {
+		if r := recover(); r != nil { // a bubble whose goroutines are stuck
+			if w != nil {
+				w.wrong("the bubble", "%v", r)
+				w.report()
+			}
+			panic(r)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		w = newWorld(t, newPlan(seed))
+		w.run()
+		w.report()
+		sum.add(&w.tally)
+	})
+}
+
+// run lets the world go by.
+func (w *world) run() {
+	users := w.populate()
+	late := time.AfterFunc(6*time.Hour, func() {
+		w.wrong("the world", "does not come to its end")
+		panic(w.report())
+	})
+	defer late.Stop()
+	ended := make(chan struct{})
+	go func() { // ends by order
+		defer close(ended)
+		w.supervise()
+	}()
+	var busy sync.WaitGroup
+	busy.Go(w.nemesis)
+	for i, u := range users {
+		busy.Go(func() {
+			u.begin()
+			for _, a := range w.plan.users[i].acts {
+				time.Sleep(a.pause)
+				w.note(w.plan.users[i].name, "%v", a)
+				u.act(a)
+			}
+		})
+	}
+	busy.Wait()
+	w.note("the world", "is put right")
+	w.disk.heal()
+	w.net.rest()
+	w.order(order{how: byKill})
+	w.net.each(-1, (*link).heal)
+	for _, u := range users {
+		busy.Go(u.finish)
+	}
+	busy.Wait()
+	w.check()
+	w.order(order{how: byEnd})
+	<-ended
+	for _, u := range users {
+		u.leave()
+	}
+}
+
+// order gives an order and waits until it is carried out.
+func (w *world) order(o order) {
+	o.done = make(chan struct{})
+	w.orders <- o
+	<-o.done
+}
+
+// populate makes accounts and rooms, without a network.
+func (w *world) populate() []user {
+	svc := chat.New(w.disk.mount(), &chat.Options{Limits: w.limits(), Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, Now: w.now})
+	defer svc.Close()
+	var users []user
+	ctx := w.t.Context()
+	for i := range w.plan.users {
+		sess := svc.Connect(nil, chat.Peer{Loopback: true})
+		defer sess.Close()
+		var p *person
+		if w.plan.users[i].sdk {
+			u := w.newSDKUser(i)
+			p, users = u.person, append(users, u)
+		} else {
+			u := w.newRawUser(i)
+			p, users = u.person, append(users, u)
+		}
+		res, err := sess.AuthRegister(ctx, &api.AuthRegisterParams{Username: p.name(), Password: p.password()})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		p.token, p.id = res.Token, res.User.ID
+		for _, room := range w.plan.rooms {
+			if i > 0 {
+				_, err = sess.RoomJoin(ctx, &api.RoomJoinParams{Room: room})
+			} else {
+				var made *api.RoomCreateResult
+				if made, err = sess.RoomCreate(ctx, &api.RoomCreateParams{Name: room}); err == nil {
+					w.rooms[room] = made.Room.ID
+				}
+			}
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	return users
+}
+
+// check judges all rooms by their logs.
+func (w *world) check() {
+	ctx := w.t.Context()
+	for name, id := range w.rooms {
+		records, err := w.disk.History(ctx, &chat.HistoryQuery{Room: id, Limit: 1 << 20})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		log := make([][]byte, len(records))
+		members := map[string]bool{}
+		for i := range records {
+			log[i] = records[i].Bytes
+			w.fold(log[i], members)
+		}
+		if err := w.judge.Check(string(id), log); err != nil {
+			w.wrong(name, "%v", err)
+		}
+		list, err := w.disk.ListMembers(ctx, id, "", 1000)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, m := range list {
+			if !members[m.Username] {
+				w.wrong(name, "%s is a member, the log does not say so", m.Username)
+			}
+		}
+		if view, err := w.disk.RoomByID(ctx, id, ""); err != nil || len(list) != len(members) || view.MemberCount != int64(len(list)) || view.Head.Seq != api.Seq(len(log)) {
+			w.wrong(name, "%d members in the log, %d in the list, %+v, %v", len(members), len(list), view, err)
+		}
+	}
+}
+
+// fold applies an event to who is in the room.
+func (w *world) fold(raw []byte, members map[string]bool) {
+	var e api.Event
+	if err := json.Unmarshal(raw, &e); err != nil {
+		w.t.Fatal(err)
+	}
+	switch payload, _ := e.Payload(); payload := payload.(type) {
+	case *api.MemberJoined:
+		members[payload.Username] = true
+	case *api.MemberLeft:
+		delete(members, payload.Username)
+	}
+}
+
+// The same seed makes the same plan, and each kind of act and stroke is in some.
+func TestPlans(t *testing.T) {
+	acts, strokes := map[actKind]int{}, map[strokeKind]int{}
+	for seed := range uint64(100) {
+		p := newPlan(seed)
+		if p.String() != newPlan(seed).String() {
+			t.Fatalf("seed %d makes two plans", seed)
+		}
+		for _, u := range p.users {
+			for _, a := range u.acts {
+				acts[a.kind]++
+			}
+		}
+		if !slices.IsSortedFunc(p.strokes, func(a, b stroke) int { return int(a.at - b.at) }) {
+			t.Errorf("seed %d strikes in disorder", seed)
+		}
+		for _, s := range p.strokes {
+			strokes[s.kind]++
+		}
+	}
+	if len(acts) != int(actKinds) || len(strokes) != int(strokeKinds) {
+		t.Errorf("acts %v, strokes %v", acts, strokes)
+	}
+}

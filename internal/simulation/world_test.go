@@ -1,0 +1,177 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/rpcserver"
+)
+
+// world is one run of a plan, in a bubble of fake time.
+type world struct {
+	t      *testing.T
+	plan   *plan
+	net    *network
+	disk   *disk
+	judge  *judge
+	start_ time.Time
+	orders chan order   // capacity 0
+	clock  atomic.Int64 // nanoseconds that the server's clock is wrong by
+	leapt  atomic.Bool  // it has been, by more than a token lives
+	rooms  map[string]api.RoomID
+	tally  tally
+	log    diary
+
+	mu    sync.Mutex
+	trace []string
+	bad   []string
+}
+
+// tally counts what has happened, over all seeds: a simulation in which nothing happens proves nothing.
+type tally struct {
+	posts, events, replayed, connections, slow, idle, restarts, retries atomic.Int64
+}
+
+func newWorld(t *testing.T, p *plan) *world {
+	w := &world{
+		t: t, plan: p, net: newNetwork(p), disk: newDisk(p.seed), judge: newJudge(), start_: time.Now(), orders: make(chan order),
+		rooms: map[string]api.RoomID{},
+	}
+	w.log.w = w
+	if p.has(slowReads) {
+		w.disk.lag = time.Duration(1+p.seed%7*60) * time.Millisecond
+	}
+	return w
+}
+
+// now is the server's clock on the wall: it knows no monotonic time.
+func (w *world) now() time.Time { return time.Now().Round(0).Add(time.Duration(w.clock.Load())) }
+
+// note keeps what happened, for who has to find out what went wrong.
+func (w *world) note(who, format string, args ...any) {
+	line := fmt.Sprintf("%10v %s: %s", time.Since(w.start_).Round(time.Millisecond), who, fmt.Sprintf(format, args...))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, line)
+}
+
+// wrong notes what may not be.
+func (w *world) wrong(who, format string, args ...any) {
+	text := who + ": " + fmt.Sprintf(format, args...)
+	w.note(who, "WRONG: "+format, args...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bad = append(w.bad, text)
+}
+
+// report tells what was wrong, and fails the test if anything was.
+func (w *world) report() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := ""
+	if len(w.bad) > 0 {
+		text = fmt.Sprintf("seed %d: %d things are wrong\n\t%s\n\nreplay: go test ./internal/simulation -seed %d -seeds 1 -v\n\n%v\n%s",
+			w.plan.seed, len(w.bad), strings.Join(w.bad[:min(len(w.bad), 8)], "\n\t"), w.plan.seed, w.plan, strings.Join(w.trace, "\n"))
+		w.t.Error(text)
+	} else if *verbose {
+		w.t.Logf("%v\n%s", w.plan, strings.Join(w.trace, "\n"))
+	}
+	return text
+}
+
+func (w *world) count(s rpcserver.Stats) {
+	w.tally.events.Add(s.Events)
+	w.tally.replayed.Add(s.Replayed)
+	w.tally.connections.Add(s.ConnectionsTotal)
+	w.tally.slow.Add(s.SlowCloses)
+	w.tally.idle.Add(s.IdleCloses)
+	w.tally.restarts.Add(1)
+}
+
+// nemesis deals the plan's strokes.
+func (w *world) nemesis() {
+	for _, s := range w.plan.strokes {
+		time.Sleep(time.Until(w.start_.Add(s.at)))
+		w.note("nemesis", "%v", s)
+		w.strike(s)
+	}
+}
+
+func (w *world) strike(s stroke) {
+	switch s.kind {
+	case strokeCut:
+		w.net.each(s.user, func(l *link) { l.breakOff(s.n%3 == 0, s.n%2 == 0) })
+	case strokeStall:
+		w.net.each(s.user, func(l *link) { l.hold(s.for_, s.n%2 == 0) })
+	case strokeBlack:
+		w.net.each(s.user, (*link).blacken)
+	case strokeCrash:
+		w.orders <- order{how: byKill, hard: s.n%2 == 0, away: s.for_}
+	case strokeDrain:
+		w.orders <- order{how: byDrain, away: s.for_}
+	case strokeTrap:
+		fates := []trap{}
+		if w.plan.has(crashes) {
+			fates = append(fates, dieBefore, dieAfter)
+		}
+		if w.plan.has(brokenDisk) {
+			fates = append(fates, breakBefore, breakAfter)
+		}
+		w.disk.set(func() { w.disk.trap = fates[s.n%len(fates)] })
+	case strokeFull:
+		w.disk.set(func() {
+			if w.disk.full = s.n%2 == 0; !w.disk.full {
+				w.disk.trap = fullWhenNumber
+			}
+		})
+		time.AfterFunc(s.for_, func() { w.disk.set(func() { w.disk.full = false }) })
+	case strokeSlow:
+		w.disk.set(func() { w.disk.slow = time.Duration(1+s.n*3) * time.Millisecond })
+		time.AfterFunc(s.for_, func() { w.disk.set(func() { w.disk.slow = 0 }) })
+	case strokeLeap:
+		const year = 365 * 24 * time.Hour
+		to := []time.Duration{0, -10 * year, 10 * year, time.Hour, -time.Hour, -year}[s.n%6]
+		if to > year {
+			w.leapt.Store(true)
+		}
+		w.clock.Store(int64(to))
+	}
+}
+
+// diary is where the server's log goes.
+type diary struct{ w *world }
+
+// Write implements io.Writer.
+func (d *diary) Write(p []byte) (int, error) {
+	d.w.note("log", "%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+func (t *tally) add(o *tally) {
+	for i, n := range o.all() {
+		t.all()[i].Add(n.Load())
+	}
+}
+
+func (t *tally) all() []*atomic.Int64 {
+	return []*atomic.Int64{&t.posts, &t.retries, &t.events, &t.replayed, &t.connections, &t.slow, &t.idle, &t.restarts}
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d posts, %d retries answered, %d events delivered, %d replayed, %d connections, %d closed as slow, %d as gone, %d servers",
+		t.posts.Load(), t.retries.Load(), t.events.Load(), t.replayed.Load(), t.connections.Load(), t.slow.Load(), t.idle.Load(), t.restarts.Load())
+}
+
+// enough fails the test if too little has happened for it to mean anything.
+func (t *tally) enough(test *testing.T) {
+	for _, n := range t.all() {
+		if n.Load() == 0 {
+			test.Errorf("too little has happened: %v", t)
+		}
+	}
+}
