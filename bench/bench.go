@@ -33,6 +33,7 @@ type bench struct {
 	raw    []report.Measurement
 	busy   []float64 // what others had of the processors, of each measurement
 	lost   []string  // measurements that were made again
+	event  int       // bytes of a delivery on the wire; 0: none was seen
 }
 
 // patience is how long one step of a measurement may take before the run is given up.

@@ -10,6 +10,7 @@ import (
 	"github.com/chatd-dev/chatd/bench/internal/proc"
 	"github.com/chatd-dev/chatd/bench/internal/report"
 	"github.com/chatd-dev/chatd/bench/internal/seed"
+	"github.com/chatd-dev/chatd/bench/internal/wire"
 )
 
 // Variants of a fan-out.
@@ -102,7 +103,7 @@ func (f *fanout) run(ctx context.Context, b *bench) ([]report.Row, error) {
 				return nil, fmt.Errorf("%s: %w", variant, err)
 			}
 			if len(res.Event) > 0 && variant != hub && variant != floor {
-				event = res.Event
+				event, b.event = res.Event, len(wire.AppendServerText(nil, res.Event))
 			}
 			res.Event = nil
 			b.keep(f.name, variant, res)

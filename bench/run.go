@@ -145,7 +145,7 @@ func run(ctx context.Context, args []string) error {
 		b.say("    %.1f s", time.Since(start).Seconds())
 		rows = append(rows, more...)
 	}
-	doc := &report.Document{Machine: proc.ThisMachine(b.dir), Form: b.size.name, Rows: rows, Groups: b.groups, Measurements: b.raw, Others: report.SpreadOf(b.busy...), Lost: b.lost}
+	doc := &report.Document{Machine: proc.ThisMachine(b.dir), Form: b.size.name, Rows: rows, Groups: b.groups, Measurements: b.raw, Others: report.SpreadOf(b.busy...), Lost: b.lost, Event: b.event}
 	if !b.size.smoke { // whose figures mean nothing
 		fmt.Print(doc.Markdown())
 	}

@@ -23,8 +23,8 @@ type Connect struct {
 // ConnectResult is what came of it.
 type ConnectResult struct {
 	Connections int           `json:"connections"`
-	Wall        time.Duration `json:"wall"`  // until all are set up
-	Usage       Usage         `json:"usage"` // until nothing comes any more: those who are there are told who has come
+	Wall        time.Duration `json:"wall_ns"` // until all are set up
+	Usage       Usage         `json:"usage"`   // until nothing comes any more: those who are there are told who has come
 	Messages    int64         `json:"messages"`
 }
 
@@ -47,7 +47,7 @@ type IdleResult struct {
 	HeapAfter        int64         `json:"heap_in_use_after"`
 	StackAfter       int64         `json:"stack_in_use_after"`
 	Collections      int           `json:"collections"` // since all are set up
-	Waited           time.Duration `json:"waited"`
+	Waited           time.Duration `json:"waited_ns"`
 	Settled          Usage         `json:"settled"` // used in one second afterwards
 }
 

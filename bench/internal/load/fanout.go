@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ type FanoutResult struct {
 	Disconnected int           `json:"disconnected"`
 	Why          string        `json:"why,omitempty"` // the first was
 	Usage        Usage         `json:"usage"`
-	Wall         time.Duration `json:"wall"`
+	Wall         time.Duration `json:"wall_ns"`
 	Latency      Latency       `json:"latency"` // from the due time to a sampled follower
 	Ack          Latency       `json:"ack"`     // from the due time to the publisher
 	Late         float64       `json:"late_ms"` // by how much the load itself was late at most
@@ -66,6 +67,9 @@ func (r *runner) fanout(f *Fanout) (*FanoutResult, error) {
 		fr := &floorRun{fanoutRun: run}
 		deliver, setup = fr.order, fr.setup
 		defer fr.close()
+	}
+	if r.Kind != Chatd && !bytes.Contains(f.Event, []byte(dueMark)) {
+		return nil, errors.New("a baseline has to be told what an event looks like")
 	}
 	if err := setup(); err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (r *runner) lane(l *Lane) ([]*LaneResult, error) {
 }
 
 func (run *laneRun) setup(r *runner) error {
-	f := &Fanout{Rooms: 1, Followers: run.Followers, Publishers: 1, Rate: run.Events, Grace: time.Second}
+	f := &Fanout{Rooms: 1, Followers: run.Followers, Publishers: 1, Rate: run.Events, Grace: 3 * time.Second}
 	run.fan = &fanoutRun{runner: r, Fanout: f}
 	n := run.Followers
 	all, err := r.loop.Setup(r.Addr, n+1, func(i int) *wire.Script {
@@ -114,11 +114,15 @@ func (run *laneRun) turn(kind int) (*LaneResult, error) {
 		done <- outcome{res, err}
 	}()
 	var err error
+	var fan *FanoutResult
 	switch kind {
 	case LaneChatd:
-		_, err = run.fan.phase(run.Turn, run.fan.post)
+		fan, err = run.fan.phase(run.Turn, run.fan.post)
 	case LaneFloor:
-		_, err = run.floor.phase(run.Turn, run.floor.order)
+		fan, err = run.floor.phase(run.Turn, run.floor.order)
+	}
+	if err == nil && fan != nil && fan.Deliveries != fan.Expected {
+		err = fmt.Errorf("only %d deliveries of %d arrived", fan.Deliveries, fan.Expected)
 	}
 	out := <-done
 	if err == nil {

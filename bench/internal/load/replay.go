@@ -20,7 +20,7 @@ type Replay struct {
 // ReplayResult is one of them.
 type ReplayResult struct {
 	Behind int64         `json:"behind"`
-	Wall   time.Duration `json:"wall"`
+	Wall   time.Duration `json:"wall_ns"`
 	Usage  Usage         `json:"usage"`
 	Before proc.Memory   `json:"before"`
 	After  proc.Memory   `json:"after"` // its Peak is that of the replay

@@ -37,7 +37,7 @@ type RequestKind struct {
 type WorkResult struct {
 	Kind     int           `json:"kind"`
 	Answered int           `json:"answered"`
-	Wall     time.Duration `json:"wall"`
+	Wall     time.Duration `json:"wall_ns"`
 	Usage    Usage         `json:"usage"`
 	Latency  Latency       `json:"latency"`
 }

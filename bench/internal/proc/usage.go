@@ -13,8 +13,9 @@ import (
 
 // CPU is processor time of a process, all its threads, those that have ended too.
 type CPU struct {
-	Total        time.Duration // exact
-	User, System time.Duration // as the kernel divides it, in ticks of 10 ms
+	Total  time.Duration `json:"total_ns"` // exact
+	User   time.Duration `json:"user_ns"`  // as the kernel divides it, in ticks of 10 ms
+	System time.Duration `json:"system_ns"`
 }
 
 // Sub gives what was used since before.
@@ -91,9 +92,9 @@ func parseStat(stat []byte) (user, system time.Duration, err error) {
 
 // Memory is what a process has in memory, in bytes.
 type Memory struct {
-	Resident  int64
-	Anonymous int64 // of it: not file contents
-	Peak      int64 // of Resident, since the start or ResetPeak
+	Resident  int64 `json:"resident"`
+	Anonymous int64 `json:"anonymous"` // of it: not file contents
+	Peak      int64 `json:"peak"`      // of Resident, since the start or ResetPeak
 }
 
 // ReadMemory reads /proc/PID/status.

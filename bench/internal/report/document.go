@@ -16,9 +16,10 @@ type Document struct {
 	Form         string        `json:"form"` // smoke, short or full
 	Rows         []Row         `json:"rows"`
 	Groups       []Group       `json:"cpu_per_million_deliveries"`
+	Others       Spread        `json:"others_percent"`        // of the processors, had by others during the measurements
+	Lost         []string      `json:"lost,omitempty"`        // measurements in which something was lost, made again
+	Event        int           `json:"event_bytes,omitempty"` // of one delivery, on the wire
 	Measurements []Measurement `json:"measurements"`
-	Others       Spread        `json:"others_percent"` // of the processors, had by others during the measurements
-	Lost         []string      `json:"lost,omitempty"` // measurements in which something was lost, made again
 }
 
 // Group is one scenario in the plot.
@@ -49,6 +50,9 @@ func (d *Document) Markdown() string {
 		m.Cores, m.CPU, float64(m.Memory)/(1<<30), m.Kernel, m.Go, m.FileSystem, m.Date, d.Form)
 	if d.Others.N > 0 {
 		fmt.Fprintf(&b, "Other work had %s %% of the processors during the measurements.\n\n", d.Others)
+	}
+	if d.Event > 0 {
+		fmt.Fprintf(&b, "One delivery is %d bytes, TCP aside.\n\n", d.Event)
 	}
 	for _, lost := range d.Lost {
 		fmt.Fprintf(&b, "Measured again, because something was lost: %s.\n\n", lost)
@@ -108,12 +112,35 @@ func barNames(groups []Group) (names []string) {
 
 // Write writes performance.json and performance.svg.
 func (d *Document) Write(dir string) error {
-	text, err := json.MarshalIndent(d, "", " ")
+	text, err := d.encode()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "performance.json"), append(text, '\n'), 0o644); err != nil { //nolint:gosec // published
+	if err := os.WriteFile(filepath.Join(dir, "performance.json"), text, 0o644); err != nil { //nolint:gosec // published
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "performance.svg"), []byte(d.SVG()), 0o644) //nolint:gosec // published
+}
+
+// encode is the document as JSON, indented but for the measurements, which have a line each.
+func (d *Document) encode() ([]byte, error) {
+	head := *d
+	head.Measurements = []Measurement{}
+	text, err := json.MarshalIndent(&head, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for i := range d.Measurements {
+		line, err := json.Marshal(&d.Measurements[i])
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, "  "+string(line))
+	}
+	before, after, found := strings.Cut(string(text), `"measurements": []`)
+	if !found || len(lines) == 0 {
+		return append(text, '\n'), nil
+	}
+	return []byte(before + "\"measurements\": [\n" + strings.Join(lines, ",\n") + "\n ]" + after + "\n"), nil
 }

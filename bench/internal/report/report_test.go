@@ -56,7 +56,8 @@ func TestGoals(t *testing.T) {
 }
 
 var example = &Document{
-	Form: "smoke",
+	Form:         "smoke",
+	Measurements: []Measurement{{"a", "b", map[string]int{"x": 1}}, {"c", "d", 2}},
 	Rows: []Row{
 		{Scenario: "a & b", Figure: "CPU", Value: SpreadOf(1, 2, 3), Baseline: "floor", BaselineValue: SpreadOf(2), Goal: Goal{AtMost: 1.1, Ratio: true}, Note: "why"},
 		{Scenario: "a & b", Figure: "p99", Value: SpreadOf(7)},
@@ -103,7 +104,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back Document
-	if err := json.Unmarshal(text, &back); err != nil || len(back.Rows) != 2 || back.Rows[0].Value.Median != 2 {
+	if err := json.Unmarshal(text, &back); err != nil || len(back.Rows) != 2 || len(back.Measurements) != 2 || back.Rows[0].Value.Median != 2 {
 		t.Errorf("%v: %+v", err, back.Rows)
 	}
 }
