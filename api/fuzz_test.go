@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"regexp"
@@ -74,7 +75,7 @@ func FuzzDispatch(f *testing.F) {
 		if !json.Valid(params) {
 			return // the codec lets none of these through: not to panic is enough
 		}
-		if len(in)%8 == 0 {
+		if err == nil || len(in)%8 == 0 { // schemas are slow
 			agreeWithSchema(t, schemas(), m, params, err)
 		}
 		if err != nil {
@@ -236,8 +237,11 @@ func misspelt(text []byte) bool {
 // Whatever encoding/json reads into a type, AppendJSON writes so that encoding/json reads the same again.
 func FuzzAppendJSON(f *testing.F) {
 	var seeds []string
+	r := rand.New(rand.NewPCG(5, 6))
 	for i, e := range encodables {
-		seeds = append(seeds, chosen(i, string(e.AppendJSON(nil))))
+		v := reflect.New(reflect.TypeOf(e).Elem())
+		fill(r, v.Elem(), false)
+		seeds = append(seeds, chosen(i, encode(e)), chosen(i, encode(v.Interface())))
 	}
 	seeds = append(seeds, chosen(5, posted))
 	fuzzing.Run(f, &fuzzing.Options{Seeds: seeds, Words: words(), Head: 1}, func(t testing.TB, in []byte) {

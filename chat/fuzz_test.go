@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -270,6 +271,7 @@ func methodSeeds(w *town) (seeds, words []string) {
 		api.MethodMessagePost: {
 			`{"room":"lobby","text":"I am Groot."}`, `{"room":"` + string(w.room) + `","text":"","idempotency_key":"k1","format":"markdown","data":{"a":[1,2.50,"\u00e9"]}}`,
 			`{"room":"lobby","text":"yes","reply_to":` + fmt.Sprint(w.messages) + `}`, `["lobby","hi","k0"]`,
+			`{"room":"lobby","text":"` + strings.Repeat("x", 199) + `"}`, `{"room":"lobby","text":"` + strings.Repeat("é", 101) + `"}`, `{"room":"lobby","text":"","data":{"a":"` + strings.Repeat("x", 191) + `"}}`,
 		},
 		api.MethodMessageList: {`{"room":"lobby","after":1,"limit":2}`, `{"room":"lobby","around":3}`, `{"room":"lobby","before":3}`},
 		api.MethodRoomHistory: {`{"room":"lobby","after":0,"types":["member.joined","moon.rose"]}`, `{"room":"cellar","before":9007199254740991,"limit":200}`},

@@ -102,6 +102,9 @@ func checkElements(t testing.TB, frame []byte, elements []json.RawMessage, reqs 
 		r := &reqs[next]
 		next++
 		if r.fault != 0 {
+			if isObject && string(r.id) != string(idOf(e)) {
+				t.Fatalf("%s: fault %d is answered under id %q", e, r.fault, r.id)
+			}
 			continue
 		}
 		var version, method string
@@ -121,6 +124,26 @@ func checkElements(t testing.TB, frame []byte, elements []json.RawMessage, reqs 
 	if next != len(reqs) {
 		t.Fatalf("%q: %d answers too many", frame, len(reqs)-next)
 	}
+}
+
+// idOf is the id of an object, if it has one that can be an id.
+func idOf(object []byte) (id json.RawMessage) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, _ = d.Token()
+	for n := 0; d.More(); {
+		name, _ := d.Token()
+		var value json.RawMessage
+		if d.Decode(&value) != nil || name != "id" {
+			continue
+		}
+		if n++; n > 1 {
+			return nil
+		}
+		if !bytes.ContainsAny(value[:1], "{[tf") {
+			id = value
+		}
+	}
+	return id
 }
 
 func checkRequest(t testing.TB, frame []byte, r *request) {

@@ -41,7 +41,7 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	}
-	words = append(words, "listen: ", "limits:\n  ", "fanout:\n  ", "0.5", "1.5h", "-1s", "1d", "90d", "9223372036854775807d", "106751d", "1GiB", "8589934592GiB", "1e309", ".inf", ".nan", "0x7f", "0o17", "!!str ", "&a ", "*a", "|", ">", "# ", "---\n", "~", "'", "? ", "- ",
+	words = append(words, "listen: ", "limits:\n  ", "fanout:\n  ", "0.5", "1.5h", "12h", "36h", "90m", "1500ms", "-1s", "1d", "90d", "9223372036854775807d", "106751d", "1GiB", "8589934592GiB", "1e309", ".inf", ".nan", "0x7f", "0o17", "!!str ", "&a ", "*a", "|", ">", "# ", "---\n", "~", "'", "? ", "- ",
 		"[a, b]", "10.0.0.0/8", "https://*.example.org", "[::1]", "[::1]:0", ":8080", "localhost:1", "\u2028", "\ufeff", "\u0085")
 	fuzzing.Run(f, &fuzzing.Options{Seeds: seeds, Words: words, Head: 1}, func(t testing.TB, in []byte) {
 		if len(in) == 0 {
