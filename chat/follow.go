@@ -52,7 +52,7 @@ type begin struct {
 	maxReplay *int64   // nil: no bound
 }
 
-// startFollow makes the session follow room. The replay begins with the next flushFollows. A room
+// startFollow makes the session follow room. The replay begins when the request has its reply. A room
 // that is followed already goes on as it is unless a position is given.
 func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.FollowStatus, api.Head, *api.Gap, error) {
 	// Attach first, then read head and membership at once: what is committed afterwards is
@@ -90,7 +90,7 @@ func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.
 		}
 	}
 	s.unfollow(id)
-	if !s.keep(f) {
+	if !s.keep(f, true) {
 		s.drop(f)
 		return "", api.Head{}, nil, signInFirst()
 	}
@@ -108,9 +108,9 @@ func (f *follow) goesOn(head api.Seq) bool {
 	return true
 }
 
-// keep notes f for the replayer; false if the session has ended. If the user left since they were
-// seen to be a member, f ends there.
-func (s *Session) keep(f *follow) bool {
+// keep notes f for the replayer, with asked for when the request under way has its reply; false if the
+// session has ended. If the user left since they were seen to be a member, f ends there.
+func (s *Session) keep(f *follow, asked bool) bool {
 	s.mu.Lock()
 	if s.closed || s.user == nil {
 		s.mu.Unlock()
@@ -118,7 +118,11 @@ func (s *Session) keep(f *follow) bool {
 	}
 	user := s.user.ID
 	s.follows[f.room.id] = f
-	s.waiting = append(s.waiting, f)
+	if asked {
+		s.asked = append(s.asked, f)
+	} else {
+		s.waiting = append(s.waiting, f)
+	}
 	s.mu.Unlock()
 	f.room.mu.Lock()
 	left := f.room.left[user]
@@ -393,7 +397,7 @@ func (s *Session) joinedElsewhere(e *Entry) {
 	s.mu.Lock()
 	want = s.followJoined && s.follows[e.RoomID] == nil
 	s.mu.Unlock()
-	if !want || !s.keep(f) {
+	if !want || !s.keep(f, false) {
 		s.drop(f)
 		return
 	}

@@ -392,3 +392,32 @@ func TestSteppedClock(t *testing.T) {
 		})
 	}
 }
+
+// What a request asks to follow begins after its reply, also while an earlier replay is still under way.
+func TestRepliesComeBeforeReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		groot := w.user("groot")
+		hall, attic := groot.create("hall"), groot.create("attic")
+		late := groot.twin(t)
+		late.port.stall = make(chan struct{})
+		from := func(room api.RoomID) *api.SyncOpenParams {
+			return &api.SyncOpenParams{Rooms: api.SyncRooms{List: []api.SyncRoom{{Room: string(room), After: ptr(api.Seq(0))}}}}
+		}
+		late.open(from(hall))
+		if _, err := late.SyncOpen(t.Context(), from(attic)); err != nil {
+			t.Fatal(err)
+		}
+		close(late.port.stall)
+		late.port.awaitNote(caughtUp(hall, 2))
+		groot.post("hall", "live")
+		late.port.awaitEvents(3)
+		synctest.Wait()
+		if n := len(late.port.awaitEvents(3)); n != 3 {
+			t.Errorf("%d events before the reply", n-3)
+		}
+		late.Replied()
+		late.port.awaitNote(caughtUp(attic, 2))
+		late.port.awaitEvents(5)
+	})
+}

@@ -37,6 +37,7 @@ type Session struct {
 	follows      map[api.RoomID]*follow
 	ending       map[*follow]struct{} // replaying up to where their user left; nil: none yet
 	followJoined bool                 // sync.open with "joined": follow what the user joins later
+	asked        []*follow            // by the request under way: they wait for its reply
 	waiting      []*follow            // for the replayer
 	replaying    bool
 }
@@ -71,9 +72,14 @@ func (s *Session) Close() {
 // Replied is called by the transport when the reply of a request that kept its turn has been
 // handed to the connection: what that request asked to follow begins now, after its reply.
 func (s *Session) Replied() {
-	if s.port != nil {
-		s.flushFollows()
+	if s.port == nil {
+		return
 	}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, s.asked...)
+	s.asked = nil
+	s.mu.Unlock()
+	s.flushFollows()
 }
 
 // SignedIn tells whether the session has a user.
