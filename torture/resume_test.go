@@ -1,20 +1,14 @@
 package torture
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chatd-dev/chatd/api"
-	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/internal/rig"
-	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
 // The long form of TestResume ends with so many resumes, or after this time with what it has.
@@ -76,181 +70,86 @@ func killPause(rng *rand.Rand) time.Duration {
 	return time.Duration(1000+rng.IntN(1000)) * time.Millisecond
 }
 
-// resumeBed is what goes on around the server that is killed.
-type resumeBed struct {
-	*streamWorld
-	proxy *streamProxy
-	rooms []streamRoom
-
-	resumes, replays, early, bySDK atomic.Int64
-
-	calm    atomic.Bool // the posters are to end
-	posters sync.WaitGroup
-	over    atomic.Bool // the followers are to come to the heads
-	heads   map[api.RoomID]int64
-	wg      sync.WaitGroup
-}
-
-// postAll lets n users post at a modest rate to all rooms, through the proxy.
-func (b *resumeBed) postAll(n int) {
-	b.t.Helper()
-	for i := range n {
-		c := b.srv.Dial(b.t, b.user(i), &chatclient.Options{MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond})
-		for _, r := range b.rooms {
-			b.posters.Go(func() { b.post(c, i, r) })
-		}
-	}
-}
-
-// post posts line after line until the bed is calm.
-func (b *resumeBed) post(c *chatclient.Client, user int, r streamRoom) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	p := c.NewPoster(r.name, 8)
-	line := b.o.Pipeline(r.name, b.user(user))
-	var answers sync.WaitGroup
-	for n := 0; !b.calm.Load(); n++ {
-		key, text := c.NewKey(), fmt.Sprintf("line %d", n)
-		send := line.Sent(key, text)
-		post, err := p.PostMessage(ctx, &api.MessagePostParams{Text: text, IdempotencyKey: key})
-		if err != nil {
-			b.t.Error(err)
-			return
-		}
-		answers.Go(func() {
-			res, err := post.Wait(ctx)
-			if err != nil {
-				b.t.Error(err)
-				return
+// TestResumeFarBehind is P6 far behind: who was away for a million events gets every one of them,
+// while the room and another go on. The server's memory does not grow by it.
+func TestResumeFarBehind(t *testing.T) {
+	newRand(t)
+	behind := scale(20_000, 1_000_000)
+	const posters, window, away = 8, 256, 3
+	w := newStreamWorld(t, 3)
+	busy, other := w.room("busy"), w.room("other")
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for i := range posters {
+		p := w.poster(i, fmt.Sprintf("fill%d", i), window, []streamRoom{busy})
+		wg.Go(func() {
+			defer p.conn.nc.Close()
+			if err := p.run(behind/posters, nil); err != nil {
+				t.Error(err)
 			}
-			send.Acked(res)
 		})
-		time.Sleep(100 * time.Millisecond) // the rate is not what is measured
 	}
-	answers.Wait()
-}
-
-// followRaw resumes and is cut until the end.
-func (b *resumeBed) followRaw(i int, rooms []streamRoom, rng *rand.Rand) {
-	f := newStreamFollower(b.o, b.srv.Addr(), b.token(i), fmt.Sprintf("raw%d", i), rooms)
-	b.wg.Go(func() {
-		for !b.over.Load() {
-			opened, replays := f.opened, f.replays
-			nc, err := net.DialTimeout("tcp", f.addr, time.Second)
-			if err == nil {
-				err = f.follow(cutRandomly(nc, rng), b.over.Load)
-				b.resumes.Add(int64(f.opened - opened))
-				b.replays.Add(int64(f.replays - replays))
-				b.early.Add(int64(1 - (f.opened - opened)))
+	wg.Wait()
+	filled := time.Since(begin)
+	w.srv.Kill() // so that what filling took is not in the memory that is measured
+	if err := w.srv.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	stop := w.listen(1, []streamRoom{other}) // it must not wait for the others' replay
+	var over atomic.Bool
+	live := func(n int, name string) {
+		r := []streamRoom{busy, other}[n%2]
+		p := w.poster(n, name, 4, []streamRoom{r})
+		wg.Go(func() {
+			more := func() bool { time.Sleep(time.Millisecond); return !over.Load() }
+			if err := p.run(1<<40, more); err != nil {
+				t.Error(err)
 			}
-			if b.broken(err) {
-				return
+		})
+	}
+	for i := range 4 {
+		live(i, fmt.Sprintf("live%d", i))
+	}
+	time.Sleep(time.Second) // the server's memory comes to what live posting takes
+	before, most := w.srv.RSS(), int64(0)
+	since := time.Now()
+	var late sync.WaitGroup
+	var followers []*streamFollower
+	for i := range away {
+		f := newStreamFollower(w.o, w.srv.Addr(), w.token(i), fmt.Sprintf("away%d", i), []streamRoom{busy})
+		followers = append(followers, f)
+		late.Go(func() {
+			if err := f.followTo([]int64{int64(behind)}); err != nil { // until it is live
+				t.Error(err)
 			}
-			if err != nil && f.opened == opened || rng.IntN(4) == 0 { // the server is down, or there is to be something to miss
-				time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
-			}
+		})
+	}
+	caughtUp := make(chan struct{})
+	go func() { late.Wait(); close(caughtUp) }()
+	for waiting := true; waiting; {
+		select {
+		case <-caughtUp:
+			waiting = false
+		case <-time.After(5 * time.Millisecond):
 		}
-		if err := f.followTo(b.headsOf(rooms)); err != nil {
-			b.t.Error(err)
+		most = max(most, w.srv.RSS())
+	}
+	took := time.Since(since)
+	over.Store(true)
+	wg.Wait()
+	stop()
+	heads := w.heads([]streamRoom{busy})
+	for _, f := range followers {
+		if err := f.followTo(heads); err != nil {
+			t.Error(err)
 		}
 		f.complete()
-	})
-}
-
-// broken tells a broken promise from a broken connection. A resume is refused for one reason only: the
-// server has just been killed, or comes up.
-func (b *resumeBed) broken(err error) bool {
-	var refused *streamRefused
-	var coded *api.Error
-	if errors.Is(err, errProof) || errors.As(err, &refused) || errors.As(err, &coded) {
-		b.t.Error(err)
-		return true
 	}
-	return false
-}
-
-func (b *resumeBed) headsOf(rooms []streamRoom) (heads []int64) {
-	for _, r := range rooms {
-		heads = append(heads, b.heads[r.id])
+	report := w.check([]streamRoom{busy, other})
+	const bound = 32 << 20 // four readers of the store keep 4 MiB each; a page of replay is 64 KiB, a backlog 256 KiB; the rest is the collector's
+	if grown := most - before; grown > bound && !rig.RaceEnabled() {
+		t.Errorf("the server grew by %d KiB, from %d KiB, while %d followers were replayed %d events each", grown>>10, before>>10, away, behind)
 	}
-	return heads
-}
-
-// followBySDK follows through the proxy with the client that users have.
-func (b *resumeBed) followBySDK(i int, rooms []streamRoom) {
-	b.t.Helper()
-	c, err := chatclient.Dial(b.t.Context(), b.srv.URL(), &chatclient.Options{Token: b.token(i)})
-	if err == nil { // the first connection has to succeed
-		_ = c.Close()
-		for {
-			c, err = chatclient.Dial(b.t.Context(), b.proxy.url(), &chatclient.Options{Token: b.token(i), MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond})
-			if err == nil {
-				break
-			}
-		}
-	}
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = c.Close() })
-	var from []chatclient.RoomPosition
-	seen := map[api.RoomID]*oracle.Stream{}
-	for _, r := range rooms {
-		from = append(from, chatclient.RoomPosition{Room: string(r.id), After: chatclient.After(0)})
-		seen[r.id] = b.o.Follower(fmt.Sprintf("sdk%d", i), r.name, 0)
-	}
-	sub, err := c.Follow(b.t.Context(), &chatclient.FollowOptions{Rooms: from})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.wg.Go(func() {
-		there := func() bool {
-			for id, s := range seen {
-				if s.Last() < b.heads[id] {
-					return false
-				}
-			}
-			return true
-		}
-		for !b.over.Load() || !there() {
-			ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
-			n, err := sub.Next(ctx)
-			cancel()
-			switch n := n.(type) {
-			case *chatclient.EventReceived:
-				seen[n.RoomID].Event(n.Raw)
-			case *chatclient.Reconnected:
-				b.bySDK.Add(1)
-			case *chatclient.CaughtUp, *chatclient.Closing:
-			default:
-				b.t.Errorf("sdk%d: %#v, %v", i, n, err)
-				return
-			}
-		}
-		for _, s := range seen {
-			s.Complete()
-		}
-	})
-}
-
-// end lets everybody come to the heads.
-func (b *resumeBed) end() {
-	b.t.Helper()
-	b.calm.Store(true)
-	b.posters.Wait()
-	// The last line wakes who waits for it.
-	b.heads = map[api.RoomID]int64{}
-	for _, r := range b.rooms {
-		key, text := "last", "the last line"
-		send := b.o.Sent(r.name, b.user(0), key, text)
-		res, err := b.users[0].MessagePost(b.t.Context(), &api.MessagePostParams{Room: r.name, Text: text, IdempotencyKey: key})
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		send.Acked(res)
-		b.heads[r.id] = int64(res.Seq)
-	}
-	b.over.Store(true)
-	b.proxy.rest()
-	b.wg.Wait()
+	streamProof(t, "resume-far-behind: %d followers resumed %d events behind in %v (%.0f events a second) while %d were posted; server memory %.1f MiB before, %.1f MiB at most; filled in %v; %d events heard",
+		away, behind, took.Round(time.Millisecond), float64(away*behind)/took.Seconds(), report.Acked-int64(behind), float64(before)/(1<<20), float64(most)/(1<<20), filled.Round(time.Millisecond), report.Followed)
 }

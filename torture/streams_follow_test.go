@@ -43,6 +43,13 @@ func newStreamFollower(o *oracle.Oracle, addr, token, name string, rooms []strea
 // errProof is a broken promise, as opposed to a broken connection.
 var errProof = errors.New("broken promise")
 
+// brokenPromise tells a broken promise, or a refusal, from a broken connection.
+func brokenPromise(err error) bool {
+	var refused *streamRefused
+	var coded *api.Error
+	return errors.Is(err, errProof) || errors.As(err, &refused) || errors.As(err, &coded)
+}
+
 // open makes a connection and resumes on it.
 func (f *streamFollower) open(nc net.Conn) (*streamConn, error) {
 	c, err := streamShake(nc, f.addr, f.token)

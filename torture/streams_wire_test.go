@@ -259,12 +259,3 @@ func streamRecord(raw []byte) (room []byte, seq int64, err error) {
 	seq, err = strconv.ParseInt(string(rest[:max(0, bytes.IndexByte(rest, ','))]), 10, 64)
 	return room, seq, err
 }
-
-// streamText is the text of an event record, if it is a message whose text needs no escapes.
-func streamText(raw []byte) []byte {
-	_, rest, ok := bytes.Cut(raw, []byte(`,"text":"`))
-	if !ok {
-		return nil
-	}
-	return rest[:max(0, bytes.IndexByte(rest, '"'))]
-}

@@ -42,20 +42,27 @@ func newStreamWorld(t *testing.T, n int) *streamWorld {
 func (w *streamWorld) user(i int) string  { return fmt.Sprintf("ada%d", i%len(w.users)) }
 func (w *streamWorld) token(i int) string { return w.users[i%len(w.users)].Token() }
 
-// room makes a room with everybody in it.
-func (w *streamWorld) room(name string) streamRoom {
+// emptyRoom makes a room with its creator, the first user, in it.
+func (w *streamWorld) emptyRoom(name string) streamRoom {
 	w.t.Helper()
 	made, err := w.users[0].RoomCreate(w.t.Context(), &api.RoomCreateParams{Name: name})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return streamRoom{made.Room.ID, name}
+}
+
+// room makes a room with everybody in it.
+func (w *streamWorld) room(name string) streamRoom {
+	w.t.Helper()
+	r := w.emptyRoom(name)
 	follow := false
 	for _, u := range w.users[1:] {
 		if _, err := u.RoomJoin(w.t.Context(), &api.RoomJoinParams{Room: name, Follow: &follow}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	return streamRoom{made.Room.ID, name}
+	return r
 }
 
 // head is the end of a room's log.
