@@ -170,6 +170,9 @@ func (f *fanout) measure(ctx context.Context, b *bench, variant string, event []
 	return res, b.onChatd(ctx, &seed.Plan{Users: f.rooms * f.followers, UsersPerRoom: f.followers, Publishers: f.publishers}, f.settings(variant), job, res)
 }
 
+// lateFloor is how late the floor may be, in milliseconds, for its figure to stand without a remark.
+const lateFloor = 25
+
 func (f *fanout) rows(b *bench, runs map[string][]*load.FanoutResult) []report.Row {
 	figure := func(variant string, of func(*load.FanoutResult) float64) report.Spread {
 		var values []float64
@@ -184,6 +187,7 @@ func (f *fanout) rows(b *bench, runs map[string][]*load.FanoutResult) []report.R
 		group.Bars = append(group.Bars, report.Bar{Name: v, Value: figure(v, perMillion)})
 	}
 	b.groups = append(b.groups, group)
+	late := figure(floor, func(res *load.FanoutResult) float64 { return res.Late })
 	var rows []report.Row
 	for _, g := range f.goals {
 		row := report.Row{Scenario: f.title, Goal: report.Goal{AtMost: g.atMost}}
@@ -192,6 +196,9 @@ func (f *fanout) rows(b *bench, runs map[string][]*load.FanoutResult) []report.R
 		} else {
 			row.Figure, row.Value = "CPU s per million ("+g.variant+")", figure(g.variant, perMillion)
 			row.Baseline, row.BaselineValue, row.Goal.Ratio = g.baseline, figure(g.baseline, perMillion), true
+			if g.baseline == floor && late.Median > lateFloor {
+				row.Note = fmt.Sprintf("The floor began writing up to %s ms late: it did not get the processor in time, and writes in haste cost less or more.", late)
+			}
 		}
 		rows = append(rows, row)
 	}

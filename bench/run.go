@@ -2,16 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/chatd-dev/chatd/bench/internal/proc"
 	"github.com/chatd-dev/chatd/bench/internal/report"
+	"github.com/chatd-dev/chatd/bench/internal/seed"
 )
 
 // scenario is something that is measured.
@@ -166,6 +169,20 @@ func (b *bench) clean() {
 	}
 }
 
+// sweep removes what runs that were killed have left in dir: a database may be gigabytes.
+func sweep(dir string) {
+	found, err := filepath.Glob(filepath.Join(dir, "chatd-bench-*"))
+	if err != nil {
+		return
+	}
+	for _, path := range found {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(path), seed.DirForm, &pid); err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(path) // the next run tries again
+		}
+	}
+}
+
 // prepare finds and builds what is measured. The program is run in its own folder, beneath chatd's module.
 func prepare(ctx context.Context, o *options) (*bench, error) {
 	b := &bench{size: o.size, log: os.Stderr, seeded: map[string]string{}, chatd: o.chatd}
@@ -176,7 +193,10 @@ func prepare(ctx context.Context, o *options) (*bench, error) {
 	if b.module, err = filepath.Abs(".."); err != nil {
 		return nil, err
 	}
-	if b.dir, err = os.MkdirTemp(o.dir, "chatd-bench-"); err != nil {
+	for _, dir := range []string{o.dir, seed.Memory} {
+		sweep(dir)
+	}
+	if b.dir, err = os.MkdirTemp(o.dir, fmt.Sprintf(seed.DirForm, os.Getpid())); err != nil {
 		return nil, err
 	}
 	if b.chatd == "" {

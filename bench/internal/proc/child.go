@@ -35,7 +35,12 @@ const startPatience = 30 * time.Second
 // to be on a thread that does not end before the child: its end would be the child's, too.
 func StartServer(ctx context.Context, name string, argv, env []string) (*Server, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the programs are our own
-	cmd.Env = append(cmd.Environ(), env...)
+	for _, e := range cmd.Environ() {                     // settings of the server come from env alone
+		if !strings.HasPrefix(e, "CHATD_") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s := &Server{name: name, cmd: cmd, said: &tail{}, done: make(chan struct{})}
 	stderr, err := cmd.StderrPipe()

@@ -33,13 +33,19 @@ func (p *Plan) Rooms() int {
 	return (p.Users + p.UsersPerRoom - 1) / p.UsersPerRoom
 }
 
+// DirForm begins the names of temporary directories; the number is of the process that owns them.
+const DirForm = "chatd-bench-%d-"
+
+// Memory is where temporary directories cost no disk.
+const Memory = "/dev/shm"
+
 // Dir makes dir a data directory of chatd that holds what the plan says.
 func Dir(ctx context.Context, dir string, p *Plan, progress func(string)) error {
 	s := &seeder{plan: p, now: time.Now(), progress: progress}
 	if len(p.Events) > 0 { // too much for memory
 		return s.fillDir(ctx, dir)
 	}
-	memory, err := os.MkdirTemp("/dev/shm", "chatd-bench-")
+	memory, err := os.MkdirTemp(Memory, fmt.Sprintf(DirForm, os.Getpid()))
 	if err != nil { // there is none: it takes longer
 		return s.fillDir(ctx, dir)
 	}
