@@ -79,6 +79,9 @@ func (m *mutator) next() []byte {
 			m.mutateBytes()
 		}
 	}
+	if bytes.Equal(m.buf, from.text) {
+		m.mutateBytes()
+	}
 	m.buf = m.buf[:min(len(m.buf), m.most)]
 	if m.head > 0 && m.rng.IntN(8) == 0 && len(m.buf) >= m.head {
 		m.buf[m.rng.IntN(m.head)] = byte(m.rng.Uint32())
@@ -120,6 +123,9 @@ func (m *mutator) mutateItem(i int) {
 	}
 	switch m.rng.IntN(8) {
 	case 0, 1, 2:
+		if m.isName(s) && i+1 < len(m.items) && m.rng.IntN(4) > 0 {
+			s = m.items[i+1] // rather the value: most other names are known nowhere
+		}
 		by := m.part()
 		for range m.rng.IntN(5) { // mostly of the same sort
 			if sort(by[0]) == sort(m.buf[s.from]) {
@@ -150,6 +156,9 @@ func (m *mutator) mutateItem(i int) {
 		s = m.member(i)
 		by := m.part()
 		if name := m.items[i]; m.isName(name) || name.from > s.from {
+			if m.rng.IntN(2) == 0 {
+				return
+			}
 			by = m.word()
 			if by[0] != '"' {
 				by = strconv.Quote(by)
