@@ -56,7 +56,18 @@ type batch struct {
 }
 
 // maxBatchReply bounds what a batch may gather: when its replies exceed this, what is left of it is not run.
-const maxBatchReply = 1 << 20
+// What a stranger may ask for in 4 KiB can be a megabyte, and they are many.
+const (
+	maxBatchReply         = 1 << 20
+	maxBatchReplyStranger = 16 << 10
+)
+
+func batchReply(signedIn bool) int {
+	if signedIn {
+		return maxBatchReply
+	}
+	return maxBatchReplyStranger
+}
 
 func (b *batch) put(place int, reply *buffer) {
 	b.out[place] = reply

@@ -270,7 +270,7 @@ func TestConformance53Ping(t *testing.T) {
 // Case 54: 1,000 requests are pipelined by a peer that does not read. Memory stays bounded, and each is answered in the end.
 func TestConformance54Pipelined(t *testing.T) {
 	x := newFixture(t, nil)
-	w := dialWire(t, x.addr)
+	w := dialWire(t, x.addr, "Authorization: Bearer good")
 	const n = 1000
 	sent := make(chan error, 1) // the writer's only word
 	go func() {                 // ends when all is sent or the connection is closed

@@ -325,15 +325,15 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// waitRoom waits until the backlog is at most half full or ctx ends.
-func (c *conn) waitRoom(ctx context.Context) error {
+// waitRoom waits until at most so many bytes are in the backlog, or half of what may be, or ctx ends.
+func (c *conn) waitRoom(ctx context.Context, most int) error {
 	for {
 		c.mu.Lock()
 		if c.closing || c.dead {
 			c.mu.Unlock()
 			return errGone
 		}
-		if len(c.out) <= c.limit/2 {
+		if len(c.out) <= min(most, c.limit/2) {
 			c.mu.Unlock()
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -208,8 +209,8 @@ func TestWaitRoom(t *testing.T) {
 		c.send(numbered(0, 9_000), push)
 		ctx, cancel := context.WithCancel(t.Context())
 		var first, second atomic.Pointer[error]
-		go func() { err := c.waitRoom(context.Background()); first.Store(&err) }() // ends with room
-		go func() { err := c.waitRoom(ctx); second.Store(&err) }()                 // ends when cancelled
+		go func() { err := c.waitRoom(context.Background(), math.MaxInt); first.Store(&err) }() // ends with room
+		go func() { err := c.waitRoom(ctx, math.MaxInt); second.Store(&err) }()                 // ends when cancelled
 		synctest.Wait()
 		if first.Load() != nil || second.Load() != nil {
 			t.Fatal("there is no room")
@@ -225,7 +226,7 @@ func TestWaitRoom(t *testing.T) {
 			t.Error("no room")
 		}
 		c.send(numbered(0, 9_000), push)
-		go func() { err := c.waitRoom(context.Background()); first.Store(&err) }() // ends with the connection
+		go func() { err := c.waitRoom(context.Background(), math.MaxInt); first.Store(&err) }() // ends with the connection
 		synctest.Wait()
 		c.hangUp()
 		synctest.Wait()

@@ -69,7 +69,7 @@ func (s *session) Replay(ctx context.Context, records [][]byte) error {
 		if len(buf.b) < replayChunk && i < len(records)-1 {
 			continue
 		}
-		if err := s.conn.waitRoom(ctx); err != nil {
+		if err := s.conn.waitRoom(ctx, s.replyRoom()); err != nil {
 			return err
 		}
 		if err := s.conn.send(buf.b, awaited); err != nil {

@@ -41,7 +41,7 @@ func (srv *Server) servePost(w http.ResponseWriter, r *http.Request) {
 			srv.refuseToken(w, err)
 			return
 		}
-		limit = srv.limits.MaxMessageBytes
+		limit, p.signedIn = srv.limits.MaxMessageBytes, true
 	}
 	body, err := readBody(w, r, limit)
 	var tooBig *http.MaxBytesError
@@ -79,6 +79,9 @@ type post struct {
 	srv  *Server
 	addr string
 	who  caller
+
+	signedIn bool // by a token
+
 	late chan struct{} // closed when a request has returned that was given up; nil: none was
 }
 
@@ -101,7 +104,7 @@ func (p *post) run(ctx context.Context, body []byte) []byte {
 			putBuffer(fault)
 		case wait > 0:
 			reply = srv.appendFailure(nil, req.id, api.Errorf(api.CodeRateLimited, "too many requests").WithRetryAfter(wait), "")
-		case len(out) > maxBatchReply:
+		case len(out) > batchReply(p.signedIn):
 			reply = srv.appendFailure(nil, req.id, api.Errorf(api.CodeTooLarge, "the replies before this one fill the batch").WithField("batch"), "")
 		default:
 			reply = p.call(ctx, req)

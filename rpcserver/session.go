@@ -2,6 +2,7 @@ package rpcserver
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +99,16 @@ func (s *session) messageLimit() int {
 		return 0
 	}
 	return int(s.srv.limits.MaxMessageBytesAnonymous)
+}
+
+// replyRoom is how little has to wait for the peer before it gets another reply: a stranger takes the one
+// before first.
+func (s *session) replyRoom() int {
+	const stranger = 4 << 10
+	if s.signedIn.Load() {
+		return math.MaxInt
+	}
+	return stranger
 }
 
 // limitAfterSignIn is messageLimit once what was asked before has been answered: a client may send

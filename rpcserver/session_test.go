@@ -180,21 +180,22 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-// What a batch gathers is bounded.
+// What a batch gathers is bounded, and for a stranger more so.
 func TestBatchReply(t *testing.T) {
 	inBubble(t, func(o *Options) { o.BacklogBytes = 4 << 20 }, func(t *testing.T, x *fixture, dial func(...string) *pumped) {
-		w := dial()
 		var elements []string
 		for i := range 6 {
 			elements = append(elements, req(fmt.Sprint(i), "big", "[400000]"))
 		}
-		w.send("[" + strings.Join(elements, ",") + "]")
-		msgs := w.got()
-		if len(msgs) != 1 {
-			t.Fatalf("got %d messages", len(msgs))
-		}
-		if results, refused := strings.Count(msgs[0], `"result":"x`), strings.Count(msgs[0], `"code":4130`); results != 3 || refused != 3 {
-			t.Errorf("%d results, %d refused", results, refused)
+		for want, w := range map[int]*pumped{3: dial("Authorization: Bearer good"), 1: dial()} {
+			w.send("[" + strings.Join(elements, ",") + "]")
+			msgs := w.got()
+			if len(msgs) != 1 {
+				t.Fatalf("got %d messages", len(msgs))
+			}
+			if results, refused := strings.Count(msgs[0], `"result":"x`), strings.Count(msgs[0], `"code":4130`); results != want || refused != 6-want {
+				t.Errorf("%d results, %d refused", results, refused)
+			}
 		}
 	})
 }

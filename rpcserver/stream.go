@@ -152,7 +152,7 @@ func (t *stream) split(frame []byte) (ok bool) {
 			t.batch.put(i, reply)
 			continue
 		}
-		_ = s.conn.waitRoom(context.Background()) // an error says that the connection is gone, as send will
+		_ = s.conn.waitRoom(context.Background(), s.replyRoom()) // an error says that the connection is gone, as send will
 		_ = s.conn.send(sealText(reply.b), awaited)
 		putBuffer(reply)
 	}
@@ -160,7 +160,7 @@ func (t *stream) split(frame []byte) (ok bool) {
 	if isBatch {
 		t.batch.left, t.batch.running = len(good), len(good)
 		if len(good) == 0 {
-			_ = s.conn.waitRoom(context.Background())
+			_ = s.conn.waitRoom(context.Background(), s.replyRoom())
 			s.writeBatch(t.batch)
 			return true
 		}

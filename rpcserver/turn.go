@@ -22,13 +22,13 @@ func (s *session) run(c *call) {
 	s.mu.Lock()
 	c.cancel = cancel
 	over := s.over
-	tooMuch := c.batch != nil && c.batch.size > maxBatchReply
+	tooMuch := c.batch != nil && c.batch.size > batchReply(s.signedIn.Load())
 	s.mu.Unlock()
 	if over || c.answered.Load() {
 		return
 	}
 	// A peer that does not read its replies gets no further ones made.
-	if s.conn.waitRoom(ctx) != nil {
+	if s.conn.waitRoom(ctx, s.replyRoom()) != nil {
 		return
 	}
 	if tooMuch && c.refuse == nil {
