@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/oracle"
 )
 
 // patience is how long anything may take in fake time, outages included, before it is stuck for good.
@@ -41,7 +42,7 @@ type person struct {
 
 // following is a stream and how far it got.
 type following struct {
-	*stream
+	*oracle.Stream
 	last  api.Seq
 	since api.Seq // the user was a member when the head was here: leaving before that is past
 	end   bool    // the user left: nothing comes any more
@@ -49,7 +50,7 @@ type following struct {
 
 // post is one post under a key, however often it is sent.
 type post struct {
-	*send
+	*oracle.Send
 	room, key, text string
 	ack             *api.MessagePostResult
 }
@@ -63,7 +64,9 @@ func (w *world) newPerson(i int) *person {
 
 func (p *person) name() string { return p.plan.name }
 
-func (p *person) password() string { return "i am " + p.name() + "!" }
+func (p *person) password() string { return password(p.name()) }
+
+func password(name string) string { return "i am " + name + "!" }
 
 func (p *person) note(format string, args ...any)  { p.w.note(p.name(), format, args...) }
 func (p *person) wrong(format string, args ...any) { p.w.wrong(p.name(), format, args...) }
@@ -76,7 +79,7 @@ func (p *person) newPost(room string, size int) *post {
 	key := fmt.Sprintf("%s-%d", p.name(), p.keys)
 	text := key + " " + strings.Repeat("x", p.rand.IntN(size+1))
 	m := &post{room: room, key: key, text: text}
-	m.send = p.w.judge.Sent(string(p.w.rooms[room]), p.name(), key, text)
+	m.Send = p.w.judge.Sent(string(p.w.rooms[room]), p.name(), key, text)
 	p.said = append(p.said, m)
 	return m
 }
@@ -87,9 +90,6 @@ func (m *post) params() *api.MessagePostParams {
 
 // acked takes an acknowledgement.
 func (p *person) acked(m *post, res *api.MessagePostResult) {
-	if m.ack != nil && !res.Duplicate {
-		p.wrong("%s was acknowledged as new at %d, and again at %d", m.key, m.ack.Seq, res.Seq)
-	}
 	if m.ack == nil {
 		m.ack = res
 		p.w.tally.posts.Add(1)
@@ -97,7 +97,7 @@ func (p *person) acked(m *post, res *api.MessagePostResult) {
 	if res.Duplicate {
 		p.w.tally.retries.Add(1)
 	}
-	m.Acked(int64(res.Seq), int64(res.MsgNo), "", res.Duplicate)
+	m.Acked(res)
 	p.note("%s is at %d of %s, duplicate=%v", m.key, res.Seq, m.room, res.Duplicate)
 }
 
@@ -162,7 +162,7 @@ func (p *person) follow(room api.RoomID, after api.Seq) {
 }
 
 func (p *person) followLocked(room api.RoomID, after api.Seq) *following {
-	f := &following{stream: p.w.judge.Follower(p.name(), string(room), int64(after)), last: after}
+	f := &following{Stream: p.w.judge.Follower(p.name(), string(room), int64(after)), last: after}
 	p.streams[room] = f
 	return f
 }

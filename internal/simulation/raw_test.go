@@ -369,10 +369,7 @@ func (u *rawUser) twins(m *post) {
 	twin.send(opText, text)
 	u.post(m)
 	if twin.wait(c) == nil {
-		m.Acked(int64(res.Seq), int64(res.MsgNo), "", res.Duplicate)
-		if !res.Duplicate && m.ack != nil && !m.ack.Duplicate {
-			u.wrong("%s was acknowledged as new twice", m.key)
-		}
+		m.Acked(res)
 	}
 	twin.close()
 }

@@ -380,10 +380,7 @@ func (u *sdkUser) twins(m *post) {
 	u.post(m)
 	<-done
 	if res != nil {
-		m.Acked(int64(res.Seq), int64(res.MsgNo), "", res.Duplicate)
-		if !res.Duplicate && m.ack != nil && !m.ack.Duplicate {
-			u.wrong("%s was acknowledged as new twice", m.key)
-		}
+		m.Acked(res)
 	}
 	other.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/rpcserver"
 )
 
@@ -18,7 +19,7 @@ type world struct {
 	plan   *plan
 	net    *network
 	disk   *disk
-	judge  *judge
+	judge  *oracle.Oracle
 	start_ time.Time
 	orders chan order   // capacity 0
 	clock  atomic.Int64 // nanoseconds that the server's clock is wrong by
@@ -39,7 +40,7 @@ type tally struct {
 
 func newWorld(t *testing.T, p *plan) *world {
 	w := &world{
-		t: t, plan: p, net: newNetwork(p), disk: newDisk(p.seed), judge: newJudge(), start_: time.Now(), orders: make(chan order),
+		t: t, plan: p, net: newNetwork(p), disk: newDisk(p.seed), judge: oracle.New(), start_: time.Now(), orders: make(chan order),
 		rooms: map[string]api.RoomID{},
 	}
 	w.log.w = w
