@@ -85,7 +85,7 @@ func cutMessage(data []byte) (message, bool) {
 	}
 	if rest, ok := bytes.CutPrefix(body, replyHead); ok {
 		digits, result, ok := bytes.Cut(rest, replyMid)
-		if !ok || len(digits) == 0 || len(digits) > 18 {
+		if !ok || len(digits) == 0 || len(digits) > 18 || digits[0] == '0' { // 009 is no number
 			return message{}, false
 		}
 		var id int64
