@@ -88,11 +88,11 @@ func diskSettle(t testing.TB, s *rig.Server, o *oracle.Oracle, room string, writ
 	t.Helper()
 	if len(o.Rooms()) > 0 {
 		if err := writers[0].dial(s); err != nil {
-			t.Errorf("after a restart %s is not known any more: %v", writers[0].user, err)
+			t.Errorf("after a restart a login that was acknowledged is lost: %s: %v", writers[0].user, err)
 			return nil
 		}
 		if _, err := o.CheckRoom(t.Context(), &diskReader{writers[0].conn}, room); err != nil {
-			t.Errorf("after a restart: %v", err)
+			t.Errorf("after a restart something acknowledged is lost: %v", err)
 			return nil
 		}
 	}

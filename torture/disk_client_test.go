@@ -12,12 +12,16 @@ import (
 	"github.com/chatd-dev/chatd/internal/rig"
 )
 
+// diskPatience is how long an answer, or a process's end, may take here.
+const diskPatience = 20 * time.Second
+
 // diskWriter posts on one connection, a few posts at a time, and remembers what was not acknowledged.
 type diskWriter struct {
 	o          *oracle.Oracle
 	room, user string
 	token      string
 	window     int
+	run        int // texts of another run are others
 
 	conn    *streamConn // nil: none
 	n       int         // posts made
@@ -51,7 +55,7 @@ func (w *diskWriter) make(n int, text string) []*diskPost {
 	posts := make([]*diskPost, n)
 	for i := range posts {
 		w.n++
-		p := &diskPost{params: api.MessagePostParams{Room: w.room, Text: fmt.Sprintf("%s-%d%s", w.user, w.n, text), IdempotencyKey: fmt.Sprintf("%s-%d", w.user, w.n)}}
+		p := &diskPost{params: api.MessagePostParams{Room: w.room, Text: fmt.Sprintf("%s-%d-%d%s", w.user, w.run, w.n, text), IdempotencyKey: fmt.Sprintf("%s-%d-%d", w.user, w.run, w.n)}}
 		posts[i] = p
 	}
 	return posts
@@ -89,7 +93,7 @@ func (w *diskWriter) post(posts []*diskPost) error {
 
 // answer reads one message.
 func (w *diskWriter) answer(flying map[int64]*diskPost) error {
-	if err := w.conn.nc.SetReadDeadline(time.Now().Add(rig.Patience)); err != nil {
+	if err := w.conn.nc.SetReadDeadline(time.Now().Add(diskPatience)); err != nil {
 		return err
 	}
 	m, err := w.conn.next()
@@ -152,7 +156,7 @@ func (r *diskReader) RoomHistory(_ context.Context, p *api.RoomHistoryParams) (*
 }
 
 func diskCall[R any](conn *streamConn, method string, p interface{ AppendJSON([]byte) []byte }) (*R, error) {
-	if err := conn.nc.SetReadDeadline(time.Now().Add(rig.Patience)); err != nil {
+	if err := conn.nc.SetReadDeadline(time.Now().Add(diskPatience)); err != nil {
 		return nil, err
 	}
 	r := new(R)

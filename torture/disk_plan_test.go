@@ -11,10 +11,11 @@ import (
 
 // diskPlan says which calls of a process fail, and how. The zero plan only counts.
 type diskPlan struct {
-	Group string // sync, write, names (of files, and their sizes), or any
+	Group string // sync, write, names (of files, and their sizes), change (the last two), or any
 	At    int    // the first one, counted over all threads from 1
 	Times int    // so many from it on; 0: all
-	Fault string // EIO, ENOSPC; kill: SIGKILL before the call; tear: SIGKILL when a part of the write is done
+	While string // a file: only while it is there
+	Fault string // EIO, ENOSPC, EROFS; kill: SIGKILL before the call; tear: SIGKILL when a part of the write is done
 	Cut   uint64 // for tear: which part
 }
 

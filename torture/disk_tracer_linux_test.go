@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const diskTracing = true
+
 // The calls that change what is on disk, by group. What is left out: write(2), which chatd uses for sockets
 // and its log, and stores into the mapped -shm file, which is made anew after a crash.
 var diskCalls = map[uint64]struct{ name, group string }{
@@ -180,11 +182,17 @@ func (t *tracer) call(tid int) (torn bool) {
 	c := diskCalls[regs.Orig_rax]
 	t.said.Calls[c.group]++
 	t.said.Calls["any"]++
-	n := t.said.Calls[c.group]
-	if t.plan.Group == "any" {
-		n = t.said.Calls["any"]
-	} else if t.plan.Group != c.group {
+	if c.group != "sync" {
+		t.said.Calls["change"]++
+	}
+	n := t.said.Calls[t.plan.Group]
+	if t.plan.Group != c.group && t.plan.Group != "any" && (t.plan.Group != "change" || c.group == "sync") {
 		return false
+	}
+	if t.plan.While != "" {
+		if _, err := os.Stat(t.plan.While); err != nil {
+			return false
+		}
 	}
 	if t.plan.At == 0 || n < t.plan.At || t.plan.Times > 0 && n >= t.plan.At+t.plan.Times {
 		return false
@@ -210,10 +218,7 @@ func (t *tracer) call(tid int) (torn bool) {
 		regs.Rdx = 1 + t.plan.Cut%(regs.Rdx-1)
 		torn = true
 	default:
-		errno := unix.ENOSPC
-		if t.plan.Fault == "EIO" {
-			errno = unix.EIO
-		}
+		errno := map[string]unix.Errno{"EIO": unix.EIO, "ENOSPC": unix.ENOSPC, "EROFS": unix.EROFS}[t.plan.Fault]
 		regs.Orig_rax = ^uint64(0) // no call at all
 		regs.Rax = -uint64(errno)
 	}

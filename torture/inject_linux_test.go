@@ -37,6 +37,9 @@ func TestInject(t *testing.T) {
 		b := &injectBed{T: t, in: in, rng: rng, dir: t.TempDir()}
 		template.calls = b.run(template, &diskPlan{Group: "any"}).heard.Calls
 		t.Logf("%s: %v", template.name, template.calls)
+		if t.Failed() {
+			return
+		}
 	}
 	t.Run("points", func(t *testing.T) {
 		for i := range 2 {
@@ -183,7 +186,7 @@ func (b *injectBed) wantEnd(s *rig.Server, r *injectRun) {
 	b.Helper()
 	select {
 	case <-s.Ended():
-	case <-time.After(rig.Patience):
+	case <-time.After(diskPatience):
 		b.Errorf("%s %+v: %+v: the process goes on after a failed sync", r.template.name, r.plan, r.heard.Hits)
 		s.Kill()
 	}
@@ -260,7 +263,7 @@ func (b *injectBed) mayFail(r *injectRun, s *rig.Server, err error) {
 	}
 	select {
 	case <-s.Ended():
-	case <-time.After(rig.Patience):
+	case <-time.After(diskPatience):
 		b.Errorf("%s %+v: the server goes on, and says %v", r.template.name, r.plan, err)
 		s.Kill()
 	}
