@@ -36,6 +36,7 @@ type process struct {
 func main() {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGPIPE) // whoever read the log has gone: Go would end the process at its next line
 	p := &process{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals}
 	p.attended = func() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 	os.Exit(p.main(os.Args[1:]))
