@@ -34,12 +34,13 @@ func (w *world) limits() api.Limits {
 
 // start starts a process as cmd/chatd does.
 func (w *world) start() *server {
+	w.believe()
 	s := &server{w: w, store: w.disk.mount(), listen: newListener(), served: make(chan struct{}), broken: make(chan struct{}, 1), died: make(chan struct{}, 1)}
 	s.store.death = s.die
 	logger := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	fan := rpcserver.NewFanout(nil)
 	s.svc = chat.New(s.store, &chat.Options{
-		Fanout: fan, Limits: w.limits(), Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, Now: w.now, Logger: logger,
+		Fanout: fan, Limits: w.limits(), Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, SessionTTL: tokenLife, Now: w.now, Logger: logger,
 		Broken: func(error) { s.broken <- struct{}{} },
 	})
 	s.rpc = rpcserver.New(s.svc, fan, &rpcserver.Options{Limits: w.limits(), Logger: logger})

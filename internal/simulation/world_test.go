@@ -15,18 +15,19 @@ import (
 
 // world is one run of a plan, in a bubble of fake time.
 type world struct {
-	t      *testing.T
-	plan   *plan
-	net    *network
-	disk   *disk
-	judge  *oracle.Oracle
-	start_ time.Time
-	orders chan order   // capacity 0
-	clock  atomic.Int64 // nanoseconds that the server's clock is wrong by
-	leapt  atomic.Bool  // it has been, by more than a token lives
-	rooms  map[string]api.RoomID
-	tally  tally
-	log    diary
+	t        *testing.T
+	plan     *plan
+	net      *network
+	disk     *disk
+	judge    *oracle.Oracle
+	start_   time.Time
+	orders   chan order   // capacity 0
+	clock    atomic.Int64 // nanoseconds that the server's clock is wrong by
+	earliest int64        // of the times by that clock when a process started; the supervisor's
+	leapt    atomic.Bool  // it has been, by more than a token lives
+	rooms    map[string]api.RoomID
+	tally    tally
+	log      diary
 
 	mu    sync.Mutex
 	trace []string
@@ -94,6 +95,19 @@ func (w *world) count(s rpcserver.Stats) {
 	w.tally.restarts.Add(1)
 }
 
+// tokenLife is how long a token lives unused.
+const tokenLife = 90 * 24 * time.Hour
+
+// believe is called when a process starts: then, and only then, it believes the clock. If an earlier one
+// believed a much earlier time, the tokens that it gave out have expired.
+func (w *world) believe() {
+	now := w.clock.Load()
+	w.earliest = min(w.earliest, now)
+	if now-w.earliest > int64(tokenLife/2) {
+		w.leapt.Store(true)
+	}
+}
+
 // nemesis deals the plan's strokes.
 func (w *world) nemesis() {
 	for _, s := range w.plan.strokes {
@@ -137,9 +151,6 @@ func (w *world) strike(s stroke) {
 	case strokeLeap:
 		const year = 365 * 24 * time.Hour
 		to := []time.Duration{0, -10 * year, 10 * year, time.Hour, -time.Hour, -year}[s.n%6]
-		if to > year {
-			w.leapt.Store(true)
-		}
 		w.clock.Store(int64(to))
 	}
 }
