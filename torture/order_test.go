@@ -19,7 +19,7 @@ import (
 func TestLinearOrder(t *testing.T) {
 	newRand(t)
 	const posters, window, keyed = 8, 256, 16
-	total := scale(50_000, 10_000_000)
+	total := scale(32_000, 10_000_000)
 	each := min(total, 1_000_000) // operations on one pair of rooms, which are then judged and forgotten
 	w := newStreamWorld(t, 3)
 	say := newProgress(t)

@@ -11,19 +11,25 @@ import (
 	"github.com/chatd-dev/chatd/internal/rig"
 )
 
-// The long form of TestResume ends with so many resumes, or after this time with what it has.
-const (
-	resumesLong = 1_000_000
-	resumeTime  = 12 * time.Minute
-)
+// resumeTime is when TestResume ends with what it has, if a busy machine has not let it come to its goal.
+func resumeTime() time.Duration {
+	if *long {
+		return 12 * time.Minute
+	}
+	return 10 * time.Second
+}
 
 // TestResume is P6: 200 followers whose connections are cut at random bytes in either direction,
 // and a server that is killed now and then, while others post. A follower that comes back says no
 // more than the number of the last event that it has.
 func TestResume(t *testing.T) {
 	rng := newRand(t)
-	goal := scale(4000, resumesLong)
-	const followers, viaSDK, users, roomCount = 200, 12, 6, 4
+	goal := scale(4000, 1_000_000)
+	const viaSDK, users, roomCount = 12, 6, 4
+	followers := 200
+	if rig.RaceEnabled() {
+		followers = 60
+	}
 	w := newStreamWorld(t, users)
 	var rooms []streamRoom
 	for i := range roomCount {
@@ -43,7 +49,7 @@ func TestResume(t *testing.T) {
 	}
 	say := newProgress(t)
 	kills := 0
-	for next := killPause(rng); b.resumes.Load() < int64(goal) && time.Since(begin) < resumeTime && !t.Failed(); {
+	for next := killPause(rng); b.resumes.Load() < int64(goal) && time.Since(begin) < resumeTime() && !t.Failed(); {
 		if time.Sleep(10 * time.Millisecond); time.Since(begin) > next {
 			w.srv.Kill()
 			if err := w.srv.Restart(); err != nil {
@@ -67,7 +73,7 @@ func killPause(rng *rand.Rand) time.Duration {
 	if *long {
 		return 5*time.Second + time.Duration(rng.IntN(5000))*time.Millisecond
 	}
-	return time.Duration(1000+rng.IntN(1000)) * time.Millisecond
+	return time.Duration(1500+rng.IntN(1500)) * time.Millisecond
 }
 
 // TestResumeFarBehind is P6 far behind: who was away for a million events gets every one of them,
