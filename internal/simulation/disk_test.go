@@ -56,6 +56,9 @@ func (d *disk) heal() { d.set(func() { d.full, d.slow, d.lag, d.trap = false, 0,
 // mount gives the disk to a new process.
 func (d *disk) mount() *mounted { return &mounted{disk: d, dead: make(chan struct{})} }
 
+// hesitation is how long a transaction is between its numbers and its failure: long enough for what must not get out.
+const hesitation = 20 * time.Millisecond
+
 // mounted is a process's hold on the disk.
 type mounted struct {
 	*disk
@@ -136,6 +139,7 @@ func (m *mounted) Commit(ctx context.Context, entries []*chat.Entry) error {
 		_ = m.write(ctx, entries)
 	case dieBefore, breakBefore, fullWhenNumber:
 		m.rehearse(ctx, entries)
+		time.Sleep(hesitation)
 	}
 	switch fate {
 	case dieBefore, dieAfter:

@@ -14,8 +14,8 @@
 // byte for byte, up to its end; and nobody met an error that the SDK is to hide.
 //
 //	go test ./internal/simulation                        the short form: 300 seeds
-//	go test ./internal/simulation -long                  30,000 of them
-//	go test ./internal/simulation -seed 7 -seeds 1 -v    one, with all that happened in it
+//	go test ./internal/simulation -long -timeout 1h     30,000 of them
+//	go test ./internal/simulation -seed 7 -seeds 1 -tell -v   one, with all that happens in it
 //
 // It imports what it simulates, from outside.
 package simulation

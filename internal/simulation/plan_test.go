@@ -93,11 +93,11 @@ func (a act) String() string {
 
 // stroke is what happens to all at a moment.
 type stroke struct {
-	at   time.Duration
-	kind strokeKind
-	user int // -1: all
-	n    int
-	for_ time.Duration
+	at    time.Duration
+	kind  strokeKind
+	user  int // -1: all
+	n     int
+	lasts time.Duration
 }
 
 type strokeKind int
@@ -118,7 +118,7 @@ const (
 var strokeNames = [strokeKinds]string{"cut", "stall", "black", "crash", "trap", "drain", "full", "slow", "leap"}
 
 func (s stroke) String() string {
-	return fmt.Sprintf("%v %s user%d n=%d for %v", s.at, strokeNames[s.kind], s.user, s.n, s.for_)
+	return fmt.Sprintf("%v %s user%d n=%d for %v", s.at, strokeNames[s.kind], s.user, s.n, s.lasts)
 }
 
 func newPlan(seed uint64) *plan {
@@ -169,7 +169,7 @@ func (p *plan) newAct(r *rand.Rand, among int) act {
 func (p *plan) newStrokes(r *rand.Rand) {
 	add := func(t trait, kind strokeKind, atMost int, long time.Duration) {
 		for range 1 + r.IntN(atMost) {
-			s := stroke{at: time.Duration(r.Int64N(int64(p.span))), kind: kind, user: r.IntN(len(p.users)+1) - 1, n: r.IntN(1000), for_: time.Duration(r.Int64N(int64(long)))}
+			s := stroke{at: time.Duration(r.Int64N(int64(p.span))), kind: kind, user: r.IntN(len(p.users)+1) - 1, n: r.IntN(1000), lasts: time.Duration(r.Int64N(int64(long)))}
 			if p.has(t) {
 				p.strokes = append(p.strokes, s)
 			}

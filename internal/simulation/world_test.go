@@ -20,7 +20,7 @@ type world struct {
 	net      *network
 	disk     *disk
 	judge    *oracle.Oracle
-	start_   time.Time
+	began    time.Time
 	orders   chan order   // capacity 0
 	clock    atomic.Int64 // nanoseconds that the server's clock is wrong by
 	earliest int64        // of the times by that clock when a process started; the supervisor's
@@ -41,7 +41,7 @@ type tally struct {
 
 func newWorld(t *testing.T, p *plan) *world {
 	w := &world{
-		t: t, plan: p, net: newNetwork(p), disk: newDisk(p.seed), judge: oracle.New(), start_: time.Now(), orders: make(chan order),
+		t: t, plan: p, net: newNetwork(p), disk: newDisk(p.seed), judge: oracle.New(), began: time.Now(), orders: make(chan order),
 		rooms: map[string]api.RoomID{},
 	}
 	w.log.w = w
@@ -56,7 +56,7 @@ func (w *world) now() time.Time { return time.Now().Round(0).Add(time.Duration(w
 
 // note keeps what happened, for who has to find out what went wrong.
 func (w *world) note(who, format string, args ...any) {
-	line := fmt.Sprintf("%10v %s: %s", time.Since(w.start_).Round(time.Millisecond), who, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf("%10v %s: %s", time.Since(w.began).Round(time.Millisecond), who, fmt.Sprintf(format, args...))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace = append(w.trace, line)
@@ -77,7 +77,7 @@ func (w *world) report() string {
 	defer w.mu.Unlock()
 	text := ""
 	if len(w.bad) > 0 {
-		text = fmt.Sprintf("seed %d: %d things are wrong\n\t%s\n\nreplay: go test ./internal/simulation -seed %d -seeds 1 -v\n\n%v\n%s",
+		text = fmt.Sprintf("seed %d: %d things are wrong\n\t%s\n\nreplay: go test ./internal/simulation -seed %d -seeds 1\n\n%v\n%s",
 			w.plan.seed, len(w.bad), strings.Join(w.bad[:min(len(w.bad), 8)], "\n\t"), w.plan.seed, w.plan, strings.Join(w.trace, "\n"))
 		w.t.Error(text)
 	} else if *verbose {
@@ -111,7 +111,7 @@ func (w *world) believe() {
 // nemesis deals the plan's strokes.
 func (w *world) nemesis() {
 	for _, s := range w.plan.strokes {
-		time.Sleep(time.Until(w.start_.Add(s.at)))
+		time.Sleep(time.Until(w.began.Add(s.at)))
 		w.note("nemesis", "%v", s)
 		w.strike(s)
 	}
@@ -122,13 +122,13 @@ func (w *world) strike(s stroke) {
 	case strokeCut:
 		w.net.each(s.user, func(l *link) { l.breakOff(s.n%3 == 0, s.n%2 == 0) })
 	case strokeStall:
-		w.net.each(s.user, func(l *link) { l.hold(s.for_, s.n%2 == 0) })
+		w.net.each(s.user, func(l *link) { l.hold(s.lasts, s.n%2 == 0) })
 	case strokeBlack:
 		w.net.each(s.user, (*link).blacken)
 	case strokeCrash:
-		w.orders <- order{how: byKill, hard: s.n%2 == 0, away: s.for_}
+		w.orders <- order{how: byKill, hard: s.n%2 == 0, away: s.lasts}
 	case strokeDrain:
-		w.orders <- order{how: byDrain, away: s.for_}
+		w.orders <- order{how: byDrain, away: s.lasts}
 	case strokeTrap:
 		fates := []trap{}
 		if w.plan.has(crashes) {
@@ -144,10 +144,10 @@ func (w *world) strike(s stroke) {
 				w.disk.trap = fullWhenNumber
 			}
 		})
-		time.AfterFunc(s.for_, func() { w.disk.set(func() { w.disk.full = false }) })
+		time.AfterFunc(s.lasts, func() { w.disk.set(func() { w.disk.full = false }) })
 	case strokeSlow:
 		w.disk.set(func() { w.disk.slow = time.Duration(1+s.n*3) * time.Millisecond })
-		time.AfterFunc(s.for_, func() { w.disk.set(func() { w.disk.slow = 0 }) })
+		time.AfterFunc(s.lasts, func() { w.disk.set(func() { w.disk.slow = 0 }) })
 	case strokeLeap:
 		const year = 365 * 24 * time.Hour
 		to := []time.Duration{0, -10 * year, 10 * year, time.Hour, -time.Hour, -year}[s.n%6]
