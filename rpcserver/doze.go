@@ -81,5 +81,6 @@ func (t *stream) takeControl() bool {
 		_ = t.session.conn.send(pong[:n-maskLen], push) // a pong that comes too late is no error
 	}
 	_, _ = t.br.Discard(n) // it is buffered
+	t.session.conn.complete(t.br.Buffered())
 	return ok
 }

@@ -50,6 +50,7 @@ func TestDoze(t *testing.T) {
 	if !s.stream.dozing.Load() {
 		t.Error("a ping woke it")
 	}
+	await(t, "the ping is over", func() bool { return s.conn.begun.Load() == 0 })
 	// A ping, a message and a ping at once.
 	w.raw(bytes.Join([][]byte{clientFrame(true, opPing, nil), clientFrame(true, opText, []byte(req("7", "echo", `["x"]`))), clientFrame(true, opPing, []byte("2"))}, nil))
 	for _, want := range []string{"a ", `1 {"jsonrpc":"2.0","id":7,"result":["x"]}`, "a 2"} {
