@@ -67,13 +67,6 @@ func TestLost(t *testing.T) {
 	}
 }
 
-func TestBenchmarkTimes(t *testing.T) {
-	got := benchmarkTimes([]byte("goos: linux\nBenchmarkRequest/chatd-2   \t  350000\t      3400 ns/op\t   10 B/op\nBenchmarkRequest/stock\t 1 \t 7400.5 ns/op\nPASS\n"))
-	if len(got) != 2 || got["Request/chatd"] != 3400 || got["Request/stock"] != 7400.5 {
-		t.Error(got)
-	}
-}
-
 func TestChoose(t *testing.T) {
 	all, err := choose(nil)
 	if err != nil || len(all) < 10 {

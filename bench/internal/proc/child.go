@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -101,6 +102,12 @@ func (s *Server) Ended() error {
 // Run runs a program to its end, with input on stdin, and gives what it printed. What it says on
 // stderr goes into the error.
 func Run(ctx context.Context, argv []string, dir string, input []byte) ([]byte, error) {
+	out, _, err := RunCPU(ctx, argv, dir, input)
+	return out, err
+}
+
+// RunCPU does the same and gives the processor time that the program used.
+func RunCPU(ctx context.Context, argv []string, dir string, input []byte) ([]byte, time.Duration, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the programs are our own
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -112,9 +119,9 @@ func Run(ctx context.Context, argv []string, dir string, input []byte) ([]byte, 
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = errors.New("took too long and was ended")
 		}
-		return out.Bytes(), fmt.Errorf("%s: %w: %s", argv[0], err, said)
+		return out.Bytes(), 0, fmt.Errorf("%s: %w: %s", filepath.Base(argv[0]), err, said)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // tail keeps the last of what a process said.
