@@ -52,24 +52,34 @@ type begin struct {
 	maxReplay *int64   // nil: no bound
 }
 
-// startFollow makes the session follow room. The replay begins when the request has its reply. A room
-// that is followed already goes on as it is unless a position is given.
-func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.FollowStatus, api.Head, *api.Gap, error) {
+// prepareFollow makes ready to follow a room that the caller is in, and reads it. Who does not go on
+// with startFollow has to drop the follow.
+func (s *Session) prepareFollow(ctx context.Context, field, ref string) (*follow, *RoomView, error) {
+	id, err := s.roomID(ctx, field, ref)
+	if err != nil {
+		return nil, nil, err
+	}
 	// Attach first, then read head and membership at once: what is committed afterwards is
 	// published to us, a leaving too.
 	f := s.newFollow(id)
-	v, err := s.memberRoom(ctx, "room", string(id))
+	v, err := s.memberRoom(ctx, field, string(id))
 	if err != nil {
 		s.drop(f)
-		return "", api.Head{}, nil, err
+		return nil, nil, err
 	}
-	head := v.Head
+	return f, v, nil
+}
+
+// startFollow makes the session follow the room v by f. The replay begins when the
+// request has its reply. A room that is followed already goes on as it is unless a position is given.
+func (s *Session) startFollow(f *follow, v *RoomView, b begin) (api.FollowStatus, *api.Gap, error) {
+	id, head := v.ID, v.Head
 	s.mu.Lock()
 	old := s.follows[id]
 	s.mu.Unlock()
 	if old != nil && b.after == nil && old.goesOn(head.Seq) {
 		s.drop(f)
-		return api.FollowStatusLive, head, nil, nil
+		return api.FollowStatusLive, nil, nil
 	}
 	f.pos, f.target, f.since = head.Seq, head.Seq, head.Seq
 	status := api.FollowStatusLive
@@ -92,9 +102,9 @@ func (s *Session) startFollow(ctx context.Context, id api.RoomID, b begin) (api.
 	s.unfollow(id)
 	if !s.keep(f, true) {
 		s.drop(f)
-		return "", api.Head{}, nil, signInFirst()
+		return "", nil, signInFirst()
 	}
-	return status, head, f.gap, nil
+	return status, f.gap, nil
 }
 
 // goesOn tells whether f still follows, for a user who is known to be a member when the log ends at head.

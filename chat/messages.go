@@ -22,7 +22,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	if n := limits.MaxDataBytes; n > 0 && int64(len(p.Data)) > n {
 		return nil, api.Errorf(api.CodeTooLarge, "data: %d bytes, at most %d", len(p.Data), n).WithField("data")
 	}
-	room, err := s.roomID(ctx, p.Room)
+	room, err := s.roomID(ctx, "room", p.Room)
 	if err != nil {
 		return nil, err
 	}

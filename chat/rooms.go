@@ -49,7 +49,7 @@ func notMember(field, name string) error {
 // roomID finds a room's id without asking the store where it can: the commit checks the rest. A
 // private room's name is looked up each time, so that a stranger's post gets no further than one
 // to a room that is not there.
-func (s *Session) roomID(ctx context.Context, ref string) (api.RoomID, error) {
+func (s *Session) roomID(ctx context.Context, field, ref string) (api.RoomID, error) {
 	if isRoomID(ref) {
 		return api.RoomID(ref), nil
 	}
@@ -59,7 +59,7 @@ func (s *Session) roomID(ctx context.Context, ref string) (api.RoomID, error) {
 	if ok {
 		return id, nil
 	}
-	v, err := s.room(ctx, "room", ref)
+	v, err := s.room(ctx, field, ref)
 	if err != nil {
 		return "", err
 	}
@@ -165,6 +165,11 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 	if p.After != nil && p.History != nil {
 		return nil, api.Errorf(api.CodeInvalidParams, "history: give after or history, not both").WithField("history")
 	}
+	// Most who join a room are in it already, and only come back.
+	res, err := s.rejoin(ctx, p)
+	if !errors.Is(err, api.ErrPermissionDenied) {
+		return res, err
+	}
 	v, err := s.room(ctx, "room", p.Room)
 	if err != nil {
 		return nil, err
@@ -186,7 +191,7 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		s.setJoining("")
 		return nil, s.svc.coded(err)
 	}
-	res, err := s.joined(ctx, p, e)
+	res, err = s.joined(ctx, p, e)
 	s.setJoining("")
 	if err != nil && !e.Unchanged {
 		s.joinedElsewhere(e) // they are a member all the same, and may follow what they join
@@ -194,31 +199,65 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 	return res, err
 }
 
-// joined follows the room that e made the caller a member of, if they were not.
-func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (*api.RoomJoinResult, error) {
-	joined := !e.Unchanged
-	v, err := s.room(ctx, "room", string(e.RoomID))
+// rejoin joins a room that the caller is in. Its error is api.ErrPermissionDenied if they are not.
+func (s *Session) rejoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
+	if !s.wantsToFollow(p) {
+		v, err := s.memberRoom(ctx, "room", p.Room)
+		if err != nil {
+			return nil, err
+		}
+		return &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}, nil
+	}
+	f, v, err := s.prepareFollow(ctx, "room", p.Room)
 	if err != nil {
 		return nil, err
 	}
-	res := &api.RoomJoinResult{Joined: joined, Status: api.FollowStatusNone, Head: v.Head}
-	if s.port != nil && orElse(p.Follow, true) {
-		b := begin{after: p.After}
-		if p.History != nil {
-			before := e.Head.Seq
-			if joined {
-				before = e.Records[0].Seq - 1
-			}
-			after := max(0, before-api.Seq(*p.History))
-			b.after = &after
+	return s.followFrom(f, v, p, v.Head.Seq)
+}
+
+// joined follows, if it is wanted, the room that e made the caller a member of, unless they were one by then.
+func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (*api.RoomJoinResult, error) {
+	var res *api.RoomJoinResult
+	if !s.wantsToFollow(p) {
+		v, err := s.room(ctx, "room", string(e.RoomID))
+		if err != nil {
+			return nil, err
 		}
-		if res.Status, res.Head, res.Gap, err = s.startFollow(ctx, v.ID, b); err != nil {
-			return nil, s.svc.coded(err)
+		res = &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}
+	} else {
+		f, v, err := s.prepareFollow(ctx, "room", string(e.RoomID))
+		if err != nil {
+			return nil, err
+		}
+		before := e.Head.Seq
+		if !e.Unchanged {
+			before = e.Records[0].Seq - 1
+		}
+		if res, err = s.followFrom(f, v, p, before); err != nil {
+			return nil, err
 		}
 	}
-	v.Head = res.Head
-	res.Room = v.view()
+	res.Joined = !e.Unchanged
 	return res, nil
+}
+
+// wantsToFollow tells whether the caller wants to follow what they join, and can.
+func (s *Session) wantsToFollow(p *api.RoomJoinParams) bool {
+	return s.port != nil && orElse(p.Follow, true)
+}
+
+// followFrom follows the room v from where p says; before is the last seq before the joining.
+func (s *Session) followFrom(f *follow, v *RoomView, p *api.RoomJoinParams, before api.Seq) (*api.RoomJoinResult, error) {
+	b := begin{after: p.After}
+	if p.History != nil {
+		after := max(0, before-api.Seq(*p.History))
+		b.after = &after
+	}
+	status, gap, err := s.startFollow(f, v, b)
+	if err != nil {
+		return nil, err
+	}
+	return &api.RoomJoinResult{Room: v.view(), Status: status, Head: v.Head, Gap: gap}, nil
 }
 
 func (s *Session) setJoining(id api.RoomID) {

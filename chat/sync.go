@@ -22,27 +22,40 @@ func (s *Session) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.Syn
 		return res, s.syncJoined(ctx, res)
 	}
 	// All or nothing: check every room before following any.
-	rooms := make([]*RoomView, len(p.Rooms.List))
+	ready := make([]prepared, 0, len(p.Rooms.List))
+	defer func() {
+		for _, r := range ready {
+			s.drop(r.follow)
+		}
+	}()
 	seen := map[api.RoomID]bool{}
 	for i, want := range p.Rooms.List {
 		field := fmt.Sprintf("rooms[%d].room", i)
-		v, err := s.memberRoom(ctx, field, want.Room)
+		f, v, err := s.prepareFollow(ctx, field, want.Room)
 		if err != nil {
 			return nil, err
 		}
+		ready = append(ready, prepared{f, v})
 		if seen[v.ID] {
 			return nil, api.Errorf(api.CodeInvalidParams, "%s: named twice", field).WithField(field)
 		}
 		seen[v.ID] = true
-		rooms[i] = v
 	}
-	for i, v := range rooms {
+	for i := range p.Rooms.List {
+		r := ready[0]
+		ready = ready[1:] // sync drops it, if it has to be
 		b := begin{after: p.Rooms.List[i].After, reset: p.Epoch != "" && p.Epoch != epoch, maxReplay: p.MaxReplay}
-		if err := s.sync(ctx, res, v, b); err != nil {
+		if err := s.sync(res, r, b); err != nil {
 			return nil, err
 		}
 	}
 	return res, nil
+}
+
+// prepared is a room that can be followed.
+type prepared struct {
+	follow *follow
+	room   *RoomView
 }
 
 // syncJoined follows all rooms that the user is in, and those they join later: that is set first,
@@ -58,7 +71,11 @@ func (s *Session) syncJoined(ctx context.Context, res *api.SyncOpenResult) error
 		}
 		for _, v := range rooms {
 			last = v.Name
-			err := s.sync(ctx, res, v, begin{})
+			var r prepared
+			r.follow, r.room, err = s.prepareFollow(ctx, "rooms", string(v.ID))
+			if err == nil {
+				err = s.sync(res, r, begin{})
+			}
 			if errors.Is(err, api.ErrPermissionDenied) || errors.Is(err, api.ErrNotFound) {
 				continue // left this very moment
 			}
@@ -72,12 +89,13 @@ func (s *Session) syncJoined(ctx context.Context, res *api.SyncOpenResult) error
 	}
 }
 
-func (s *Session) sync(ctx context.Context, res *api.SyncOpenResult, v *RoomView, b begin) error {
-	status, head, gap, err := s.startFollow(ctx, v.ID, b)
+func (s *Session) sync(res *api.SyncOpenResult, r prepared, b begin) error {
+	status, gap, err := s.startFollow(r.follow, r.room, b)
 	if err != nil {
-		return s.svc.coded(err)
+		return err
 	}
-	res.Rooms = append(res.Rooms, api.SyncedRoom{RoomID: v.ID, Name: v.Name, Status: status, Head: head, Gap: gap})
+	v := r.room
+	res.Rooms = append(res.Rooms, api.SyncedRoom{RoomID: v.ID, Name: v.Name, Status: status, Head: v.Head, Gap: gap})
 	return nil
 }
 
