@@ -130,12 +130,14 @@ func (w *diskWriter) again() error {
 	return w.post(posts)
 }
 
+var errUnread = errors.New("what was acknowledged cannot be read")
+
 // reads checks that the room can be read to where its last acknowledgement was.
 func (w *diskWriter) reads() error {
 	after := max(0, w.head-10)
 	page, err := (&diskReader{w.conn}).RoomHistory(context.Background(), &api.RoomHistoryParams{Room: w.room, After: &after})
 	if err == nil && page.Head.Seq < w.head {
-		err = fmt.Errorf("%s was answered with seq %d, and reads that the head is %d", w.user, w.head, page.Head.Seq)
+		err = fmt.Errorf("%w: %s was answered with seq %d, and reads that the head is %d", errUnread, w.user, w.head, page.Head.Seq)
 	}
 	return err
 }

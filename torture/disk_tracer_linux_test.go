@@ -67,7 +67,7 @@ func TestTracer(t *testing.T) {
 	} {
 		wrap, heard := diskWrap(t, t.TempDir(), &c.plan)
 		args := append(wrap, "dd", "if=/dev/zero", "of="+file, "count=1", "conv=fsync", "seek=1", "status=none")
-		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput() //nolint:gosec // our own binary
+		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
 		code := 0
 		if err != nil {
 			code = -2
@@ -106,7 +106,7 @@ func (t *tracer) run(args []string) (int, error) {
 	if err := filterCalls(); err != nil {
 		return 0, fmt.Errorf("seccomp: %w", err)
 	}
-	cmd := exec.CommandContext(context.Background(), args[2], args[3:]...) //nolint:gosec // what the test says
+	cmd := exec.CommandContext(context.Background(), args[2], args[3:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -67,6 +67,7 @@ type injection struct {
 	templates []*diskTemplate
 
 	mu       sync.Mutex // guards what follows
+	turns    int
 	done     int
 	outcomes map[string]int
 	calls    map[string]int
@@ -77,6 +78,13 @@ func (in *injection) more() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.done < in.points
+}
+
+func (in *injection) turn() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.turns++
+	return in.turns
 }
 
 func (in *injection) String() string {
@@ -108,16 +116,19 @@ type injectRun struct {
 	outcome  string
 }
 
+// injectKinds take turns.
+var injectKinds = []string{"any", "sync", "tear", "write", "any", "sync", "names", "any", "sync", "write"}
+
 func (b *injectBed) plan(template *diskTemplate) *diskPlan {
-	plan := &diskPlan{Group: "any", Fault: "kill", Times: 1}
-	switch b.rng.IntN(9) {
-	case 0, 1, 2:
-	case 3:
+	plan := &diskPlan{Group: injectKinds[b.in.turn()%len(injectKinds)], Times: 1}
+	switch plan.Group {
+	case "any":
+		plan.Fault = "kill"
+	case "tear":
 		plan.Group, plan.Fault, plan.Cut = "write", "tear", b.rng.Uint64()
 	default:
 		plan.Fault = []string{"EIO", "ENOSPC"}[b.rng.IntN(2)]
-		plan.Group = []string{"sync", "sync", "write", "write", "names"}[b.rng.IntN(5)]
-		if plan.Group != "sync" {
+		if plan.Group != "sync" { // a disk that fails once, for a moment, or for good
 			plan.Times = []int{1, 1, 3, 0}[b.rng.IntN(4)]
 		}
 	}
@@ -258,7 +269,11 @@ func (b *injectBed) load(r *injectRun, s *rig.Server) {
 // mayFail checks that an error is unavailable, or means that the process ends.
 func (b *injectBed) mayFail(r *injectRun, s *rig.Server, err error) {
 	b.Helper()
-	if errors.Is(err, api.ErrUnavailable) {
+	switch {
+	case errors.Is(err, api.ErrUnavailable):
+		return
+	case errors.Is(err, errUnread):
+		b.Errorf("%s %+v: %v", r.template.name, r.plan, err)
 		return
 	}
 	select {

@@ -144,7 +144,7 @@ func newDiskLoop(t testing.TB) *diskLoop {
 }
 
 func diskCommand(name string, args ...string) (string, error) {
-	out, err := exec.CommandContext(context.Background(), name, args...).CombinedOutput() //nolint:gosec // named by the tests
+	out, err := exec.CommandContext(context.Background(), name, args...).CombinedOutput()
 	return string(out), err
 }
 

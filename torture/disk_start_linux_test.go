@@ -1,0 +1,186 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/chatd-dev/chatd/internal/oracle"
+	"github.com/chatd-dev/chatd/internal/rig"
+)
+
+// A server that is started on a full disk may refuse to, and says why; it loses nothing (docs/ROUGH_EDGES.md).
+func TestStartOnFullDisk(t *testing.T) {
+	needRoot(t)
+	dir := diskTmpfs(t)
+	s := rig.Start(t, &rig.Options{Dir: dir + "/data"})
+	tokens, err := diskTokens(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := oracle.New()
+	writers := diskWriters(o, "room", tokens, 4)
+	if err := diskEnter(s, writers); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 3000)
+	for _, clean := range []bool{true, false} {
+		for _, w := range writers {
+			if err := w.post(w.make(50, text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if clean {
+			s.Term()
+		} else {
+			s.Kill()
+		}
+		diskFill(t, dir+"/ballast")
+		if err := s.Restart(); err == nil {
+			w := writers[0]
+			if err := w.dial(s); err != nil {
+				t.Error(err)
+			} else if err := errors.Join(w.reads(), w.post(w.make(20, text))); err != nil {
+				t.Errorf("a server that runs on a full disk says %v", err)
+			}
+			t.Logf("it starts on a full disk and refuses %d posts of 20 (ended well before: %t)", len(w.open), clean)
+			s.Kill()
+		} else {
+			if s.Running() || s.Wait() != 1 || !strings.Contains(err.Error(), "store unavailable") {
+				t.Errorf("no start on a full disk, and no word of it: %v", err)
+			}
+			t.Logf("it does not start on a full disk (ended well before: %t): %v", clean, err)
+		}
+		if err := os.Remove(dir + "/ballast"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatalf("there is space again: %v", err)
+		}
+		diskSettle(t, s, o, "room", writers)
+		if err := diskEnter(s, writers); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The kernel gives a file system up, and makes it read-only, when it finds an error in it. Reads go on, posts are refused or the process
+// ends; all is there when the file system has been repaired.
+func TestDiskGivesUp(t *testing.T) {
+	needRoot(t)
+	disk := newDiskLoop(t)
+	s := rig.Start(t, &rig.Options{Dir: disk.dir + "/data"})
+	tokens, err := diskTokens(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := oracle.New()
+	writers := diskWriters(o, "room", tokens, 4)
+	if err := diskEnter(s, writers); err != nil {
+		t.Fatal(err)
+	}
+	w := writers[0]
+	if err := w.post(w.make(100, "")); err != nil || len(w.open) > 0 {
+		t.Fatal(err, len(w.open))
+	}
+	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(disk.image), "trigger_fs_error")
+	if err := os.WriteFile(trigger, []byte("1"), 0o200); err != nil {
+		t.Skipf("this kernel makes no errors to order: %v", err)
+	}
+	err = w.post(w.make(20, ""))
+	if err == nil {
+		err = w.reads()
+	}
+	outcome := fmt.Sprintf("%d of 20 posts were refused, and reads went on", w.refused)
+	if err != nil {
+		select {
+		case <-s.Ended():
+			outcome = fmt.Sprintf("the process ended, status %d", s.Wait())
+		case <-time.After(diskPatience):
+			t.Errorf("the server goes on, and says %v", err)
+		}
+	} else if w.refused == 0 {
+		t.Error("no post was refused: this proves nothing")
+	}
+	for _, w := range writers {
+		w.hangUp()
+	}
+	s.Kill()
+	if err := unix.Unmount(disk.dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := diskCommand("fsck.ext4", "-f", "-y", disk.image); err != nil && !strings.Contains(out, "MODIFIED") {
+		t.Fatalf("fsck: %v: %s", err, out)
+	}
+	disk.mount(t)
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	report := diskSettle(t, s, o, "room", writers)
+	if report != nil && !t.Failed() {
+		t.Logf("PROOF diskgivesup: %s; %d posts acknowledged, 0 lost", outcome, report.Acked)
+	}
+}
+
+// Whoever read the log has gone: the server goes on without it.
+func TestClosedStderr(t *testing.T) {
+	s := rig.Start(t, &rig.Options{Wrap: []string{"sh", "-c", `"$0" "$@" 2>&1 | head -n 1`}})
+	tokens, err := diskTokens(s) // which is logged
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := oracle.New()
+	writers := diskWriters(o, "room", tokens, 4)
+	if err := diskEnter(s, writers); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range writers {
+		if err := w.post(w.make(20, "")); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := o.CheckRoom(t.Context(), &diskReader{writers[0].conn}, "room"); err != nil {
+		t.Error(err)
+	}
+	s.Term()
+	diskIntact(t, s.Dir())
+}
+
+// diskTmpfs mounts a small file system.
+func diskTmpfs(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// diskFill takes all the space that is left.
+func diskFill(t testing.TB, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			if !errors.Is(err, unix.ENOSPC) {
+				t.Fatal(err)
+			}
+			size /= 2
+		}
+	}
+}
