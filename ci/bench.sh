@@ -4,11 +4,12 @@
 #   ci/bench.sh --full          all at length, about an hour; writes docs/performance.json and docs/performance.svg
 #   ci/bench.sh --smoke         only sees that every scenario works: for CI
 #   ci/bench.sh go [ARG…]       the Go benchmarks of the packages; arguments go to go test: go -bench Fanout ./rpcserver
+#   ci/bench.sh ./PACKAGE…      the same of these packages
 # Figures count only on a machine that does nothing else. docs/PERFORMANCE.md has those that were found.
 source "$(dirname "$0")/lib.sh"
 
-if [ "${1:-}" = go ]; then
-	shift
+if [[ "${1:-}" == go || "${1:-}" == ./* ]]; then
+	[ "$1" != go ] || shift
 	args=("$@")
 	case " $* " in *" -bench"*) ;; *) args=(-bench . "${args[@]}") ;; esac
 	case " $* " in *" ."*) ;; *) args+=(./...) ;; esac
