@@ -65,8 +65,7 @@ type Server struct {
 	rate        rate.Limit // 0: none
 	burst       int
 
-	start         time.Time
-	clock         atomic.Int64 // nanoseconds since start as of the last sweep; never 0
+	clock         atomic.Int64 // nanoseconds that the server has run as of the last sweep; never 0
 	requestPrefix string
 	requests      atomic.Int64
 	stats         counters
@@ -123,7 +122,6 @@ func newServer(connect func(chat.Port, chat.Peer) caller, check func(context.Con
 	srv.posts.byAddress = map[string]*rate.Limiter{}
 	srv.guard = newGuard(o, srv.logger)
 	srv.requestPrefix = newRequestPrefix()
-	srv.start = time.Now()
 	srv.clock.Store(1)
 	srv.mux = srv.routes()
 	go srv.sweep(srv.stop) // Close ends it

@@ -43,13 +43,18 @@ func (srv *Server) sweep(stop <-chan struct{}) {
 	interval := times.interval()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	now, last := srv.clock.Load(), time.Now()
 	for {
 		select {
 		case <-stop:
 			return
 		case <-ticker.C:
 		}
-		now := max(1, int64(time.Since(srv.start)))
+		// While the process stood still (stopped, its machine paused or starved) no peer could have been
+		// heard: such time does not count.
+		at := time.Now()
+		now += int64(min(at.Sub(last), 2*interval))
+		last = at
 		srv.clock.Store(now)
 		for _, s := range srv.all() {
 			s.sweep(now, &times, interval)
