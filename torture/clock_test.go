@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +114,51 @@ func TestClockAcrossRestart(t *testing.T) {
 	}
 	b.finish()
 	streamProof(t, "clock-restart: %d posts, %d events resumed; the first token, %v; after a login all went on where it was", b.posts.Load(), followed.events, told)
+}
+
+// TestFrozen is a process that stands still for longer than a message may take to arrive, as when its machine is
+// paused, while messages are on their way: that was no fault of who sent them.
+func TestFrozen(t *testing.T) {
+	if !*long {
+		t.Skip("takes 13 s of waiting: only with -long")
+	}
+	const peers, frozen = 200, 13 * time.Second
+	w := newStreamWorld(t, 1)
+	conns, rest := make([]*streamConn, peers), make([][]byte, peers)
+	for i := range conns {
+		c, err := streamDial(w.srv.Addr(), w.token(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.nc.Close()
+		c.ask(api.MethodServerPing, "{}")
+		conns[i], rest[i] = c, c.out[20:]
+		c.out = c.out[:20]
+		if err := c.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(500 * time.Millisecond) // the server has seen the beginnings
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := syscall.Kill(w.srv.PID(), sig); err != nil {
+			t.Fatal(err)
+		}
+		if sig == syscall.SIGCONT {
+			break
+		}
+		for i, c := range conns {
+			if _, err := c.nc.Write(rest[i]); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(frozen)
+	}
+	for i, c := range conns {
+		if _, err := c.next(); err != nil {
+			t.Errorf("peer %d: %v", i, err)
+		}
+	}
+	streamProof(t, "frozen: %v of standing still cost none of %d peers in mid-message their connection", frozen, peers)
 }
 
 func newClockBed(t *testing.T) *clockBed {

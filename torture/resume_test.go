@@ -76,6 +76,52 @@ func killPause(rng *rand.Rand) time.Duration {
 	return time.Duration(1500+rng.IntN(1500)) * time.Millisecond
 }
 
+// TestResumeInBusyRoom is P6 where replaying meets what is published meanwhile: followers end and begin to
+// follow a room, over and over, in which post follows post.
+func TestResumeInBusyRoom(t *testing.T) {
+	rng := newRand(t)
+	goal := int64(scale(1500, 40_000))
+	const posters, followers = 3, 6
+	w := newStreamWorld(t, 3)
+	rooms := []streamRoom{w.room("busy")}
+	begin := time.Now()
+	var over atomic.Bool
+	var resumes atomic.Int64
+	var posting, following sync.WaitGroup
+	for i := range posters {
+		p := w.poster(i, fmt.Sprintf("p%d", i), 4, rooms)
+		posting.Go(func() {
+			if err := p.run(1<<40, func() bool { return !over.Load() }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	var all []*streamFollower
+	for i := range followers {
+		f := newStreamFollower(w.o, w.srv.Addr(), w.token(i), fmt.Sprintf("f%d", i), rooms)
+		all = append(all, f)
+		mine := rand.New(rand.NewPCG(rng.Uint64(), 6))
+		following.Go(func() {
+			err := f.followAgain(mine, func() bool { return resumes.Add(1) > goal || time.Since(begin) > resumeTime() })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	following.Wait()
+	over.Store(true)
+	posting.Wait()
+	for _, f := range all {
+		if err := f.followTo(w.heads(rooms)); err != nil {
+			t.Error(err)
+		}
+		f.complete()
+	}
+	report := w.check(rooms)
+	streamProof(t, "resume-in-busy-room: %d resumes of %d followers among %d posts in %v; %d events heard, none twice, none left out",
+		min(resumes.Load(), goal), followers, report.Acked, time.Since(begin).Round(time.Millisecond), report.Followed)
+}
+
 // TestResumeFarBehind is P6 far behind: who was away for a million events gets every one of them,
 // while the room and another go on. The server's memory does not grow by it.
 func TestResumeFarBehind(t *testing.T) {

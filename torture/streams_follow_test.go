@@ -56,6 +56,19 @@ func (f *streamFollower) open(nc net.Conn) (*streamConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := c.ask(api.MethodSyncOpen, f.positions())
+	if err = c.flush(); err == nil {
+		err = f.began(c, id)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// positions are the parameters of sync.open that resume.
+func (f *streamFollower) positions() string {
 	b := append([]byte{}, `{"signals":false,"epoch":"`...)
 	b = append(append(b, f.epoch...), `","rooms":[`...)
 	if f.epoch == "" {
@@ -68,15 +81,34 @@ func (f *streamFollower) open(nc net.Conn) (*streamConn, error) {
 		b = append(append(append(b, `{"room":"`...), r.id...), `","after":`...)
 		b = append(strconv.AppendInt(b, f.seen[i].Last(), 10), '}')
 	}
-	id := c.ask(api.MethodSyncOpen, string(append(b, `]}`...)))
-	if err = c.flush(); err == nil {
-		err = f.began(c, id)
+	return string(append(b, `]}`...))
+}
+
+// again ends following and resumes on the same connection.
+func (f *streamFollower) again(c *streamConn) error {
+	id := c.ask(api.MethodSyncClose, "{}")
+	if err := c.flush(); err != nil {
+		return err
 	}
-	if err != nil {
-		nc.Close()
-		return nil, err
+	for closed := false; !closed; {
+		m, err := c.next()
+		switch {
+		case err != nil:
+			return err
+		case m.method == nil && m.id == id && m.refusal == nil:
+			closed = true
+		default:
+			err = f.take(&m)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return c, nil
+	id = c.ask(api.MethodSyncOpen, f.positions())
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return f.began(c, id) // which wants to hear nothing before the answer
 }
 
 // began reads the answer to sync.open.
@@ -166,6 +198,34 @@ func (f *streamFollower) follow(nc net.Conn, done func() bool) error {
 			err = f.take(&m)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followAgain follows for some events, ends that and resumes on the same connection, until done.
+func (f *streamFollower) followAgain(rng *rand.Rand, done func() bool) error {
+	nc, err := net.DialTimeout("tcp", f.addr, rig.Patience)
+	if err != nil {
+		return err
+	}
+	c, err := f.open(&streamPatient{nc})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	for !done() {
+		for enough := f.events + int64(rng.IntN(20)); f.events < enough; {
+			m, err := c.next()
+			if err == nil {
+				err = f.take(&m)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := f.again(c); err != nil {
 			return err
 		}
 	}
