@@ -50,15 +50,20 @@ func (h *hostileTally) note(attack, end string) {
 // notice nothing, and memory stays within its bound (P8).
 func TestHostile(t *testing.T) {
 	rnd := newRand(t)
-	n, users, last, hold := 500, 20, 12*time.Second, 4*time.Second
+	n, users, last, hold := 500, 20, 9*time.Second, 4*time.Second
+	settings := append([]string{"CHATD_LIMITS_AUTH_TIMEOUT=3s"}, hostileSettings...)
 	switch {
 	case *long:
 		n, users, last, hold = 10_000, 200, 90*time.Second, 15*time.Second
+		settings = hostileSettings
 	case rig.RaceEnabled():
 		n, users = 100, 10
 	}
+	if *rounds > 0 {
+		n = *rounds // connections, that is
+	}
 	n = loadConnections(t, n+users) - users
-	s := rig.Start(t, &rig.Options{Env: hostileSettings})
+	s := rig.Start(t, &rig.Options{Env: settings})
 	owner := s.Dial(t, "ada", nil)
 	token := owner.Token()
 	people := hostilePeople(t, s, owner, users)
@@ -92,7 +97,7 @@ func TestHostile(t *testing.T) {
 			}
 		}
 		most = max(most, open)
-		say.say("%v: %d sockets, %d MiB, %d goroutines", time.Since(begin).Round(time.Second), open, s.RSS()>>20, s.Goroutines())
+		say.say("%v: %d connected, %d MiB", time.Since(begin).Round(time.Second), open, s.RSS()>>20)
 	}
 	memory, busy := s.MaxRSS(), (s.CPU()-cpu).Seconds()/time.Since(begin).Seconds()
 	cut()
@@ -131,6 +136,7 @@ func (h *hostileTally) judge(t *testing.T, attacks []*loadAttack) {
 				wanted = true
 			case end == endReset, end == endStopped:
 			case end == fmt.Sprint(int(api.CloseCodeOverloaded)), end == "http 503":
+			case end == fmt.Sprint(int(api.CloseCodeAuthTimeout)): // on a machine that is too busy to let it get so far
 			default:
 				t.Errorf("%s: %d ended with %q, want %v", attack.name, n, end, attack.ends)
 			}

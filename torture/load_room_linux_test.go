@@ -146,7 +146,7 @@ type loadFollower struct {
 
 	next    atomic.Int64 // seq that is due
 	stalled atomic.Bool  // to read nothing until it is false
-	gulp    int          // read no more than so much at once, and then rest; 0: read on
+	gulp    atomic.Int64 // read no more than so much at once, and then rest; 0: read on
 	times   [3]loadTimes // by phase
 	phase   *atomic.Int32
 
@@ -195,9 +195,10 @@ func (f *loadFollower) run() {
 		for f.stalled.Load() {
 			time.Sleep(10 * time.Millisecond)
 		}
-		if f.gulp > 0 {
+		f.wire.buf = f.wire.buf[:cap(f.wire.buf)]
+		if gulp := int(f.gulp.Load()); gulp > 0 {
 			time.Sleep(gulpRest)
-			f.wire.buf = f.wire.buf[:max(f.gulp, f.wire.to)] // fill makes it longer if a frame needs it
+			f.wire.buf = f.wire.buf[:max(gulp, f.wire.to)] // fill makes it longer if a frame needs it
 		}
 		_ = f.wire.sock.SetReadDeadline(time.Time{})
 		if f.stalled.Load() {
