@@ -83,7 +83,7 @@ func TestHostile(t *testing.T) {
 		}
 		a := &loadAttacker{dialer: dialer, token: token, stop: stop, hold: hold, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0)), from: fmt.Sprintf("198.51.%d.%d", i/200%200, i%200)}
 		fighting.Go(func() { // ends when stop is
-			tally.fight(a, attack)
+			tally.fight(a, attack, max(2*time.Second, time.Duration(n)*2*time.Millisecond)) // they come by and by
 		})
 	}
 	begin, most := time.Now(), 0
@@ -117,9 +117,10 @@ func TestHostile(t *testing.T) {
 }
 
 // fight attacks again and again, with a rest between: what is at stake is many, not fast.
-func (h *hostileTally) fight(a *loadAttacker, attack *loadAttack) {
-	for a.rest(time.Duration(a.rnd.Int64N(int64(4 * time.Second)))) {
+func (h *hostileTally) fight(a *loadAttacker, attack *loadAttack, rest time.Duration) {
+	for a.rest(time.Duration(a.rnd.Int64N(int64(rest)))) {
 		h.note(attack.name, attack.run(a))
+		rest = 4 * time.Second
 	}
 }
 
@@ -134,7 +135,7 @@ func (h *hostileTally) judge(t *testing.T, attacks []*loadAttack) {
 			switch {
 			case slices.Contains(attack.ends, end):
 				wanted = true
-			case end == endReset, end == endStopped:
+			case end == endReset, end == endStopped, end == endLate:
 			case end == fmt.Sprint(int(api.CloseCodeOverloaded)), end == "http 503":
 			case end == fmt.Sprint(int(api.CloseCodeAuthTimeout)): // on a machine that is too busy to let it get so far
 			default:

@@ -38,6 +38,7 @@ const (
 	endReset   = "reset" // or the end of the stream without a word
 	endOpen    = "open"  // the server did not close it in time
 	endStopped = "stopped"
+	endLate    = "late" // it was not let in: the machine is too busy
 )
 
 // loadAttackTime is how long a connection may live that the server has reason to close: what limits
@@ -63,7 +64,7 @@ func (a *loadAttacker) ended(err error) string {
 func (a *loadAttacker) socket(attack func(w *loadWire) string) string {
 	w, err := a.dialer.dial()
 	if err != nil {
-		return a.ended(err)
+		return endLate
 	}
 	defer context.AfterFunc(a.stop, func() { w.sock.Close() })()
 	defer w.sock.Close()
@@ -79,6 +80,8 @@ func (a *loadAttacker) ws(signedIn bool, attack func(w *loadWire) string) string
 		}
 		status, err := w.upgrade(lines...)
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return endLate
 		case err != nil:
 			return a.ended(err)
 		case status != 101:
