@@ -28,7 +28,7 @@ import (
 // whose write-ahead log is about to be copied into the database.
 func TestInject(t *testing.T) {
 	rng := newRand(t)
-	points := scale(24, 5000)
+	points := scale(20, 5000)
 	begin, p := time.Now(), newProgress(t)
 	in := &injection{points: points, outcomes: map[string]int{}, calls: map[string]int{}, templates: []*diskTemplate{
 		{name: "new"}, newDiskTemplate(t, "killed", 1), newDiskTemplate(t, "long", 4050*4120),
@@ -128,8 +128,8 @@ func (b *injectBed) plan(template *diskTemplate) *diskPlan {
 		plan.Group, plan.Fault, plan.Cut = "write", "tear", b.rng.Uint64()
 	default:
 		plan.Fault = []string{"EIO", "ENOSPC"}[b.rng.IntN(2)]
-		if plan.Group != "sync" { // a disk that fails once, for a moment, or for good
-			plan.Times = []int{1, 1, 3, 0}[b.rng.IntN(4)]
+		if plan.Group != "sync" { // a disk that fails once, for a moment, or for longer
+			plan.Times = []int{1, 1, 3, 40}[b.rng.IntN(4)]
 		}
 	}
 	plan.At = 1 + b.rng.IntN(max(1, template.calls[plan.Group]))
