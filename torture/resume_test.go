@@ -65,7 +65,7 @@ func TestResume(t *testing.T) {
 	b.end()
 	report := w.check(rooms)
 	streamProof(t, "resume: %d of %d resumes, %.0f a second, of %d followers, %d with something to replay, and %d connections that were cut before; %d more by the SDK, %d cuts by the proxy; %d kills; %d events in %d rooms, %d heard, none twice, none left out",
-		resumes, goal, float64(resumes)/took.Seconds(), followers, b.replays.Load(), b.early.Load(), b.bySDK.Load(), proxy.cuts, kills, report.Events, roomCount, report.Followed)
+		resumes, goal, float64(resumes)/took.Seconds(), followers, b.replays.Load(), b.early.Load(), b.bySDK.Load(), proxy.count(), kills, report.Events, roomCount, report.Followed)
 }
 
 // killPause is the time between two kills.

@@ -48,6 +48,13 @@ func newStreamProxy(t testing.TB, backend string, bytes int, rng *rand.Rand) *st
 
 func (p *streamProxy) url() string { return "http://" + p.ln.Addr().String() }
 
+// count is how many connections were to be cut.
+func (p *streamProxy) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
+}
+
 // rest cuts nothing any more, but for what is carried now.
 func (p *streamProxy) rest() {
 	p.mu.Lock()
