@@ -61,11 +61,11 @@ func TestResume(t *testing.T) {
 		say.say("%d of %d resumes, %d kills, %v", b.resumes.Load(), goal, kills, time.Since(begin).Round(time.Second))
 	}
 	took := time.Since(begin)
-	resumes := b.resumes.Load()
+	resumes, replays := b.resumes.Load(), b.replays.Load()
 	b.end()
 	report := w.check(rooms)
 	streamProof(t, "resume: %d of %d resumes, %.0f a second, of %d followers, %d with something to replay, and %d connections that were cut before; %d more by the SDK, %d cuts by the proxy; %d kills; %d events in %d rooms, %d heard, none twice, none left out",
-		resumes, goal, float64(resumes)/took.Seconds(), followers, b.replays.Load(), b.early.Load(), b.bySDK.Load(), proxy.count(), kills, report.Events, roomCount, report.Followed)
+		resumes, goal, float64(resumes)/took.Seconds(), followers, replays, b.early.Load(), b.bySDK.Load(), proxy.count(), kills, report.Events, roomCount, report.Followed)
 }
 
 // killPause is the time between two kills.
