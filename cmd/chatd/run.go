@@ -31,6 +31,7 @@ type server struct {
 	broken chan error    // 1 deep: chat reports at most once
 	served chan error    // 1 deep: Serve returns once, and nobody may be waiting
 	ended  chan struct{} // closed when the goroutine that serves has ended; nil: never started
+	stop   chan struct{} // closed when the server is to trim its memory no more; made with ended
 }
 
 // run serves until a signal, the end of ctx or a fault, and cleans up behind itself. reread reads the
@@ -80,7 +81,8 @@ func (s *server) build(ctx context.Context, cfg *config.Config, live *reloadable
 
 // serve takes connections from now on; close ends the goroutine.
 func (s *server) serve() {
-	s.ended = make(chan struct{})
+	s.ended, s.stop = make(chan struct{}), make(chan struct{})
+	go newTrimmer().run(s.stop)
 	go func() {
 		defer close(s.ended)
 		s.served <- s.web.Serve(s.listener)
@@ -93,6 +95,7 @@ const partingTime = 500 * time.Millisecond
 // close takes down what is there, in order, and waits for it.
 func (s *server) close(logger *slog.Logger) {
 	if s.ended != nil {
+		close(s.stop)
 		ctx, cancel := context.WithTimeout(context.Background(), partingTime)
 		_ = s.web.Shutdown(ctx) // lets replies that are being written leave; Close cuts off the rest
 		cancel()

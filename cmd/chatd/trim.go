@@ -1,0 +1,54 @@
+package main
+
+import (
+	"runtime/debug"
+	gometrics "runtime/metrics"
+	"time"
+)
+
+// A burst, of people who come back at once, say, leaves garbage that the runtime collects only when
+// as much again has been made, or after minutes, and keeps for the next one. A server that has
+// become quiet collects it at once and gives it back.
+const (
+	trimInterval = 5 * time.Second
+	trimQuiet    = 4 << 20  // bytes allocated within an interval, at most
+	trimWorth    = 16 << 20 // bytes allocated since the last time, at least
+)
+
+// trimmer decides when.
+type trimmer struct {
+	samples []gometrics.Sample
+	looked  uint64 // bytes allocated when it looked last
+	trimmed uint64 // and when memory was given back
+	free    func()
+}
+
+func newTrimmer() *trimmer {
+	return &trimmer{samples: []gometrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}, free: debug.FreeOSMemory}
+}
+
+// look is called once an interval.
+func (t *trimmer) look() {
+	gometrics.Read(t.samples)
+	allocated, live := t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64()
+	quiet := allocated-t.looked <= trimQuiet
+	t.looked = allocated
+	if quiet && allocated-t.trimmed >= max(trimWorth, live/4) {
+		t.trimmed = allocated
+		t.free()
+	}
+}
+
+// run looks until stop is closed.
+func (t *trimmer) run(stop <-chan struct{}) {
+	ticker := time.NewTicker(trimInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			t.look()
+		case <-stop:
+			return
+		}
+	}
+}
