@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"runtime/debug"
 	gometrics "runtime/metrics"
 	"time"
@@ -15,16 +16,25 @@ const (
 	trimWorth    = 16 << 20 // bytes allocated since the last time, at least
 )
 
+// spareHeap is how much a small heap may grow between collections besides its own size: collecting
+// a few megabytes each time as many have been made would cost a tenth of the processors.
+const spareHeap = 48 << 20
+
 // trimmer decides when.
 type trimmer struct {
 	samples []gometrics.Sample
+	pace    func(percent int) // nil: the operator has set GOGC
 	looked  uint64 // bytes allocated when it looked last
 	trimmed uint64 // and when memory was given back
 	free    func()
 }
 
 func newTrimmer() *trimmer {
-	return &trimmer{samples: []gometrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}, free: debug.FreeOSMemory}
+	t := &trimmer{samples: []gometrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}, free: debug.FreeOSMemory}
+	if os.Getenv("GOGC") == "" {
+		t.pace = func(percent int) { debug.SetGCPercent(percent) }
+	}
+	return t
 }
 
 // look is called once an interval.
@@ -33,6 +43,9 @@ func (t *trimmer) look() {
 	allocated, live := t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64()
 	quiet := allocated-t.looked <= trimQuiet
 	t.looked = allocated
+	if t.pace != nil {
+		t.pace(100 + int(100*spareHeap/max(live, 4<<20)))
+	}
 	if quiet && allocated-t.trimmed >= max(trimWorth, live/4) {
 		t.trimmed = allocated
 		t.free()
@@ -41,6 +54,7 @@ func (t *trimmer) look() {
 
 // run looks until stop is closed.
 func (t *trimmer) run(stop <-chan struct{}) {
+	t.look()
 	ticker := time.NewTicker(trimInterval)
 	defer ticker.Stop()
 	for {

@@ -10,6 +10,7 @@ func TestTrim(t *testing.T) {
 	runtime.GC()
 	freed := 0
 	tr := newTrimmer()
+	tr.pace = nil // the process is the tests'
 	free := tr.free
 	tr.free = func() { freed++; free() }
 	tr.look()
@@ -32,5 +33,16 @@ func TestTrim(t *testing.T) {
 	tr.look()
 	if freed != 1 {
 		t.Errorf("given back %d times, the second for nothing", freed)
+	}
+}
+
+// A small heap may grow much between collections, a large one by its own size.
+func TestPace(t *testing.T) {
+	percent := 0
+	tr := newTrimmer()
+	tr.pace = func(p int) { percent = p }
+	tr.look()
+	if percent < 200 || percent > 1300 {
+		t.Errorf("%d %% for a small heap", percent)
 	}
 }
