@@ -24,8 +24,8 @@ const spareHeap = 48 << 20
 type trimmer struct {
 	samples []gometrics.Sample
 	pace    func(percent int) // nil: the operator has set GOGC
-	looked  uint64 // bytes allocated when it looked last
-	trimmed uint64 // and when memory was given back
+	looked  uint64            // bytes allocated when it looked last
+	trimmed uint64            // and when memory was given back
 	free    func()
 }
 

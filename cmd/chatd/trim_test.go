@@ -25,7 +25,6 @@ func TestTrim(t *testing.T) {
 		t.Error("given back in the middle of the work")
 	}
 	runtime.KeepAlive(burst)
-	burst = nil
 	tr.look()
 	if freed != 1 {
 		t.Errorf("given back %d times", freed)
