@@ -43,7 +43,7 @@ const (
 
 // loadAttackTime is how long a connection may live that the server has reason to close: what limits
 // give it, ten seconds, and what a busy machine takes.
-const loadAttackTime = 45 * time.Second
+const loadAttackTime = 60 * time.Second
 
 func (a *loadAttacker) header(lines ...string) []string {
 	return append(lines, "X-Forwarded-For: "+a.from)
@@ -58,6 +58,14 @@ func (a *loadAttacker) ended(err error) string {
 		return endOpen
 	}
 	return endReset
+}
+
+// unanswered is ended for who waits for an answer, not for the connection's end.
+func (a *loadAttacker) unanswered(err error) string {
+	if end := a.ended(err); end != endOpen {
+		return end
+	}
+	return endLate
 }
 
 // socket runs an attack on a bare connection, which it closes.
@@ -159,7 +167,7 @@ func (a *loadAttacker) ask(w *loadWire, text string) string {
 		if _, code, ok := strings.Cut(err.Error(), "closed with "); ok {
 			return code
 		}
-		return a.ended(err)
+		return a.unanswered(err)
 	}
 	_, code, ok := strings.Cut(reply, `"error":{"code":`)
 	if !ok {
@@ -315,7 +323,7 @@ func loadAttacks() []*loadAttack {
 					}
 					status, err := w.status(loadPatience)
 					if err != nil {
-						return a.ended(err)
+						return a.unanswered(err)
 					}
 					end = fmt.Sprintf("http %d", status)
 				}
@@ -335,7 +343,7 @@ func loadAttacks() []*loadAttack {
 				_ = w.write(fmt.Appendf(nil, loadUpgrade, w.host, "X-Long: "+strings.Repeat("x", 40<<10)+"\r\n"))
 				status, err := w.status(loadPatience)
 				if err != nil {
-					return a.ended(err)
+					return a.unanswered(err)
 				}
 				return fmt.Sprintf("http %d", status)
 			})
@@ -362,7 +370,7 @@ func loadAttacks() []*loadAttack {
 					}
 					for range 10 {
 						if _, err := w.answer(loadPatience); err != nil {
-							return a.ended(err)
+							return a.unanswered(err)
 						}
 					}
 					if !a.rest(50 * time.Millisecond) {
