@@ -29,7 +29,7 @@ class Summary:
 
     def output(self, package: str, test: str, line: str) -> None:
         text = line.rstrip("\n")
-        if not text.strip() or text.lstrip().startswith(("=== ", "--- ")) or text in ("PASS", "FAIL"):
+        if not text.strip() or text == "testing: warning: no tests to run" or text.lstrip().startswith(("=== ", "--- ")) or text in ("PASS", "FAIL") or not test and text.endswith("to run]"):
             return
         if proof := re.match(r"\s*\S+\.go:\d+: PROOF (.*)", text):
             self.proofs.append(proof[1])

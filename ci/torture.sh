@@ -20,7 +20,7 @@ done
 [ ${#packages[@]} -gt 0 ] || mapfile -t packages < <(git grep -l --untracked 'flag.Bool("long"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,')
 run=()
 if [ ${#names[@]} -gt 0 ]; then
-	run=(-run "(?i)$(IFS='|'; echo "${names[*]}")")
+	run=(-run "(?i)($(IFS='|'; echo "${names[*]}"))") # the parentheses keep (?i) for all of them
 fi
 [ "$(id -u)" = 0 ] || say "NOT ROOT: some proofs will be skipped"
 say "$(go version), $(nproc) processors, $(uname -sr), $(git log -1 --format='%h of %cs')"
