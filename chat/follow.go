@@ -239,8 +239,8 @@ func (s *Session) replayPages(ctx context.Context, f *follow) error {
 		for i := range page {
 			records = append(records, page[i].Bytes)
 		}
-		if err := s.send(ctx, f, records); err != nil {
-			return err
+		if s.send(ctx, f, records) != nil {
+			return nil // the connection is gone, or the follow: there is nobody to tell
 		}
 		s.svc.stats.replayed.Add(int64(len(page)))
 		f.pos = page[len(page)-1].Seq
