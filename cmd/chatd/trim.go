@@ -16,8 +16,8 @@ const (
 	trimWorth    = 16 << 20 // bytes allocated since the last time, at least
 )
 
-// spareHeap is how much a small heap may grow between collections besides its own size: collecting
-// a few megabytes each time as many have been made would cost a tenth of the processors.
+// spareHeap is how much a small heap may grow between collections besides its own size, the less the
+// larger it is: collecting a few megabytes each time as many have been made would cost a tenth of the processors.
 const spareHeap = 48 << 20
 
 // trimmer decides when.
@@ -44,7 +44,7 @@ func (t *trimmer) look() {
 	quiet := allocated-t.looked <= trimQuiet
 	t.looked = allocated
 	if t.pace != nil {
-		t.pace(100 + int(100*spareHeap/max(live, 4<<20)))
+		t.pace(100 + int(100*(spareHeap-min(live/2, spareHeap))/max(live, 4<<20)))
 	}
 	if quiet && allocated-t.trimmed >= max(trimWorth, live/4) {
 		t.trimmed = allocated
