@@ -18,11 +18,14 @@ import (
 // change who is in a room by the applier, when they have taken effect for followers too.
 type lane struct {
 	svc     *Service
+	number  int
 	wake    chan struct{} // 1 deep: the queue is not empty, or the lane is closed
+	ready   chan struct{} // 1 deep: nobody is waited for any more
 	batches chan []*Entry // 1 deep: the applier is at most one batch behind
 	stopped chan struct{} // closed when both goroutines have ended
 
 	mu     sync.Mutex
+	gather gatherer
 	queue  []*Entry
 	bytes  int // that the queue holds, and the batch under way
 	closed bool
@@ -47,8 +50,8 @@ func (s *Service) lane(room api.RoomID) *lane {
 }
 
 // startLane starts the lane's goroutines; close ends them.
-func startLane(s *Service) *lane {
-	l := &lane{svc: s, wake: make(chan struct{}, 1), batches: make(chan []*Entry, 1), stopped: make(chan struct{})}
+func startLane(s *Service, number int) *lane {
+	l := &lane{svc: s, number: number, wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), batches: make(chan []*Entry, 1), stopped: make(chan struct{})}
 	go l.commitAll()
 	go l.applyAll()
 	return l
@@ -68,12 +71,25 @@ func (l *lane) submit(e *Entry) error {
 	}
 	l.queue = append(l.queue, e)
 	l.bytes += e.size + entryBytes
+	if e.poster != nil {
+		l.gather.arrived(e.poster, time.Now())
+	}
+	first, ready := len(l.queue) == 1, l.gather.enough(len(l.queue))
 	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if first {
+		signal(l.wake)
+	} else if ready {
+		signal(l.ready)
 	}
 	return nil
+}
+
+// signal sends to a channel that is 1 deep.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // wait waits until e is committed. When ctx ends before, the act takes effect all the same: were it
@@ -109,17 +125,18 @@ func (l *lane) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	signal(l.wake)
+	signal(l.ready)
 	<-l.stopped
 }
 
 // commitAll is the committer; it ends when the lane is closed and its queue is empty.
 func (l *lane) commitAll() {
 	defer close(l.batches)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
+		l.waitForMore(timer)
 		batch, closed := l.take()
 		if len(batch) == 0 {
 			if closed {
@@ -137,6 +154,29 @@ func (l *lane) commitAll() {
 	}
 }
 
+// waitForMore waits, if that is worthwhile, for those who are about to post.
+func (l *lane) waitForMore(timer *time.Timer) {
+	l.mu.Lock()
+	before := len(l.queue)
+	wait := before > 0 && !l.closed && l.gather.begin(before, time.Now())
+	l.mu.Unlock()
+	if !wait {
+		return
+	}
+	timer.Reset(gatherTime)
+	select {
+	case <-l.ready:
+	case <-timer.C:
+	}
+	l.mu.Lock()
+	l.gather.end(len(l.queue) - before)
+	l.mu.Unlock()
+	select {
+	case <-l.ready: // of this wait, which the timer has ended
+	default:
+	}
+}
+
 // take takes what is to be committed next.
 func (l *lane) take() (batch []*Entry, closed bool) {
 	l.mu.Lock()
@@ -146,6 +186,7 @@ func (l *lane) take() (batch []*Entry, closed bool) {
 	if l.queue = l.queue[n:]; len(l.queue) == 0 {
 		l.queue = nil
 	}
+	l.gather.taken(batch)
 	return batch, l.closed
 }
 

@@ -41,7 +41,11 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	if p.IdempotencyKey != "" {
 		m.entry.Digest = digest(p)
 	}
-	if err := svc.lane(room).submit(&m.entry); err != nil {
+	l := svc.lane(room)
+	if s.port != nil {
+		m.entry.poster = s.poster(l)
+	}
+	if err := l.submit(&m.entry); err != nil {
 		return nil, err
 	}
 	if s.port != nil {

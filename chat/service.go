@@ -100,8 +100,8 @@ func New(store Store, opts *Options) *Service {
 	s.started = o.Now()
 	s.hasher = newHasher(o.HashTime, o.HashMemoryKiB, o.Rand)
 	s.logins = newThrottle(int(o.Limits.LoginsPerMinute), s.now)
-	for range max(1, o.Lanes) {
-		s.lanes = append(s.lanes, startLane(s))
+	for i := range max(1, o.Lanes) {
+		s.lanes = append(s.lanes, startLane(s, i))
 	}
 	s.tender = startTender(s)
 	return s

@@ -25,6 +25,7 @@ type Session struct {
 
 	// Owned by the request whose turn it is.
 
+	posters []poster   // what each lane knows of this session; nil: it has not posted yet
 	joining api.RoomID // a room.join of this very session is under way; read under mu by the applier
 
 	// Guarded by mu.

@@ -194,8 +194,9 @@ type Entry struct {
 
 	// The lane's.
 
-	done chan struct{} // closed when what came of it is known
-	size int           // about how much memory it holds, in bytes
+	done   chan struct{} // closed when what came of it is known
+	poster *poster       // nil: nobody who may post again soon
+	size   int           // about how much memory it holds, in bytes
 }
 
 // HistoryQuery asks for a slice of a room's timeline.

@@ -35,11 +35,13 @@ type Fanout struct {
 
 	opts    FanoutOptions
 	workers []*worker
-	chunk   int     // flushFollowers, but for tests
+	chunk   int // flushFollowers, but for tests
+	start   time.Time
 	burst   float64 // events above the rate that do not make a room busy yet
 	stats   fanoutCounters
 
 	shards atomic.Uint32 // how many connections were given a shard
+	streak streak
 
 	mu   sync.RWMutex
 	hubs map[api.RoomID]*hub // rooms with followers
@@ -53,7 +55,7 @@ type fanoutCounters struct {
 
 // NewFanout starts a Fanout; opts may be nil. Close ends its goroutines.
 func NewFanout(opts *FanoutOptions) *Fanout {
-	f := &Fanout{hubs: map[api.RoomID]*hub{}, chunk: flushFollowers}
+	f := &Fanout{hubs: map[api.RoomID]*hub{}, chunk: flushFollowers, start: time.Now()}
 	if opts != nil {
 		f.opts = *opts
 	}
@@ -97,6 +99,32 @@ func (f *Fanout) Publish(room api.RoomID, seq api.Seq, record []byte) {
 	if h := f.hub(room); h != nil {
 		h.publish(seq, record)
 	}
+}
+
+// streak is small rooms that were written in place one right after the other.
+type streak struct {
+	length atomic.Int64
+	ended  atomic.Int64 // the last write, in nanoseconds since start
+}
+
+const (
+	streakGap   = 50 * time.Microsecond // between two writes of a streak, at most
+	streakShare = 4                     // so many rooms are written before a worker gets one in two
+)
+
+// writeSmall writes a flush that has begun to a small room. In place: to wake a worker costs more than
+// the few writes. But when many rooms come one after the other, every other one is a worker's, so that
+// both processors write.
+func (f *Fanout) writeSmall(h *hub) {
+	if time.Since(f.start)-time.Duration(f.streak.ended.Load()) > streakGap {
+		f.streak.length.Store(0)
+	}
+	if n := f.streak.length.Add(1); n > streakShare && n%2 == 0 {
+		f.workers[int(n/2)%len(f.workers)].add(job{hub: h, small: true})
+		return
+	}
+	h.writeInline()
+	f.streak.ended.Store(int64(time.Since(f.start)))
 }
 
 // Signal implements chat.Fanout.
@@ -161,7 +189,7 @@ type worker struct {
 	stopped chan struct{}
 
 	mu    sync.Mutex
-	queue []*hub // each at most once: a room has one flush at a time
+	queue []job // a room at most once: it has one flush at a time
 }
 
 // startWorker starts its goroutine; close ends it.
@@ -176,9 +204,15 @@ func (w *worker) close() {
 	<-w.stopped
 }
 
-func (w *worker) add(h *hub) {
+// job is a flush that has begun: the worker writes its shard, or, of a small room, all.
+type job struct {
+	hub   *hub
+	small bool
+}
+
+func (w *worker) add(j job) {
 	w.mu.Lock()
-	w.queue = append(w.queue, h)
+	w.queue = append(w.queue, j)
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -193,9 +227,9 @@ func (w *worker) run() {
 		queue := w.queue
 		w.queue = nil
 		w.mu.Unlock()
-		for _, h := range queue {
-			if h.write(w.shard) {
-				h.writeInline()
+		for _, j := range queue {
+			if j.small || j.hub.write(w.shard) {
+				j.hub.writeInline()
 			}
 		}
 		if len(queue) > 0 {

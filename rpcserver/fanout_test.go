@@ -376,3 +376,30 @@ func drain(sock net.Conn) {
 		}
 	}
 }
+
+// Small rooms in quick succession are written by the caller and by workers, each in order.
+func TestFanoutManySmallRooms(t *testing.T) {
+	f := NewFanout(&FanoutOptions{Window: -1, Workers: 2})
+	defer f.Close()
+	const rooms, events = 40, 200
+	members := make([]*member, rooms)
+	for i := range members {
+		members[i] = newMember(f)
+		members[i].follow(f, api.RoomID(fmt.Sprint(i)), 0, false)
+	}
+	for seq := range api.Seq(events) {
+		for i := range rooms {
+			f.Publish(api.RoomID(fmt.Sprint(i)), seq+1, record(seq+1))
+		}
+	}
+	want := make([]string, 0, events)
+	for seq := range events {
+		want = append(want, fmt.Sprint(seq+1))
+	}
+	for i, m := range members {
+		await(t, "all is written", func() bool { return len(m.messages(t)) >= events })
+		if got := m.seqs(t); got != strings.Join(want, " ") {
+			t.Errorf("room %d got %s", i, got)
+		}
+	}
+}

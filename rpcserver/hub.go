@@ -86,7 +86,7 @@ func (h *hub) publish(seq api.Seq, record []byte) {
 	inline := h.beginLocked()
 	h.mu.Unlock()
 	if inline {
-		h.writeInline()
+		h.fan.writeSmall(h)
 	}
 }
 
@@ -104,7 +104,7 @@ func (h *hub) signal(msg []byte) {
 	inline := h.beginLocked()
 	h.mu.Unlock()
 	if inline {
-		h.writeInline()
+		h.fan.writeSmall(h)
 	}
 }
 
@@ -216,7 +216,7 @@ func (h *hub) beginLocked() (inline bool) {
 		return true
 	}
 	for _, w := range h.fan.workers {
-		w.add(h)
+		w.add(job{hub: h})
 	}
 	return false
 }
