@@ -68,7 +68,7 @@ func (g *gatherer) begin(queued int, now time.Time) bool {
 	clear(g.recent[len(keep):])
 	g.recent = keep
 	switch {
-	case g.waiting >= len(g.recent) || queued >= gatherMost:
+	case g.waiting == 0 || g.waiting >= len(g.recent) || queued >= gatherMost:
 		return false
 	case g.skip > 0:
 		g.skip--

@@ -147,6 +147,9 @@ func (p *player) step(step string) {
 // rest lets the server come to rest and writes down what has come, by name. A post is answered
 // while its event is handed out: either may come first, and the answer is written first.
 func (p *player) rest(posting bool) {
+	if posting {
+		time.Sleep(2 * time.Millisecond) // as long as a commit waits for other posts at most
+	}
 	synctest.Wait()
 	who := make([]string, 0, len(p.clients))
 	for name := range p.clients {

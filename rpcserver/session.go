@@ -2,7 +2,6 @@ package rpcserver
 
 import (
 	"context"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,12 +100,12 @@ func (s *session) messageLimit() int {
 	return int(s.srv.limits.MaxMessageBytesAnonymous)
 }
 
-// replyRoom is how little has to wait for the peer before it gets another reply: a stranger takes the one
-// before first.
+// replyRoom is how little has to wait for the peer before it gets another reply, or another page of a replay: what
+// nobody reads is better not made. A stranger takes the one before first.
 func (s *session) replyRoom() int {
-	const stranger = 4 << 10
+	const user, stranger = 32 << 10, 4 << 10
 	if s.signedIn.Load() {
-		return math.MaxInt
+		return user
 	}
 	return stranger
 }

@@ -90,6 +90,7 @@ func (s *session) write(c *call) {
 	}
 	_ = s.conn.send(sealText(c.reply.b), awaited)
 	putBuffer(c.reply)
+	c.reply = nil
 }
 
 func (s *session) collect(c *call, reply *buffer) {
@@ -127,6 +128,7 @@ func (b *batch) join() []byte {
 		msg = append(append(msg, sep), reply.b[headRoom:]...)
 		putBuffer(reply)
 	}
+	b.out = nil // the stream keeps the batch until the next message
 	return append(msg, ']')
 }
 

@@ -76,9 +76,17 @@ func TestHostile(t *testing.T) {
 	var fighting sync.WaitGroup
 	dialer := &loadDialer{addr: s.Addr()}
 	attacks := loadAttacks()
+	mix := attacks
+	if *long { // thousands at once are those that take their time
+		for _, attack := range attacks {
+			if attack.long {
+				mix = append(mix, slices.Repeat([]*loadAttack{attack}, 11)...)
+			}
+		}
+	}
 	for i := range n {
-		attack := attacks[i%len(attacks)]
-		for turn := i; attack.most > 0 && i/len(attacks) >= attack.most; attack = attacks[turn%len(attacks)] {
+		attack := mix[i%len(mix)]
+		for turn := i; attack.most > 0 && i/len(mix) >= attack.most; attack = mix[turn%len(mix)] {
 			turn++
 		}
 		a := &loadAttacker{dialer: dialer, token: token, stop: stop, hold: hold, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0)), from: fmt.Sprintf("198.51.%d.%d", i/200%200, i%200)}
@@ -116,11 +124,15 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// fight attacks again and again, with a rest between: what is at stake is many, not fast.
+// fight attacks again and again, with a rest between: what is at stake is many, not fast. Attackers and server
+// share the processors.
 func (h *hostileTally) fight(a *loadAttacker, attack *loadAttack, rest time.Duration) {
 	for a.rest(time.Duration(a.rnd.Int64N(int64(rest)))) {
 		h.note(attack.name, attack.run(a))
 		rest = 4 * time.Second
+		if *long && !attack.long {
+			rest = 30 * time.Second
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type loadAttack struct {
 	name string
 	most int      // at once; 0: as many as of the others
+	long bool     // it takes its time: most of the connections are of such kinds
 	ends []string // how it may end, besides a reset, which may overtake the reason, and the test's end
 	run  func(a *loadAttacker) string
 }
@@ -202,12 +203,12 @@ func loadAttacks() []*loadAttack {
 	rpcCode := func(c api.Code) string { return fmt.Sprint(int32(c)) }
 	discover := loadRequest(1, api.MethodRPCDiscover, "{}")
 	return []*loadAttack{
-		{name: "header drip", ends: []string{"http 408", "http 400"}, run: func(a *loadAttacker) string {
+		{name: "header drip", long: true, ends: []string{"http 408", "http 400"}, run: func(a *loadAttacker) string {
 			return a.socket(func(w *loadWire) string {
 				return a.drip(w, fmt.Appendf(nil, loadUpgrade, w.host, "X-Long: "+strings.Repeat("x", 100)+"\r\n"))
 			})
 		}},
-		{name: "body drip", ends: []string{"http 400", "http 408"}, run: func(a *loadAttacker) string {
+		{name: "body drip", long: true, ends: []string{"http 400", "http 408"}, run: func(a *loadAttacker) string {
 			return a.socket(func(w *loadWire) string {
 				if err := w.post("", 1000, a.header()...); err != nil {
 					return a.ended(err)
@@ -215,7 +216,7 @@ func loadAttacks() []*loadAttack {
 				return a.drip(w, bytes.Repeat([]byte("x"), 60))
 			})
 		}},
-		{name: "silence before the handshake", ends: nil, run: func(a *loadAttacker) string {
+		{name: "silence before the handshake", long: true, ends: nil, run: func(a *loadAttacker) string {
 			return a.socket(func(w *loadWire) string {
 				if a.rnd.IntN(2) == 0 {
 					_ = w.write([]byte("GET /rpc HTTP/1.1\r\nHost: localh"))
@@ -223,8 +224,8 @@ func loadAttacks() []*loadAttack {
 				return a.code(w)
 			})
 		}},
-		{name: "idler", ends: []string{"4500"}, run: func(a *loadAttacker) string { return a.ws(false, a.code) }},
-		{name: "half a message", ends: []string{"4503", "4500"}, run: func(a *loadAttacker) string {
+		{name: "idler", long: true, ends: []string{"4500"}, run: func(a *loadAttacker) string { return a.ws(false, a.code) }},
+		{name: "half a message", long: true, ends: []string{"4503", "4500"}, run: func(a *loadAttacker) string {
 			return a.ws(false, func(w *loadWire) string {
 				return a.bytes(w, append(loadFrameHead(nil, loadFinal|loadText, 4000), make([]byte, 3000)...))
 			})
@@ -277,12 +278,12 @@ func loadAttacks() []*loadAttack {
 		{name: "batch of thousands", ends: []string{rpcCode(api.CodeInvalidRequest)}, run: func(a *loadAttacker) string {
 			return a.ws(true, func(w *loadWire) string { return a.ask(w, "["+strings.Repeat("1,", 10_000)+"1]") })
 		}},
-		{name: "batch of long replies, unread", ends: []string{"left"}, run: func(a *loadAttacker) string {
+		{name: "batch of long replies, unread", long: true, ends: []string{"left"}, run: func(a *loadAttacker) string {
 			return a.ws(false, func(w *loadWire) string {
 				return a.unread(w, "["+strings.Join(slices.Repeat([]string{discover}, 50), ",")+"]", 3)
 			})
 		}},
-		{name: "replies unread", ends: []string{"left"}, run: func(a *loadAttacker) string {
+		{name: "replies unread", long: true, ends: []string{"left"}, run: func(a *loadAttacker) string {
 			return a.ws(a.rnd.IntN(2) == 0, func(w *loadWire) string { return a.unread(w, loadRequest(1, api.MethodServerInfo, "{}"), 1000) })
 		}},
 		{name: "invalid UTF-8", ends: []string{rpcCode(api.CodeParseError)}, run: func(a *loadAttacker) string {
@@ -348,7 +349,7 @@ func loadAttacks() []*loadAttack {
 				return fmt.Sprintf("http %d", status)
 			})
 		}},
-		{name: "kept alive", ends: []string{"left"}, run: func(a *loadAttacker) string {
+		{name: "kept alive", long: true, ends: []string{"left"}, run: func(a *loadAttacker) string {
 			return a.socket(func(w *loadWire) string {
 				_ = w.write(fmt.Appendf(nil, "GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n", w.host))
 				if !a.rest(a.hold) {

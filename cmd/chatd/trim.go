@@ -20,19 +20,27 @@ const (
 // larger it is: collecting a few megabytes each time as many have been made would cost a tenth of the processors.
 const spareHeap = 48 << 20
 
+// leastLimit is where the runtime begins to collect more often than its pace asks for, so that what a
+// flood of strangers leaves behind does not double what it needs. What is in use may go beyond.
+const leastLimit = 320 << 20
+
 // trimmer decides when.
 type trimmer struct {
 	samples []gometrics.Sample
 	pace    func(percent int) // nil: the operator has set GOGC
+	limit   func(bytes int64) // nil: the operator has set GOMEMLIMIT
 	looked  uint64            // bytes allocated when it looked last
 	trimmed uint64            // and when memory was given back
 	free    func()
 }
 
 func newTrimmer() *trimmer {
-	t := &trimmer{samples: []gometrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}, free: debug.FreeOSMemory}
+	t := &trimmer{samples: []gometrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}, free: debug.FreeOSMemory}
 	if os.Getenv("GOGC") == "" {
 		t.pace = func(percent int) { debug.SetGCPercent(percent) }
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		t.limit = func(bytes int64) { debug.SetMemoryLimit(bytes) }
 	}
 	return t
 }
@@ -45,6 +53,9 @@ func (t *trimmer) look() {
 	t.looked = allocated
 	if t.pace != nil {
 		t.pace(100 + int(100*(spareHeap-min(live/2, spareHeap))/max(live, 4<<20)))
+	}
+	if t.limit != nil {
+		t.limit(max(leastLimit, int64(live+live/2+2*t.samples[2].Value.Uint64())))
 	}
 	if quiet && allocated-t.trimmed >= max(trimWorth, live/4) {
 		t.trimmed = allocated

@@ -10,7 +10,7 @@ func TestTrim(t *testing.T) {
 	runtime.GC()
 	freed := 0
 	tr := newTrimmer()
-	tr.pace = nil // the process is the tests'
+	tr.pace, tr.limit = nil, nil // the process is the tests'
 	free := tr.free
 	tr.free = func() { freed++; free() }
 	tr.look()
@@ -39,7 +39,7 @@ func TestTrim(t *testing.T) {
 func TestPace(t *testing.T) {
 	percent := 0
 	tr := newTrimmer()
-	tr.pace = func(p int) { percent = p }
+	tr.pace, tr.limit = func(p int) { percent = p }, nil
 	tr.look()
 	if percent < 200 || percent > 1300 {
 		t.Errorf("%d %% for a small heap", percent)
