@@ -3,5 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 
 for script in ci/*.sh .ci/run; do bash -n "$script"; done
-go vet ./...
-golangci-lint run ./...
+for module in . bench; do
+	(cd "$module" && go vet ./... && golangci-lint run ./...)
+done
+go vet -tags mutants ./...

@@ -6,4 +6,7 @@ source "$(dirname "$0")/lib.sh"
 ci/install.sh tests
 args=("$@")
 case " $* " in *" ."*) ;; *) args+=(./...) ;; esac
-go test -json -count=1 -timeout "${TEST_TIMEOUT:-10m}" "${args[@]}" | python3 ci/report.py
+{
+	go test -json -count=1 -timeout "${TEST_TIMEOUT:-10m}" "${args[@]}"
+	[ $# -gt 0 ] || (cd bench && go test -json -count=1 ./...) # a module of its own
+} | python3 ci/report.py
