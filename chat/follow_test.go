@@ -421,25 +421,3 @@ func TestRepliesComeBeforeReplays(t *testing.T) {
 		late.port.awaitEvents(5)
 	})
 }
-
-// A token of a time when the clock was years ahead lives no longer than any other once it is used.
-func TestTokenOfTheFuture(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const ttl = 24 * time.Hour
-		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, SessionTTL: ttl, Now: func() time.Time { return time.Now().AddDate(10, 0, 0) }})
-		groot := w.user("groot")
-		token := groot.login("groot")
-		groot.Close()
-		w.svc.Close()
-		w.start(&chat.Options{Registration: api.RegistrationOpen, SessionTTL: ttl})
-		c := w.connect()
-		res, err := c.AuthResume(t.Context(), &api.AuthResumeParams{Token: token})
-		if err != nil || res.ExpiresAt.Time().After(time.Now().Add(ttl)) {
-			t.Errorf("%+v, %v", res, err)
-		}
-		c.Close()
-		time.Sleep(ttl + time.Minute)
-		_, err = w.connect().AuthResume(t.Context(), &api.AuthResumeParams{Token: token})
-		wantCode(t, err, api.CodeTokenExpired, "token")
-	})
-}

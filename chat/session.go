@@ -166,11 +166,11 @@ func (s *Session) Authenticate(ctx context.Context, token string) error {
 	return nil
 }
 
-// extend renews a session that is past half of its life: a token that is used does not expire. One
-// that has more than a whole life left was made when the clock was wrong, or the life longer. It reports true
-// when the session is gone.
+// extend renews a session that is past half of its life: a token that is used does not expire. One with
+// more than a life left is not cut short: it is the clock that may be years behind. It reports true when the
+// session is gone.
 func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) (gone bool) {
-	if left := login.ExpiresAt.Time().Sub(now); left > s.opts.SessionTTL/2 && left <= s.opts.SessionTTL {
+	if login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
 		return false
 	}
 	until := api.TimestampOf(now.Add(s.opts.SessionTTL))
