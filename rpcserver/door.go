@@ -9,18 +9,15 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Sizes of the buffers that the library reads and writes through: net/http's are 4 KiB each, which
-// an idle connection would keep. A control frame fits into the writer's, so it is one Write.
-const (
-	readBuffer  = 512
-	writeBuffer = 160
-)
+// readBuffer is the size of the buffer that a connection reads through: net/http's is 4 KiB, which an
+// idle connection would keep.
+const readBuffer = 512
 
-// door is the ResponseWriter through which a WebSocket is accepted: its Hijack hands out our conn.
+// door is the ResponseWriter through which a WebSocket is accepted: its Hijack takes the socket for our
+// conn, and lends the library, which is done after the handshake, something that it may close.
 type door struct {
 	http.ResponseWriter
 	conn *conn
-	br   *bufio.Reader // the library's reader, once hijacked
 }
 
 // Hijack implements http.Hijacker. By now the response is written.
@@ -30,29 +27,30 @@ func (d *door) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	ahead, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what is buffered can be peeked at
-	d.br = bufio.NewReaderSize(d.conn, readBuffer)
 	d.conn.open(sock, append([]byte(nil), ahead...))
-	return d.conn, bufio.NewReadWriter(d.br, bufio.NewWriterSize(d.conn, writeBuffer)), nil
+	lent := lent{sock}
+	return lent, bufio.NewReadWriter(bufio.NewReaderSize(lent, 16), bufio.NewWriterSize(lent, 16)), nil
 }
+
+// lent is a socket for somebody who is not to use it: the library closes its connection when it is collected.
+type lent struct{ net.Conn }
+
+func (lent) Read([]byte) (int, error)  { return 0, errGone }
+func (lent) Write([]byte) (int, error) { return 0, errGone }
+func (lent) Close() error              { return nil }
 
 // accept makes a WebSocket of the request. It answers the request itself if that fails.
 func (s *session) accept(w http.ResponseWriter, r *http.Request) error {
-	d := &door{ResponseWriter: w, conn: &s.conn}
 	opts := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the guard has judged the Origin
-		OnPingReceived:     s.stream.onPing,
-		OnPongReceived:     s.stream.onPong,
 	}
 	if first := firstSubprotocol(r.Header); first != "" {
 		opts.Subprotocols = []string{first}
 	}
-	ws, err := websocket.Accept(d, r, opts)
-	if err != nil {
+	if _, err := websocket.Accept(&door{ResponseWriter: w, conn: &s.conn}, r, opts); err != nil {
 		return err
 	}
-	ws.SetReadLimit(-1) // the stream counts by itself: its limit changes, and has its own words
-	d.br.Reset(d.conn)  // without the reader of what net/http read ahead, which conn has
-	s.stream.ws, s.stream.br = ws, d.br
+	s.stream.br = bufio.NewReaderSize(&s.conn, readBuffer)
 	return nil
 }
 

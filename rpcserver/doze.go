@@ -1,9 +1,6 @@
 package rpcserver
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "time"
 
 // A connection on which nothing comes for a while dozes: its jsonrpc2.Conn, which has two
 // goroutines, one of them with the stack of the last request, is ended as if the peer had gone,
@@ -58,29 +55,16 @@ func (t *stream) doze() {
 	t.session.serve()
 }
 
-// takeControl answers the ping or passes over the pong that comes next. False: what comes next is for the library.
+// takeControl answers the ping or passes over the pong that comes next. False: what comes next is to be read.
 func (t *stream) takeControl() bool {
-	const masked, headLeast, maskLen, maxControl = 0x80, 2, 4, 125
-	head, err := t.br.Peek(2)
-	if err != nil || head[0] != final|opPing && head[0] != final|opPong || head[1]&masked == 0 || head[1]&^masked > maxControl {
+	head, err := t.br.Peek(1)
+	if err != nil || head[0] != final|opPing && head[0] != final|opPong {
 		return false
 	}
-	n := headLeast + maskLen + int(head[1]&^masked)
-	frame, err := t.br.Peek(n)
-	if err != nil {
+	head, err = t.br.Peek(2)
+	if err != nil || head[1]&masked == 0 || head[1]&^masked > maxControl {
 		return false
 	}
-	ok := t.control()
-	if ok && head[0] == final|opPing {
-		var pong [headLeast + maxControl]byte
-		mask := binary.LittleEndian.Uint32(frame[headLeast:])
-		pong[0], pong[1] = final|opPong, head[1]&^masked
-		for i, b := range frame[headLeast+maskLen:] {
-			pong[headLeast+i] = b ^ byte(mask>>(i%4*8)) //nolint:gosec // i < maxControl
-		}
-		_ = t.session.conn.send(pong[:n-maskLen], push) // a pong that comes too late is no error
-	}
-	_, _ = t.br.Discard(n) // it is buffered
-	t.session.conn.complete(t.br.Buffered())
-	return ok
+	h, err := t.readHead()
+	return err == nil && t.control(h) == nil
 }

@@ -14,10 +14,12 @@ const maxPooled = 64 << 10 // bigger buffers are left to the collector
 
 // Opcodes and close codes of RFC 6455 §5.2 and §7.4.1.
 const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
-	opPong  = 0xa
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
 
 	final = 0x80
 

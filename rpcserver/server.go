@@ -192,6 +192,7 @@ func (srv *Server) beginCall() error {
 		return errFull
 	}
 	srv.calls++
+	srv.wg.Add(1) // Close, which waits, has not begun
 	return nil
 }
 
@@ -200,6 +201,7 @@ func (srv *Server) endCall() {
 	defer srv.mu.Unlock()
 	srv.calls--
 	srv.emptyLocked()
+	srv.wg.Done()
 }
 
 func (srv *Server) emptyLocked() {

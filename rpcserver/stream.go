@@ -2,14 +2,12 @@ package rpcserver
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"sync/atomic"
 
-	"github.com/coder/websocket"
 	"github.com/sourcegraph/jsonrpc2"
 )
 
@@ -21,12 +19,9 @@ import (
 type stream struct {
 	session *session
 
-	// Static once accepted.
-
-	ws *websocket.Conn
-	br *bufio.Reader // the library's
-
 	// Owned by the reading goroutine.
+
+	br *bufio.Reader // of what the peer sends
 
 	reqs      []request // of the frame that is being handed up
 	next      int       // of reqs
@@ -117,7 +112,7 @@ func (t *stream) Close() error {
 		go t.doze() // ends when something comes, or with the socket
 		return nil
 	}
-	err := t.ws.CloseNow()
+	err := t.session.conn.Close()
 	t.session.readerEnded()
 	return err
 }
@@ -171,56 +166,6 @@ func (t *stream) split(frame []byte) (ok bool) {
 	return true
 }
 
-// read reads one message. After an error nothing more can be read.
-func (t *stream) read() ([]byte, error) {
-	c := &t.session.conn
-	limit := t.session.messageLimit()
-	if limit > 0 {
-		c.takeMost = 2*limit + 4<<10
-	}
-	t.reading.Store(true)
-	defer t.reading.Store(false)
-	_, r, err := t.ws.Reader(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	t.inMessage = true
-	buf := getBuffer()
-	defer putBuffer(buf)
-	for {
-		if len(buf.b) == cap(buf.b) {
-			buf.b = append(buf.b, 0)[:len(buf.b)]
-		}
-		room := buf.b[len(buf.b):cap(buf.b)]
-		if limit > 0 {
-			room = room[:min(len(room), limit+1-len(buf.b))]
-		}
-		n, err := r.Read(room)
-		buf.b = buf.b[:len(buf.b)+n]
-		if limit > 0 && len(buf.b) > limit {
-			if now := t.session.limitAfterSignIn(); now == 0 || now > limit {
-				limit = now
-				c.takeMost = 0
-				if limit > 0 {
-					c.takeMost = 2*limit + 4<<10
-				}
-				continue
-			}
-			c.shut(nil, statusTooBig, "message too big")
-			return nil, errGone
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	t.inMessage = false
-	c.complete(t.br.Buffered())
-	return bytes.Clone(buf.b), nil // exactly its size: a request may keep it until it is committed
-}
-
 // end says goodbye when nothing more can be read, and reads on, unseen, until the peer has heard it.
 func (t *stream) end() {
 	c := &t.session.conn
@@ -235,20 +180,4 @@ func (t *stream) end() {
 	if c.readErr == nil && !c.closed.Load() {
 		_, _ = io.Copy(io.Discard, c.sock) // ends by the deadline that shut has set
 	}
-}
-
-// onPing answers a ping within a message, as long as they are no flood.
-func (t *stream) onPing(context.Context, []byte) bool { return t.control() }
-
-func (t *stream) onPong(context.Context, []byte) { t.control() }
-
-func (t *stream) control() bool {
-	if !t.inMessage {
-		t.session.conn.complete(t.br.Buffered())
-	}
-	if t.controls.Add(1) <= maxControls {
-		return true
-	}
-	t.session.abuse()
-	return false
 }

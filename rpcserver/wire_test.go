@@ -24,11 +24,6 @@ type wire struct {
 	next []byte // what a benchmark sends
 }
 
-const (
-	opContinuation = 0x0
-	opBinary       = 0x2
-)
-
 // patience is how long a test waits for what is to come.
 const patience = 10 * time.Second
 

@@ -3,12 +3,9 @@ package rpcserver
 import (
 	"bufio"
 	"errors"
-	"net"
 	"os"
 	"time"
 )
-
-// What the WebSocket library sees: a net.Conn.
 
 // Read counts what comes, and ends when a message takes too much.
 func (c *conn) Read(p []byte) (int, error) {
@@ -88,16 +85,6 @@ func (c *conn) complete(ahead int) {
 	}
 }
 
-// Write takes the control frames that the library writes, each whole in one call.
-func (c *conn) Write(p []byte) (int, error) {
-	if p[0]&0xf != opClose {
-		_ = c.send(p, push) // a pong that comes too late is no error
-		return len(p), nil
-	}
-	c.shutWith(nil, p)
-	return len(p), nil
-}
-
 // Close is called when the reader has ended: what waits still goes out, for a moment.
 func (c *conn) Close() error {
 	c.mu.Lock()
@@ -115,9 +102,3 @@ func (c *conn) Close() error {
 	c.hangUp()
 	return nil
 }
-
-func (c *conn) LocalAddr() net.Addr              { return c.sock.LocalAddr() }
-func (c *conn) RemoteAddr() net.Addr             { return c.sock.RemoteAddr() }
-func (c *conn) SetDeadline(time.Time) error      { return nil }
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }
