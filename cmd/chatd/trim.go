@@ -11,8 +11,8 @@ import (
 // as much again has been made, or after minutes, and keeps for the next one. A server that has
 // become quiet collects it at once and gives it back.
 const (
-	trimInterval = 5 * time.Second
-	trimQuiet    = 4 << 20  // bytes allocated within an interval, at most
+	trimInterval = 2 * time.Second
+	trimQuiet    = 2 << 20  // bytes allocated within an interval, at most
 	trimWorth    = 16 << 20 // bytes allocated since the last time, at least
 )
 
