@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"runtime"
 
 	"github.com/coder/websocket"
 )
@@ -32,7 +33,7 @@ func (d *door) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return lent, bufio.NewReadWriter(bufio.NewReaderSize(lent, 16), bufio.NewWriterSize(lent, 16)), nil
 }
 
-// lent is a socket for somebody who is not to use it: the library closes its connection when it is collected.
+// lent is a socket for somebody who is not to use it.
 type lent struct{ net.Conn }
 
 func (lent) Read([]byte) (int, error)  { return 0, errGone }
@@ -47,9 +48,11 @@ func (s *session) accept(w http.ResponseWriter, r *http.Request) error {
 	if first := firstSubprotocol(r.Header); first != "" {
 		opts.Subprotocols = []string{first}
 	}
-	if _, err := websocket.Accept(&door{ResponseWriter: w, conn: &s.conn}, r, opts); err != nil {
+	ws, err := websocket.Accept(&door{ResponseWriter: w, conn: &s.conn}, r, opts)
+	if err != nil {
 		return err
 	}
+	runtime.SetFinalizer(ws, nil) // the library's, which would keep it until the second collection
 	s.stream.br = bufio.NewReaderSize(&s.conn, readBuffer)
 	return nil
 }

@@ -32,7 +32,7 @@ var streamSettings = []string{
 // newStreamWorld starts a server with n users: ada0, ada1 …
 func newStreamWorld(t *testing.T, n int) *streamWorld {
 	t.Helper()
-	w := &streamWorld{t: t, srv: rig.Start(t, &rig.Options{Env: streamSettings}), o: oracle.New()}
+	w := &streamWorld{t: t, srv: rig.Start(t, &rig.Options{Env: append([]string{"GOGC=100"}, streamSettings...)}), o: oracle.New()}
 	for i := range n {
 		w.users = append(w.users, w.srv.Dial(t, fmt.Sprintf("ada%d", i), nil))
 	}

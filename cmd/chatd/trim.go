@@ -18,7 +18,7 @@ const (
 
 // spareHeap is how much a small heap may grow between collections besides its own size, the less the
 // larger it is: collecting a few megabytes each time as many have been made would cost a tenth of the processors.
-const spareHeap = 48 << 20
+const spareHeap = 12 << 20
 
 // leastLimit is where the runtime begins to collect more often than its pace asks for, so that what a
 // flood of strangers leaves behind does not double what it needs. What is in use may go beyond.
