@@ -122,7 +122,8 @@ func (f *follow) goesOn(head api.Seq) bool {
 // session has ended. If the user left since they were seen to be a member, f ends there.
 func (s *Session) keep(f *follow, asked bool) bool {
 	s.mu.Lock()
-	if s.closed || s.user == nil {
+	old := s.follows[f.room.id]
+	if s.closed || s.user == nil || !asked && (old != nil || !s.followJoined) {
 		s.mu.Unlock()
 		return false
 	}
@@ -134,6 +135,10 @@ func (s *Session) keep(f *follow, asked bool) bool {
 		s.waiting = append(s.waiting, f)
 	}
 	s.mu.Unlock()
+	if old != nil { // begun by joinedElsewhere this very moment
+		s.endFollow(old)
+		s.drop(old)
+	}
 	f.room.mu.Lock()
 	left := f.room.left[user]
 	f.room.mu.Unlock()
@@ -404,10 +409,7 @@ func (s *Session) joinedElsewhere(e *Entry) {
 	f.pos = e.Records[0].Seq - 1
 	f.target = e.Records[len(e.Records)-1].Seq
 	f.since = f.target
-	s.mu.Lock()
-	want = s.followJoined && s.follows[e.RoomID] == nil
-	s.mu.Unlock()
-	if !want || !s.keep(f, false) {
+	if !s.keep(f, false) {
 		s.drop(f)
 		return
 	}

@@ -4,9 +4,9 @@ import "time"
 
 // gatherer decides whether a commit waits a moment for more. A sync costs the processors and the disk
 // the same for one post as for fifty. Who has just posted often does so again when they have their answer, and
-// where many post, others do too: so a commit waits for those who posted a moment ago, until all of them
-// wait with it or gatherTime has passed. A single poster, pipelining or not, is never waited for, and where waiting
-// has gained nothing it is tried less and less.
+// where many post, others do too: so a commit waits for those who posted a moment ago, until half of them
+// wait with it or gatherTime has passed; the other half is then being answered, or on its way. A single poster, pipelining
+// or not, and two who take turns are never waited for, and where waiting has gained nothing it is tried less and less.
 //
 // Everything in it is guarded by the lane's mu.
 type gatherer struct {
@@ -20,8 +20,8 @@ type gatherer struct {
 const (
 	gatherTime   = 2 * time.Millisecond
 	gatherWindow = 10 * time.Millisecond
-	gatherMost   = 128 // entries: as many as make the sync cheap
-	gatherPause  = 6   // at most 2^gatherPause commits between two attempts that gain nothing
+	gatherMost   = 16 // entries: as many as make the sync cheap
+	gatherPause  = 6  // at most 2^gatherPause commits between two attempts that gain nothing
 )
 
 // poster is what a gatherer knows of a session.
@@ -67,14 +67,15 @@ func (g *gatherer) begin(queued int, now time.Time) bool {
 	}
 	clear(g.recent[len(keep):])
 	g.recent = keep
+	target := (len(g.recent) + 1) / 2
 	switch {
-	case g.waiting == 0 || g.waiting >= len(g.recent) || queued >= gatherMost:
+	case g.waiting == 0 || g.waiting >= target || queued >= gatherMost:
 		return false
 	case g.skip > 0:
 		g.skip--
 		return false
 	}
-	g.target = len(g.recent)
+	g.target = target
 	return true
 }
 

@@ -33,9 +33,9 @@ func TestCommitsGather(t *testing.T) {
 	}{
 		"one alone":             {posters: 1, commits: [2]int64{posts, posts}},
 		"one, slowly":           {posters: 1, pause: time.Second, commits: [2]int64{posts, posts}},
-		"three at once":         {posters: 3, pause: time.Millisecond, commits: [2]int64{posts, posts + posts/10}, waits: 100 * time.Microsecond},
+		"five at once":          {posters: 5, pause: time.Millisecond, commits: [2]int64{posts, 3 * posts}, waits: 800 * time.Microsecond},
 		"many, now and then":    {posters: 40, pause: 20 * time.Millisecond, commits: [2]int64{posts, 12 * posts}, waits: 2 * time.Millisecond},
-		"two, never soon again": {posters: 2, pause: 50 * time.Millisecond, commits: [2]int64{posts, 2 * posts}, waits: 100 * time.Microsecond},
+		"two, never soon again": {posters: 2, pause: 50 * time.Millisecond, commits: [2]int64{posts, 2 * posts}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -159,6 +159,12 @@ func (l *lane) waitForMore(timer *time.Timer) {
 	l.mu.Lock()
 	before := len(l.queue)
 	wait := before > 0 && !l.closed && l.gather.begin(before, time.Now())
+	if wait {
+		select {
+		case <-l.ready: // of an earlier wait
+		default:
+		}
+	}
 	l.mu.Unlock()
 	if !wait {
 		return
@@ -171,10 +177,6 @@ func (l *lane) waitForMore(timer *time.Timer) {
 	l.mu.Lock()
 	l.gather.end(len(l.queue) - before)
 	l.mu.Unlock()
-	select {
-	case <-l.ready: // of this wait, which the timer has ended
-	default:
-	}
 }
 
 // take takes what is to be committed next.

@@ -44,10 +44,7 @@ func (f *fed) ReadObject(v any) error {
 		f.n--
 		f.split(f.frame)
 	}
-	f.current = f.session.newCall(&f.reqs[f.next], f.batch)
-	f.next++
-	f.current.last = f.next == len(f.reqs)
-	return v.(json.Unmarshaler).UnmarshalJSON(envelope)
+	return f.hand(v)
 }
 
 func (f *fed) Close() error { return nil }

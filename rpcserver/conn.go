@@ -66,6 +66,7 @@ type conn struct {
 	first    int           // so many bytes of out are the rest of a frame that is partly written
 	inFlight int           // so many bytes of out the flusher is writing
 	allow    int           // the backlog's bound is so much higher, for replies, which wait for room themselves
+	replies  int           // at most so many bytes of out were waited for: what is written counts against them
 	room     chan struct{} // closed when there is room or the end; nil: nobody waits
 	closing  bool          // the close frame is in out: nothing goes after it
 	dead     bool          // nothing goes out any more
@@ -179,6 +180,7 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 	c.out = append(append(rest, b[n:]...), c.out...)
 	if k == awaited {
 		c.allow += len(b) - n
+		c.replies += len(b) - n
 	}
 	if !c.closing && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		c.overflowLocked()
@@ -188,6 +190,7 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 func (c *conn) enqueueLocked(b []byte, k kind) error {
 	if k == awaited {
 		c.allow = min(c.allow, len(c.out)) + len(b)
+		c.replies = min(c.replies, len(c.out)) + len(b)
 	} else if len(c.out)+len(b) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		if mutant.On(mutant.QueueDropped) {
 			return nil
@@ -257,6 +260,7 @@ func (c *conn) flush() {
 			break
 		}
 		c.first = frameRest(c.out, c.first, n)
+		c.replies = max(0, c.replies-n)
 		c.out = c.out[n:]
 		if stalled {
 			c.overflowLocked()
@@ -281,7 +285,7 @@ func (c *conn) flush() {
 
 // idleLocked ends writing: nothing waits.
 func (c *conn) idleLocked() {
-	c.busy, c.first, c.allow, c.out = false, 0, 0, nil
+	c.busy, c.first, c.allow, c.replies, c.out = false, 0, 0, 0, nil
 	c.wakeLocked()
 	switch {
 	case c.raw == nil: // not open, or the flusher's to end
@@ -325,7 +329,7 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// waitRoom waits until at most so many bytes are in the backlog, or half of what may be, or ctx ends.
+// waitRoom waits until at most so many bytes of replies, and half of what may be at all, are in the backlog, or ctx ends.
 func (c *conn) waitRoom(ctx context.Context, most int) error {
 	for {
 		c.mu.Lock()
@@ -333,7 +337,7 @@ func (c *conn) waitRoom(ctx context.Context, most int) error {
 			c.mu.Unlock()
 			return errGone
 		}
-		if len(c.out) <= min(most, c.limit/2) {
+		if len(c.out) <= c.limit/2 && min(c.replies, len(c.out)) <= most {
 			c.mu.Unlock()
 			return nil
 		}

@@ -1,6 +1,9 @@
 package rpcserver
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // A connection on which nothing comes for a while dozes: its jsonrpc2.Conn, which has two
 // goroutines, one of them with the stack of the last request, is ended as if the peer had gone,
@@ -13,13 +16,17 @@ const dozeAfter = 2 * time.Second
 // goroutine would wait for what follows them with much more on its stack. False: the connection dozes.
 func (t *stream) wait() bool {
 	c := &t.session.conn
+	c.complete(t.br.Buffered()) // before it is read for: what came while nobody read cannot be held against the peer
 	t.reading.Store(true)
 	defer t.reading.Store(false)
 	for {
 		c.complete(t.br.Buffered())
-		if t.br.Buffered() == 0 && c.waitFirst(t.br) && t.mayDoze() {
-			t.dozing.Store(true)
-			return false
+		if t.br.Buffered() == 0 && c.waitFirst(t.br) {
+			if t.mayDoze() {
+				t.dozing.Store(true)
+				return false
+			}
+			continue
 		}
 		if !t.takeControl() {
 			return true
@@ -32,11 +39,11 @@ func (t *stream) mayDoze() bool {
 	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.idleLocked() || s.over || s.draining {
+	if !s.idleLocked() || len(s.answering) > 0 || s.over || s.draining {
 		return false
 	}
 	s.rpc, s.calls, s.answering, t.reqs = nil, nil, nil, nil // nothing is kept for a burst that may never come
-	t.next = 0
+	t.next, t.decoded = 0, reflect.Value{}
 	return true
 }
 

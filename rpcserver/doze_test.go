@@ -150,3 +150,27 @@ func TestDozeRace(t *testing.T) {
 		t.Error("it never dozed")
 	}
 }
+
+// A nudge that comes while a request is under way is not the last.
+func TestDozeAfterWork(t *testing.T) {
+	x := newFixture(t, nil)
+	w := dialWire(t, x.addr)
+	w.alive()
+	s := x.session(t)
+	busy := func(calls ...*call) {
+		s.mu.Lock()
+		s.calls = calls
+		s.mu.Unlock()
+	}
+	busy(&call{})
+	for range 20 {
+		s.conn.nudge()
+		time.Sleep(time.Millisecond)
+	}
+	if s.stream.dozing.Load() {
+		t.Error("it dozes over a request")
+	}
+	busy()
+	x.doze(t)
+	w.alive()
+}

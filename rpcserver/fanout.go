@@ -114,14 +114,15 @@ const (
 
 // writeSmall writes a flush that has begun to a small room. In place: to wake a worker costs more than
 // the few writes. But when many rooms come one after the other, every other one is a worker's, so that
-// both processors write.
+// both processors write; not one of a worker who is busy, perhaps with a large room.
 func (f *Fanout) writeSmall(h *hub) {
 	if time.Since(f.start)-time.Duration(f.streak.ended.Load()) > streakGap {
 		f.streak.length.Store(0)
 	}
 	if n := f.streak.length.Add(1); n > streakShare && n%2 == 0 {
-		f.workers[int(n/2)%len(f.workers)].add(job{hub: h, small: true})
-		return
+		if f.workers[int(n/2)%len(f.workers)].offer(job{hub: h, small: true}) {
+			return
+		}
 	}
 	h.writeInline()
 	f.streak.ended.Store(int64(time.Since(f.start)))
@@ -190,6 +191,7 @@ type worker struct {
 
 	mu    sync.Mutex
 	queue []job // a room at most once: it has one flush at a time
+	busy  bool  // it has taken a queue and is not back
 }
 
 // startWorker starts its goroutine; close ends it.
@@ -220,12 +222,37 @@ func (w *worker) add(j job) {
 	}
 }
 
+// offer adds j if the worker has nothing else to do, or only a few small rooms.
+func (w *worker) offer(j job) bool {
+	const few = 4
+	w.mu.Lock()
+	ok := !w.busy && len(w.queue) < few
+	for _, other := range w.queue {
+		ok = ok && other.small
+	}
+	if ok {
+		w.queue = append(w.queue, j)
+	}
+	w.mu.Unlock()
+	if ok {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+	return ok
+}
+
 func (w *worker) run() {
 	defer close(w.stopped)
 	for {
 		w.mu.Lock()
 		queue := w.queue
 		w.queue = nil
+		w.busy = false
+		for _, j := range queue {
+			w.busy = w.busy || !j.small
+		}
 		w.mu.Unlock()
 		for _, j := range queue {
 			if j.small || j.hub.write(w.shard) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/sourcegraph/jsonrpc2"
@@ -28,6 +29,7 @@ type stream struct {
 	batch     *batch    // nil: the frame was a single request
 	current   *call     // the last one handed up
 	inMessage bool
+	decoded   reflect.Value // what the library made of envelope; invalid: it has not yet
 
 	// For the sweeper.
 
@@ -43,7 +45,9 @@ type stream struct {
 // maxControls is how many control frames may come between two sweeps.
 const maxControls = 1000
 
-// envelope is what the library decodes in place of each request.
+// envelope is what the library decodes in place of each request, by maps and reflection: once a
+// connection, after which each message is given a copy of what came of it, with the same Request in it. The
+// reading goroutine alone looks at that, and only until Handle has returned.
 var envelope = []byte(`{"method":""}`)
 
 // options hook the stream into its jsonrpc2.Conn.
@@ -72,20 +76,31 @@ func (t *stream) ReadObject(v any) error {
 			return io.EOF
 		}
 	}
+	return t.hand(v)
+}
+
+// hand hands the library the next request in v.
+func (t *stream) hand(v any) error {
 	t.current = t.session.newCall(&t.reqs[t.next], t.batch)
 	t.reqs[t.next] = request{}
 	t.next++
 	t.current.last = t.next == len(t.reqs)
-	into, ok := v.(json.Unmarshaler)
-	if !ok {
-		return json.Unmarshal(envelope, v)
+	into := reflect.ValueOf(v).Elem()
+	if t.decoded.IsValid() {
+		into.Set(t.decoded)
+		return nil
 	}
-	return into.UnmarshalJSON(envelope)
+	if err := json.Unmarshal(envelope, v); err != nil {
+		return err
+	}
+	t.decoded = reflect.New(into.Type()).Elem()
+	t.decoded.Set(into)
+	return nil
 }
 
 func (t *stream) onRecv(req *jsonrpc2.Request, _ *jsonrpc2.Response) {
 	c := t.current
-	req.Method, req.ID, req.Notif = c.method.name, jsonrpc2.ID{Num: c.num}, c.id == nil
+	req.Method, req.ID, req.Notif, req.Params = c.method.name, jsonrpc2.ID{Num: c.num}, c.id == nil, nil
 	if c.params != nil {
 		req.Params = &c.params
 	}

@@ -46,11 +46,14 @@ func (s *session) run(c *call) {
 
 // answer sends the reply of c unless it has been answered. The buffer is taken.
 func (s *session) answer(c *call, reply *buffer) {
+	s.mu.Lock()
 	if c.answered.Swap(true) {
+		s.mu.Unlock()
 		putBuffer(reply)
 		return
 	}
 	if c.id == nil {
+		s.mu.Unlock()
 		putBuffer(reply)
 		if c.batch != nil {
 			s.collect(c, nil)
@@ -58,7 +61,6 @@ func (s *session) answer(c *call, reply *buffer) {
 		return
 	}
 	c.reply, c.response.ID.Num = reply, c.num
-	s.mu.Lock()
 	rpc := s.rpc
 	s.answering = append(s.answering, c)
 	s.mu.Unlock()

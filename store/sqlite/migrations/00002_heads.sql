@@ -4,10 +4,6 @@
 
 -- +goose Up
 
-UPDATE event SET msg_no = (
-    SELECT m.msg_no FROM event m
-    WHERE m.log_no < event.log_no AND m.log_no > (event.room_no << 38) AND m.msg_no > 0
-    ORDER BY m.log_no DESC LIMIT 1)
-WHERE msg_no = 0 AND EXISTS (
-    SELECT 1 FROM event m
-    WHERE m.log_no < event.log_no AND m.log_no > (event.room_no << 38) AND m.msg_no > 0);
+UPDATE event SET msg_no = counted.n
+FROM (SELECT log_no, MAX(msg_no) OVER (PARTITION BY room_no ORDER BY log_no) AS n FROM event) AS counted
+WHERE counted.log_no = event.log_no AND event.msg_no = 0 AND counted.n > 0;

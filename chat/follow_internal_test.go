@@ -1,0 +1,27 @@
+package chat
+
+import "testing"
+
+// What a request asks to follow takes the place of what a joining elsewhere began, and the reverse not:
+// a room is followed once.
+func TestFollowedOnce(t *testing.T) {
+	svc := New(nil, nil)
+	defer svc.Close()
+	s := svc.Connect(struct{ Port }{}, Peer{})
+	s.user, s.followJoined = &Account{ID: "user_1"}, true
+	elsewhere, asked, late := s.newFollow("room_1"), s.newFollow("room_1"), s.newFollow("room_1")
+	if !s.keep(elsewhere, false) || !s.keep(asked, true) {
+		t.Fatal("a follow was not kept")
+	}
+	if elsewhere.state != followEnded || s.follows["room_1"] != asked {
+		t.Error("the first goes on beside the second")
+	}
+	if s.keep(late, false) {
+		t.Error("a joining elsewhere has replaced what was asked for")
+	}
+	s.drop(late)
+	if refs := svc.live["room_1"].refs; refs != 1 {
+		t.Errorf("the room is held %d times", refs)
+	}
+	s.user = nil // nobody to go offline
+}
