@@ -33,6 +33,8 @@ type poster struct {
 
 // poster is what l knows of the session.
 func (s *Session) poster(l *lane) *poster {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.posters == nil {
 		s.posters = make([]poster, len(s.svc.lanes))
 	}

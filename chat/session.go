@@ -25,7 +25,6 @@ type Session struct {
 
 	// Owned by the request whose turn it is.
 
-	posters []poster   // what each lane knows of this session; nil: it has not posted yet
 	joining api.RoomID // a room.join of this very session is under way; read under mu by the applier
 
 	// Guarded by mu.
@@ -34,6 +33,7 @@ type Session struct {
 	user         *Account // nil: not signed in
 	login        *LoginSession
 	closed       bool
+	posters      []poster // what each lane knows of this session; nil: it has not posted yet
 	posting      []*Entry // posts that have passed their turn on and may not be committed yet
 	follows      map[api.RoomID]*follow
 	ending       map[*follow]struct{} // replaying up to where their user left; nil: none yet
