@@ -22,6 +22,7 @@ type follow struct {
 	// Guarded by room.mu.
 
 	state followState
+	user  api.UserID         // whose it is; set when it is kept
 	stop  context.CancelFunc // ends the replay; nil: it has not begun, or has ended
 	until api.Seq            // ends there: the user left at this seq; 0: no end
 	since api.Seq            // the user was a member when the log ended here: leaving before that is past
@@ -140,6 +141,7 @@ func (s *Session) keep(f *follow, asked bool) bool {
 		s.drop(old)
 	}
 	f.room.mu.Lock()
+	f.user = user
 	left := f.room.left[user]
 	f.room.mu.Unlock()
 	if left > f.since {
@@ -268,6 +270,9 @@ func (s *Session) send(ctx context.Context, f *follow, records [][]byte) error {
 func (s *Session) goLive(f *follow) bool {
 	f.room.mu.Lock()
 	defer f.room.mu.Unlock()
+	if left := f.room.left[f.user]; left > f.since && f.until == 0 {
+		f.until = left // what the applier is about to say
+	}
 	if f.state == followEnded || f.until > 0 && f.pos >= f.until {
 		f.state = followEnded
 		return true
@@ -362,6 +367,7 @@ func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
 	switch {
 	case f.since >= last:
 		return
+	case f.state == followEnded: // by its replayer, which has seen the leaving
 	case f.state == followLive:
 		f.state = followEnded
 		s.port.Unfollow(id)
