@@ -10,13 +10,14 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/store/memory"
 )
 
 // chatLimits are those of the document's example of server.info.
 func chatLimits() api.Limits {
 	var info api.ServerInfoResult
-	for _, m := range readDocument().Methods {
+	for _, m := range contract.Read().Methods {
 		if m.Name == api.MethodServerInfo {
 			if err := json.Unmarshal(m.Examples[0].Result.Value, &info); err != nil {
 				panic(err)
@@ -91,7 +92,7 @@ func realChat(t testing.TB, change func(*chat.Options, *Options, *FanoutOptions)
 // bubbleChat serves over net.Pipe in fake time.
 func bubbleChat(t *testing.T, change func(*chat.Options, *Options, *FanoutOptions), test func(t *testing.T, x *chatFixture)) {
 	t.Helper()
-	newContract() // outside the bubble
+	contract.Load() // outside the bubble
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipeListener()
 		x := newChat(l, change)
@@ -104,7 +105,7 @@ func bubbleChat(t *testing.T, change func(*chat.Options, *Options, *FanoutOption
 // chatClient is a connection whose frames are checked against the contract.
 type chatClient struct {
 	*pumped
-	check *checker
+	check *contract.Checker
 	next  int
 }
 
@@ -114,15 +115,22 @@ func (x *chatFixture) connect(t testing.TB, header ...string) *chatClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chatClient{pumped: pump(handshake(t, sock, header...)), check: newChecker(t)}
+	c := &chatClient{pumped: pump(handshake(t, sock, header...)), check: contract.New()}
 	x.clients = append(x.clients, c)
 	return c
 }
 
 func (c *chatClient) send(text string) {
 	c.t.Helper()
-	c.check.sent(text)
+	c.check.Sent([]byte(text))
 	c.pumped.send(text)
+}
+
+func (c *chatClient) received(msg string) {
+	c.t.Helper()
+	if err := c.check.Received([]byte(msg)); err != nil {
+		c.t.Error(err)
+	}
 }
 
 // got gives what has come, checked.
@@ -131,7 +139,7 @@ func (c *chatClient) got() []string {
 	msgs := c.pumped.got()
 	for _, m := range msgs {
 		if m[0] == '{' || m[0] == '[' {
-			c.check.received(m)
+			c.received(m)
 		}
 	}
 	return msgs
@@ -159,7 +167,7 @@ func (c *chatClient) call(method string, params any, result any) error {
 		if json.Unmarshal([]byte(msg), &r) != nil || string(r.ID) != id {
 			continue
 		}
-		c.check.received(msg)
+		c.received(msg)
 		c.msgs = append(c.msgs[:i], c.msgs[i+1:]...)
 		if r.Error != nil {
 			return r.Error

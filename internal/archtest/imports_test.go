@@ -37,6 +37,7 @@ var staircase = []struct {
 	{"internal/readmetest", nil, "runs what the README shows, from outside"},
 	{"internal/mutant", nil, "a list of names"},
 	{"internal/rig", []string{"api", "sdk/go", "internal/mutant"}, "runs the server's binary and is its client"},
+	{"internal/contract", []string{"api"}, "holds frames against the document alone"},
 	{"internal/oracle", []string{"api"}, "judges what clients saw by the contract alone"},
 	{"internal/simulation", nil, "simulates the whole server, from outside"},
 	{"torture", nil, "tortures the binaries, from outside"},
@@ -60,6 +61,7 @@ var outside = []struct {
 	{"internal/termsafe", []string{"github.com/charmbracelet/x/ansi", "golang.org/x/text"}, ""},
 	{"internal/rpcgen", nil, "go generate needs Go alone"},
 	{"internal/apilint", []string{"github.com/santhosh-tekuri/jsonschema", "golang.org/x/text"}, ""},
+	{"internal/contract", []string{"github.com/santhosh-tekuri/jsonschema"}, ""},
 }
 
 type goPackage struct {

@@ -11,7 +11,8 @@
 //
 // In the end everything is put right, everybody comes back, and the log is the judge: what was
 // acknowledged is in it with the same seq and text; no key is in it twice; each follower had a slice of it,
-// byte for byte, up to its end; and nobody met an error that the SDK is to hide.
+// byte for byte, up to its end; nobody met an error that the SDK is to hide; and each frame that came over a
+// WebSocket of their own was as openrpc.json has it.
 //
 //	go test ./internal/simulation                        the short form: 300 seeds
 //	go test ./internal/simulation -long -timeout 1h     30,000 of them

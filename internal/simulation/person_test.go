@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/internal/oracle"
 )
 
@@ -211,6 +212,13 @@ func (p *person) missing() error {
 // forgiven tells whether err is what a clock that has leapt past the end of all tokens brings.
 func (p *person) forgiven(err error) bool {
 	return p.w.leapt.Load() && (errors.Is(err, api.ErrTokenExpired) || errors.Is(err, api.ErrUnauthenticated))
+}
+
+// conforms sees that what was received is as the document has it.
+func (p *person) conforms(check *contract.Checker, text []byte) {
+	if err := check.Received(text); err != nil {
+		p.wrong("%v", err)
+	}
 }
 
 // page judges a page of history as a stream of its own.

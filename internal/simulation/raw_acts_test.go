@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/contract"
 )
 
 func (u *rawUser) act(a act) {
@@ -151,16 +151,22 @@ func (u *rawUser) overHTTP(m *post) {
 		defer sock.Close()
 		_ = sock.SetDeadline(time.Now().Add(answerTime))
 		params, _ := json.Marshal(m.params())
-		body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"message.post","params":%s}`, params)
+		body := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":"message.post","params":%s}`, params)
+		check := contract.New()
+		check.Sent(body)
+		u.w.unanswered.Add(1)
 		_, _ = fmt.Fprintf(sock, "POST /rpc HTTP/1.1\r\nHost: chat.example\r\nAuthorization: Bearer %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", u.token, len(body), body)
 		var resp *http.Response
 		if resp, err = http.ReadResponse(bufio.NewReader(sock), nil); err == nil {
 			var text []byte
 			text, err = io.ReadAll(resp.Body)
-			var r message
-			if err == nil && resp.StatusCode == http.StatusOK && json.NewDecoder(bytes.NewReader(text)).Decode(&r) == nil && r.Result != nil {
-				u.acked(m, decode[api.MessagePostResult](r.Result))
-				return
+			if err == nil && resp.StatusCode == http.StatusOK {
+				u.w.unanswered.Add(-1)
+				u.conforms(check, text)
+				if r := decode[message](text); r.Result != nil {
+					u.acked(m, decode[api.MessagePostResult](r.Result))
+					return
+				}
 			}
 			u.note("POST: %s %s", resp.Status, text)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/internal/oracle"
 	"go.uber.org/goleak"
 )
@@ -41,6 +42,7 @@ func TestSimulation(t *testing.T) {
 	default:
 		n = 300
 	}
+	contract.Load() // outside the bubbles
 	t.Logf("seeds %d to %d", *first, *first+uint64(n)-1)
 	var next, done atomic.Int64
 	var sum tally

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/contract"
 )
 
 // wire is a WebSocket of frames that were put together here, so that client and server do not share a mistake.
@@ -28,6 +29,7 @@ type wire struct {
 	mu      sync.Mutex
 	ids     int
 	pending map[int]*call
+	check   *contract.Checker
 	closing *api.SessionClosingParams
 	code    int // of the close frame
 }
@@ -63,7 +65,7 @@ func (u *rawUser) connect(token string) (*wire, error) {
 	}
 	w := &wire{
 		u: u, sock: sock, br: bufio.NewReader(sock), done: make(chan struct{}), hold: make(chan struct{}, 1), write: make(chan struct{}, 1),
-		pending: map[int]*call{},
+		pending: map[int]*call{}, check: contract.New(),
 	}
 	if err := w.handshake(token); err != nil {
 		sock.Close()
@@ -141,7 +143,9 @@ func (w *wire) start(method string, params any, taken func(json.RawMessage)) (*c
 	w.ids++
 	c := &call{taken: taken, reply: make(chan error, 1)}
 	w.pending[w.ids] = c
-	return c, fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, w.ids, method, p)
+	text := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, w.ids, method, p)
+	w.check.Sent(text)
+	return c, text
 }
 
 // wait waits for the answer.
@@ -211,6 +215,9 @@ func (w *wire) read() {
 			}
 			return
 		case opText:
+			w.mu.Lock()
+			w.u.conforms(w.check, payload)
+			w.mu.Unlock()
 			w.take(payload)
 		default:
 			w.u.wrong("a frame with opcode %d", op)
