@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/disks"
 	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/internal/rig"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
@@ -20,11 +21,10 @@ const diskRecovery = 5 * time.Second
 
 // P12: a small file system is full, time and again, while posts come in.
 func TestFullDisk(t *testing.T) {
-	needRoot(t)
-	dir := diskTmpfs(t)
+	dir := disks.Tmpfs(t, "12m")
 	d := newDiskTrouble(t, &rig.Options{Dir: dir + "/data"})
 	ballast := dir + "/ballast"
-	d.run("fulldisk", func() { diskFill(t, ballast) }, func() {
+	d.run("fulldisk", func() { disks.Fill(t, ballast) }, func() {
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}

@@ -4,21 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/chatd-dev/chatd/internal/disks"
 	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/internal/rig"
 )
 
 // A server that is started on a full disk may refuse to, and says why; it loses nothing (docs/ROUGH_EDGES.md).
 func TestStartOnFullDisk(t *testing.T) {
-	needRoot(t)
-	dir := diskTmpfs(t)
+	dir := disks.Tmpfs(t, "12m")
 	s := rig.Start(t, &rig.Options{Dir: dir + "/data"})
 	tokens, err := diskTokens(s)
 	if err != nil {
@@ -41,7 +38,7 @@ func TestStartOnFullDisk(t *testing.T) {
 		} else {
 			s.Kill()
 		}
-		diskFill(t, dir+"/ballast")
+		disks.Fill(t, dir+"/ballast")
 		addr, started := s.Addr(), make(chan error, 1)
 		go func() { started <- s.Restart() }() // ends when the server is ready or ends, or out of patience
 		var err error
@@ -88,9 +85,8 @@ func TestStartOnFullDisk(t *testing.T) {
 // The kernel gives a file system up, and makes it read-only, when it finds an error in it. Reads go on, posts are refused or the process
 // ends; all is there when the file system has been repaired.
 func TestDiskGivesUp(t *testing.T) {
-	needRoot(t)
-	disk := newDiskLoop(t)
-	s := rig.Start(t, &rig.Options{Dir: disk.dir + "/data"})
+	disk := disks.NewExt4(t)
+	s := rig.Start(t, &rig.Options{Dir: disk.Dir + "/data"})
 	tokens, err := diskTokens(s)
 	if err != nil {
 		t.Fatal(err)
@@ -104,10 +100,7 @@ func TestDiskGivesUp(t *testing.T) {
 	if err := w.post(w.make(100, "")); err != nil || len(w.open) > 0 {
 		t.Fatal(err, len(w.open))
 	}
-	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(disk.image), "trigger_fs_error")
-	if err := os.WriteFile(trigger, []byte("1"), 0o200); err != nil {
-		t.Skipf("this kernel makes no errors to order: %v", err)
-	}
+	disk.Break(t)
 	err = w.post(w.make(20, ""))
 	if err == nil {
 		err = w.reads()
@@ -127,13 +120,7 @@ func TestDiskGivesUp(t *testing.T) {
 		w.hangUp()
 	}
 	s.Kill()
-	if err := unix.Unmount(disk.dir, 0); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := diskCommand("fsck.ext4", "-f", "-y", disk.image); err != nil && !strings.Contains(out, "MODIFIED") {
-		t.Fatalf("fsck: %v: %s", err, out)
-	}
-	disk.mount(t)
+	disk.Repair(t)
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,37 +152,4 @@ func TestClosedStderr(t *testing.T) {
 	}
 	s.Term()
 	diskIntact(t, s.Dir())
-}
-
-// diskTmpfs mounts a small file system.
-func diskTmpfs(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
-		t.Skipf("needs the right to mount: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
-}
-
-// diskFill takes all the space that is left.
-func diskFill(t testing.TB, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			if !errors.Is(err, unix.ENOSPC) {
-				t.Fatal(err)
-			}
-			size /= 2
-		}
-	}
 }

@@ -36,6 +36,7 @@ var staircase = []struct {
 	{"internal/archtest", nil, "looks at everything from outside"},
 	{"internal/readmetest", nil, "runs what the README shows, from outside"},
 	{"internal/mutant", nil, "a list of names"},
+	{"internal/disks", nil, "makes file systems, whatever is put on them"},
 	{"internal/rig", []string{"api", "sdk/go", "internal/mutant"}, "runs the server's binary and is its client"},
 	{"internal/contract", []string{"api"}, "holds frames against the document alone"},
 	{"internal/oracle", []string{"api"}, "judges what clients saw by the contract alone"},
@@ -62,6 +63,7 @@ var outside = []struct {
 	{"internal/rpcgen", nil, "go generate needs Go alone"},
 	{"internal/apilint", []string{"github.com/santhosh-tekuri/jsonschema", "golang.org/x/text"}, ""},
 	{"internal/contract", []string{"github.com/santhosh-tekuri/jsonschema"}, ""},
+	{"internal/disks", []string{"golang.org/x/sys"}, ""},
 }
 
 type goPackage struct {

@@ -4,17 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/disks"
 	"github.com/chatd-dev/chatd/store/sqlite"
 	"github.com/chatd-dev/chatd/store/storetest"
 )
@@ -107,8 +105,7 @@ func (d *disk) wantUnavailable(err error) {
 }
 
 func TestFullDisk(t *testing.T) {
-	d := &disk{T: t, dir: t.TempDir()}
-	mount(t, "tmpfs", d.dir, "tmpfs", "size=4m")
+	d := &disk{T: t, dir: disks.Tmpfs(t, "4m")}
 	d.open()
 	for range 100 {
 		if err := d.post(); err != nil {
@@ -117,7 +114,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	for round := range 3 {
 		ballast := filepath.Join(d.dir, "ballast")
-		fill(t, ballast)
+		disks.Fill(t, ballast)
 		d.wantUnavailable(d.postUntilRefused())
 		_, err := d.CreateAccount(t.Context(), storetest.NewAccount(strings.Repeat("x", 200_000))) // larger than any rest
 		d.wantUnavailable(err)
@@ -157,11 +154,10 @@ func TestFullDisk(t *testing.T) {
 // The log of a full disk is full to the last byte, and the process is killed: it comes up again
 // when there is space.
 func TestFullDiskReopened(t *testing.T) {
-	d := &disk{T: t, dir: t.TempDir()}
-	mount(t, "tmpfs", d.dir, "tmpfs", "size=3m")
+	d := &disk{T: t, dir: disks.Tmpfs(t, "3m")}
 	d.open()
 	ballast := filepath.Join(d.dir, "ballast")
-	fill(t, ballast)
+	disks.Fill(t, ballast)
 	d.wantUnavailable(d.postUntilRefused())
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
@@ -179,18 +175,15 @@ func TestFullDiskReopened(t *testing.T) {
 
 // The kernel makes a file system read-only when it has found an error in it.
 func TestReadOnlyDisk(t *testing.T) {
-	d := &disk{T: t, dir: t.TempDir()}
-	loop := mountExt4(t, d.dir)
+	system := disks.NewExt4(t)
+	d := &disk{T: t, dir: system.Dir}
 	d.open()
 	for range 100 {
 		if err := d.post(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(loop), "trigger_fs_error")
-	if err := os.WriteFile(trigger, []byte("1"), 0o200); err != nil {
-		t.Skipf("this kernel makes no errors to order: %v", err)
-	}
+	system.Break(t)
 	for range 3 {
 		d.wantUnavailable(d.post())
 		d.wantReads()
@@ -198,101 +191,24 @@ func TestReadOnlyDisk(t *testing.T) {
 	d.now = d.now.Add(time.Minute)
 	d.wantUnavailable(d.Check(t.Context()))
 	d.Close()
-
-	// As an operator would: unmount, repair, mount.
-	if err := unix.Unmount(d.dir, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount(loop, d.dir, "ext4", 0, ""); err != nil { // the cleanup of the first mount unmounts it
-		t.Fatal(err)
-	}
+	system.Repair(t)
 	wantAcked(t, d.path, d.acked)
 }
 
 // The power is cut while a process commits: all that was not synced is gone, and nothing that was
-// acknowledged is among it. The file system's shutdown without a last flush stands for the cut; the
-// process is killed first, so that it cannot acknowledge what is synced after the cut.
+// acknowledged is among it. The process is killed first, so that it cannot acknowledge what is synced
+// after the cut.
 func TestPowerCut(t *testing.T) {
-	const (
-		ioctlShutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
-		noLogFlush    = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
-	)
-	dir := t.TempDir()
-	loop := mountExt4(t, dir)
-	path := filepath.Join(dir, "data", "chatd.db")
+	system := disks.NewExt4(t)
+	path := filepath.Join(system.Dir, "data", "chatd.db")
 	acked := map[string]api.Seq{}
 	for round := range max(1, rounds(t)/4) {
 		runAndKill(t, helper(t, "post", path, fmt.Sprintf("p%d", round)), 200*time.Millisecond, acked)
-		root, err := os.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = unix.IoctlSetPointerInt(int(root.Fd()), ioctlShutdown, noLogFlush)
-		root.Close()
-		if err != nil {
-			t.Skipf("this file system cannot be cut off: %v", err)
-		}
-		if err := errors.Join(unix.Unmount(dir, 0), unix.Mount(loop, dir, "ext4", 0, "commit=600")); err != nil {
-			t.Fatal(err)
-		}
+		system.Cut(t)
 		wantAcked(t, path, acked)
 	}
 	if len(acked) == 0 {
 		t.Fatal("nothing was acknowledged: the test tests nothing")
 	}
 	t.Logf("%d acknowledged", len(acked))
-}
-
-// mount mounts or skips, and unmounts at the end.
-func mount(t *testing.T, source, dir, kind, data string) {
-	t.Helper()
-	if err := unix.Mount(source, dir, kind, 0, data); err != nil {
-		t.Skipf("needs the right to mount %s: %v", kind, err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Logf("unmount: %v", err)
-		}
-	})
-}
-
-// mountExt4 mounts a new file system from a file at dir and gives its device.
-func mountExt4(t *testing.T, dir string) string {
-	t.Helper()
-	image := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(image, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, 32<<20); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
-		t.Skipf("needs mkfs.ext4: %v: %s", err, out)
-	}
-	out, err := exec.Command("losetup", "--find", "--show", image).CombinedOutput()
-	if err != nil {
-		t.Skipf("needs a loop device: %v: %s", err, out)
-	}
-	loop := strings.TrimSpace(string(out))
-	t.Cleanup(func() { exec.Command("losetup", "--detach", loop).Run() })
-	mount(t, loop, dir, "ext4", "errors=remount-ro,commit=600")
-	return loop
-}
-
-// fill takes all the space that is left.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			if !errors.Is(err, unix.ENOSPC) {
-				t.Fatal(err)
-			}
-			size /= 2
-		}
-	}
 }
