@@ -82,6 +82,21 @@ func diskEnter(s *rig.Server, writers []*diskWriter) error {
 	return nil
 }
 
+// diskBegin lets all users into a room of a new server.
+func diskBegin(t testing.TB, s *rig.Server) (*oracle.Oracle, []*diskWriter) {
+	t.Helper()
+	tokens, err := diskTokens(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := oracle.New()
+	writers := diskWriters(o, "room", tokens, 4)
+	if err := diskEnter(s, writers); err != nil {
+		t.Fatal(err)
+	}
+	return o, writers
+}
+
 // diskSettle checks a server that has been started again: the log as it is, then what comes of retries, and the log
 // after them.
 func diskSettle(t testing.TB, s *rig.Server, o *oracle.Oracle, room string, writers []*diskWriter) *oracle.Report {

@@ -57,7 +57,6 @@ type diskTrouble struct {
 	*testing.T
 	s       *rig.Server
 	o       *oracle.Oracle
-	tokens  map[string]string
 	writers []*diskWriter
 	patient *chatclient.Client // posts by a Poster, and leaves it all to the SDK
 	stream  *oracle.Stream     // of a follower
@@ -69,15 +68,8 @@ type diskTrouble struct {
 
 func newDiskTrouble(t *testing.T, opts *rig.Options) *diskTrouble {
 	t.Helper()
-	d := &diskTrouble{T: t, s: rig.Start(t, opts), o: oracle.New()}
-	var err error
-	if d.tokens, err = diskTokens(d.s); err != nil {
-		t.Fatal(err)
-	}
-	d.writers = diskWriters(d.o, "room", d.tokens, 4)
-	if err := diskEnter(d.s, d.writers); err != nil {
-		t.Fatal(err)
-	}
+	d := &diskTrouble{T: t, s: rig.Start(t, opts)}
+	d.o, d.writers = diskBegin(t, d.s)
 	d.patient = d.s.Dial(t, "cyd", restless())
 	if _, err := d.patient.RoomJoin(t.Context(), &api.RoomJoinParams{Room: "room"}); err != nil {
 		t.Fatal(err)
@@ -210,7 +202,7 @@ func (d *diskTrouble) wantReads() {
 	if _, err := oracle.Told(d.Context(), reader, "room"); err != nil {
 		d.Errorf("a read while nothing can be written: %v", err)
 	}
-	newcomer := &diskWriter{user: "bob", token: d.tokens["bob"]}
+	newcomer := &diskWriter{token: d.writers[1].token}
 	if err := newcomer.dial(d.s); err != nil {
 		d.Errorf("a new connection while nothing can be written: %v", err)
 		return

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/internal/disks"
-	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/internal/rig"
 )
 
@@ -17,15 +16,7 @@ import (
 func TestStartOnFullDisk(t *testing.T) {
 	dir := disks.Tmpfs(t, "12m")
 	s := rig.Start(t, &rig.Options{Dir: dir + "/data"})
-	tokens, err := diskTokens(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := oracle.New()
-	writers := diskWriters(o, "room", tokens, 4)
-	if err := diskEnter(s, writers); err != nil {
-		t.Fatal(err)
-	}
+	o, writers := diskBegin(t, s)
 	text := strings.Repeat("x", 3000)
 	for _, clean := range []bool{true, false} {
 		for _, w := range writers {
@@ -87,21 +78,13 @@ func TestStartOnFullDisk(t *testing.T) {
 func TestDiskGivesUp(t *testing.T) {
 	disk := disks.NewExt4(t)
 	s := rig.Start(t, &rig.Options{Dir: disk.Dir + "/data"})
-	tokens, err := diskTokens(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := oracle.New()
-	writers := diskWriters(o, "room", tokens, 4)
-	if err := diskEnter(s, writers); err != nil {
-		t.Fatal(err)
-	}
+	o, writers := diskBegin(t, s)
 	w := writers[0]
 	if err := w.post(w.make(100, "")); err != nil || len(w.open) > 0 {
 		t.Fatal(err, len(w.open))
 	}
 	disk.Break(t)
-	err = w.post(w.make(20, ""))
+	err := w.post(w.make(20, ""))
 	if err == nil {
 		err = w.reads()
 	}
@@ -133,15 +116,7 @@ func TestDiskGivesUp(t *testing.T) {
 // Whoever read the log has gone: the server goes on without it.
 func TestClosedStderr(t *testing.T) {
 	s := rig.Start(t, &rig.Options{Wrap: []string{"sh", "-c", `"$0" "$@" 2>&1 | head -n 1`}})
-	tokens, err := diskTokens(s) // which is logged
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := oracle.New()
-	writers := diskWriters(o, "room", tokens, 4)
-	if err := diskEnter(s, writers); err != nil {
-		t.Fatal(err)
-	}
+	o, writers := diskBegin(t, s) // which is logged
 	for _, w := range writers {
 		if err := w.post(w.make(20, "")); err != nil {
 			t.Error(err)
