@@ -83,20 +83,30 @@ func (r *runner) fanout(f *Fanout) (*FanoutResult, error) {
 	return run.phase(f.Duration, deliver)
 }
 
-func (run *fanoutRun) setupChatd() error {
+// populate connects followers and publishers; without these, the first follower of each room posts in it.
+func (run *fanoutRun) populate(follower, publisher func(i int) *wire.Script) error {
 	n := run.Rooms * run.Followers
 	all, err := run.loop.Setup(run.Addr, n+run.Publishers, func(i int) *wire.Script {
 		if i < n {
-			return script(i, join(i/run.UsersPerRoom))
+			return follower(i)
 		}
-		return script(i) // the seed makes them members of the first room
+		return publisher(i)
 	}, run.Patience)
 	if err != nil {
 		return err
 	}
 	run.conns, run.publishers = all[:n], all[n:]
-	if run.Publishers == 0 {
-		run.ownPublishers()
+	for i := 0; run.Publishers == 0 && i < n; i += run.Followers {
+		run.publishers = append(run.publishers, run.conns[i])
+	}
+	return nil
+}
+
+func (run *fanoutRun) setupChatd() error {
+	err := run.populate(func(i int) *wire.Script { return script(i, join(i/run.UsersPerRoom)) },
+		func(i int) *wire.Script { return script(i) }) // the seed makes them members of the first room
+	if err != nil {
+		return err
 	}
 	for _, c := range run.publishers {
 		c.OnText = run.onReply
@@ -104,27 +114,11 @@ func (run *fanoutRun) setupChatd() error {
 	return run.settle(300 * time.Millisecond)
 }
 
-// ownPublishers lets the first follower of each room post in it.
-func (run *fanoutRun) ownPublishers() {
-	for i := 0; i < len(run.conns); i += run.Followers {
-		run.publishers = append(run.publishers, run.conns[i])
-	}
-}
-
 func (run *fanoutRun) setupHub() error {
-	n := run.Rooms * run.Followers
-	all, err := run.loop.Setup(run.Addr, n+run.Publishers, func(i int) *wire.Script {
-		if i < n {
-			return &wire.Script{Path: fmt.Sprintf("/?room=%d", i/run.Followers)}
-		}
-		return &wire.Script{Path: "/?room=0&post=only"}
-	}, run.Patience)
+	err := run.populate(func(i int) *wire.Script { return &wire.Script{Path: fmt.Sprintf("/?room=%d", i/run.Followers)} },
+		func(int) *wire.Script { return &wire.Script{Path: "/?room=0&post=only"} })
 	if err != nil {
 		return err
-	}
-	run.conns, run.publishers = all[:n], all[n:]
-	if run.Publishers == 0 {
-		run.ownPublishers()
 	}
 	for _, c := range run.conns {
 		c.Lines = true
