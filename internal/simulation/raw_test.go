@@ -264,6 +264,9 @@ func (u *rawUser) leave() {
 		return
 	}
 	u.wire.close()
+	if u.wire.code == int(api.CloseCodeSlowConsumer) {
+		return // it was too slow at the very last, and gone when the server drained
+	}
 	if c := u.wire.closing; c == nil || c.Reason != api.CloseReasonDraining || c.ReconnectAfterMS == nil || u.wire.code != int(api.CloseCodeDraining) {
 		u.wrong("the server has gone without saying when to come back: %+v, close code %d", c, u.wire.code)
 	}
