@@ -19,9 +19,3 @@ func (s *Server) MaxRSS() int64 { return 0 }
 
 // CPU is the time that the process has had of processors, user and system.
 func (s *Server) CPU() time.Duration { return 0 }
-
-// Metric reads a number from /metrics.
-func (s *Server) Metric(string) float64 { return 0 }
-
-// Goroutines is how many the server has.
-func (s *Server) Goroutines() int { return 0 }
