@@ -37,7 +37,7 @@ func TestKillLoop(t *testing.T) {
 			p.say("round %d of %d, %d starts, %v: %d posts acknowledged here, %d before", done, total, starts, time.Since(begin).Round(time.Second), totals.Acked, sum.Acked)
 		}
 		seen.Add(w.finish())
-		addTotals(&sum, w.o.Totals())
+		sum.Add(w.o.Totals())
 	}
 	if sum.Acked == 0 || sum.Unknown() == 0 || sum.Repeated == 0 {
 		t.Errorf("%+v: this proves nothing", sum)

@@ -359,11 +359,3 @@ func (w *killWorld) killStart(after time.Duration) {
 	w.s.Kill()
 	<-started
 }
-
-// add sums totals over worlds.
-func addTotals(sum *oracle.Totals, t oracle.Totals) {
-	sum.Sent += t.Sent
-	sum.Acked += t.Acked
-	sum.Refused += t.Refused
-	sum.Repeated += t.Repeated
-}

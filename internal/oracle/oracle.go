@@ -36,6 +36,14 @@ type Totals struct {
 	Repeated int64 // acknowledgements that said duplicate
 }
 
+// Add adds another oracle's counts.
+func (t *Totals) Add(s Totals) {
+	t.Sent += s.Sent
+	t.Acked += s.Acked
+	t.Refused += s.Refused
+	t.Repeated += s.Repeated
+}
+
 // Unknown is how many posts nobody heard the end of.
 func (t Totals) Unknown() int64 { return t.Sent - t.Acked - t.Refused }
 

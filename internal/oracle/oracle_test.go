@@ -118,19 +118,15 @@ func TestNothingIsFound(t *testing.T) {
 	w.Sent("lobby", "bob", "no", "thank you").Refused(api.ErrTooLarge)
 	for i, raw := range w.log {
 		all.Event(raw)
-		if i >= 5 {
+		if i >= 5 && i < 20 {
 			late.Event(raw)
 		}
 		if i >= 77 && i < 130 {
 			any1.Event(raw)
 		}
 	}
-	late.Restarted(9)
-	late.Event(w.log[9])
-	late.Gap(11, int64(len(w.log)-1))
+	late.Gap(21, int64(len(w.log)-1))
 	late.Event(w.log[len(w.log)-1])
-	any1.Restarted(-1)
-	any1.Event(w.log[20])
 	all.Complete()
 	late.Complete()
 	if err := w.Check("lobby", w.log); err != nil {
@@ -141,8 +137,8 @@ func TestNothingIsFound(t *testing.T) {
 		Members: map[api.UserID]oracle.Member{"user_ada": {"ada", api.RoleOwner, 1_000_001}, "user_bob": {"bob", api.RoleMember, 1_000_002}},
 	}
 	report, err := w.CheckFrom("lobby", w.records(), told)
-	want := oracle.Report{Events: 203, Posts: 200, Acked: 188, Refused: 1, Unknown: 13, Landed: 12, Followed: report.Followed}
-	if err != nil || *report != want || report.Followed < 400 {
+	want := oracle.Report{Events: 203, Posts: 200, Acked: 188, Refused: 1, Unknown: 13, Landed: 12, Followed: 203 + 16 + 53}
+	if err != nil || *report != want {
 		t.Errorf("%+v, %v", report, err)
 	}
 	if totals := w.Totals(); totals.Sent != 202 || totals.Acked != 188 || totals.Unknown() != 13 || totals.Repeated != 20 {

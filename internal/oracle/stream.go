@@ -84,14 +84,6 @@ func (s *Stream) Gap(from, to int64) {
 	s.last = max(s.last, to)
 }
 
-// Restarted notes that the follower begins anew, after a seq of its choice: what came once may come again. after < 0: anywhere.
-func (s *Stream) Restarted(after int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sealLocked()
-	s.last = max(after, -1)
-}
-
 // Last is the seq of the last event, or where the stream began.
 func (s *Stream) Last() int64 {
 	s.mu.Lock()
