@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -24,15 +23,14 @@ type streamFollower struct {
 	rooms   []streamRoom
 	seen    []*oracle.Stream   // one a room
 	byID    map[api.RoomID]int // index of rooms
-	caught  []atomic.Int64     // one a room: the seq of the last room.caught_up
+	caught  []bool             // one a room: there has been a room.caught_up
 	opened  int                // connections on which the server took up its positions
 	replays int                // of them, with something to replay
-	early   int                // connections that ended before
 	events  int64
 }
 
 func newStreamFollower(o *oracle.Oracle, addr, token, name string, rooms []streamRoom) *streamFollower {
-	f := &streamFollower{name: name, addr: addr, token: token, rooms: rooms, byID: map[api.RoomID]int{}, caught: make([]atomic.Int64, len(rooms))}
+	f := &streamFollower{name: name, addr: addr, token: token, rooms: rooms, byID: map[api.RoomID]int{}, caught: make([]bool, len(rooms))}
 	for i, r := range rooms {
 		f.byID[r.id] = i
 		f.seen = append(f.seen, o.Follower(name, r.name, 0))
@@ -154,9 +152,9 @@ func (f *streamFollower) began(c *streamConn, id int64) error {
 func (f *streamFollower) take(m *streamMsg) error {
 	switch string(m.method) {
 	case api.NotifyRoomEvent:
-		room, _, err := streamRecord(m.body)
-		if err != nil {
-			return fmt.Errorf("%w: %s: %w", errProof, f.name, err)
+		room, ok := streamRoomOf(m.body)
+		if !ok {
+			return fmt.Errorf("%w: %s: not an event record: %s", errProof, f.name, m.body)
 		}
 		i, ok := f.byID[api.RoomID(room)]
 		if !ok {
@@ -173,7 +171,7 @@ func (f *streamFollower) take(m *streamMsg) error {
 		if last := f.seen[i].Last(); last != int64(p.Seq) {
 			return fmt.Errorf("%w: %s has %s up to %d, and is told that it has caught up with %d", errProof, f.name, f.rooms[i].name, last, p.Seq)
 		}
-		f.caught[i].Store(int64(p.Seq))
+		f.caught[i] = true
 	case api.NotifySessionClosing:
 	default:
 		return fmt.Errorf("%w: %s: %s %s%s", errProof, f.name, m.method, m.body, m.refusal)
@@ -185,7 +183,6 @@ func (f *streamFollower) take(m *streamMsg) error {
 func (f *streamFollower) follow(nc net.Conn, done func() bool) error {
 	c, err := f.open(nc)
 	if err != nil {
-		f.early++
 		return err
 	}
 	defer nc.Close()
@@ -236,7 +233,7 @@ func (f *streamFollower) followAgain(rng *rand.Rand, done func() bool) error {
 func (f *streamFollower) followTo(heads []int64) error {
 	there := func() bool {
 		for i, head := range heads {
-			if f.seen[i].Last() < head || f.caught[i].Load() == 0 {
+			if f.seen[i].Last() < head || !f.caught[i] {
 				return false
 			}
 		}

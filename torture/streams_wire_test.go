@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -247,15 +246,10 @@ func streamRefusal(raw []byte) error {
 	return e
 }
 
-var errNoEvent = errors.New("not an event record")
-
-// streamRecord reads the room and the number of an event record.
-func streamRecord(raw []byte) (room []byte, seq int64, err error) {
-	rest, ok := bytes.CutPrefix(raw, []byte(`{"room_id":"`))
-	room, rest, ok2 := bytes.Cut(rest, []byte(`","seq":`))
-	if !ok || !ok2 {
-		return nil, 0, fmt.Errorf("%w: %s", errNoEvent, raw)
+// streamRoomOf reads the room of an event record.
+func streamRoomOf(raw []byte) (room []byte, ok bool) {
+	if room, ok = bytes.CutPrefix(raw, []byte(`{"room_id":"`)); ok {
+		room, _, ok = bytes.Cut(room, []byte(`","seq":`))
 	}
-	seq, err = strconv.ParseInt(string(rest[:max(0, bytes.IndexByte(rest, ','))]), 10, 64)
-	return room, seq, err
+	return room, ok
 }
