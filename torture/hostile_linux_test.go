@@ -252,14 +252,8 @@ func (p *hostileUsers) finish(t *testing.T, owner *chatclient.Client) {
 	for _, room := range p.rooms {
 		room.check(t, owner)
 	}
-	deadline := time.Now().Add(loadPatience)
 	for _, f := range p.followers {
-		for f.next.Load() <= f.room.newest.Load() {
-			if time.Now().After(deadline) {
-				t.Fatalf("a good user waits for seq %d of %s, the head is %d", f.next.Load(), f.room.name, f.room.newest.Load())
-			}
-			time.Sleep(time.Millisecond)
-		}
+		f.await(t, "a good user", api.Seq(f.room.newest.Load()))
 		p.events.merge(&f.times[0])
 	}
 }

@@ -188,6 +188,16 @@ func (f *loadFollower) stall(on bool) {
 	}
 }
 
+// await waits until f has seen seq.
+func (f *loadFollower) await(t testing.TB, who string, seq api.Seq) {
+	t.Helper()
+	for deadline := time.Now().Add(loadPatience); f.next.Load() <= int64(seq); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s waits for seq %d of %s, the head is %d", who, f.next.Load(), f.room.name, seq)
+		}
+	}
+}
+
 // run reads until the connection ends. Each event has to be the next one, and as everybody sees it.
 func (f *loadFollower) run() {
 	const gulpRest = 100 * time.Millisecond

@@ -74,7 +74,9 @@ func TestSlowReaders(t *testing.T) {
 	stop()
 
 	head := api.Seq(r.newest.Load())
-	r.awaitSeq("a good follower", good, head)
+	for _, f := range good {
+		f.await(t, "a good follower", head)
+	}
 	r.checkClosed(slow)
 	r.resume(slow, head)
 	if got := r.check(t, r.owner); got != head {
@@ -186,20 +188,6 @@ func (r *slowRoom) awaitClosed(slow []*loadFollower, before, published int64) (c
 	return cost
 }
 
-// awaitSeq waits until all of list have seen seq.
-func (r *slowRoom) awaitSeq(who string, list []*loadFollower, seq api.Seq) {
-	r.t.Helper()
-	deadline := time.Now().Add(loadPatience)
-	for _, f := range list {
-		for f.next.Load() <= int64(seq) {
-			if time.Now().After(deadline) {
-				r.t.Fatalf("%s waits for seq %d, the head is %d", who, f.next.Load(), seq)
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-}
-
 // checkClosed lets the stalled read what was on the way to them: it has no hole and ends with the reason.
 func (r *slowRoom) checkClosed(slow []*loadFollower) {
 	r.t.Helper()
@@ -238,7 +226,9 @@ func (r *slowRoom) resume(slow []*loadFollower, head api.Seq) {
 		r.start(again)
 		back = append(back, again)
 	}
-	r.awaitSeq("who came back", back, head)
+	for _, f := range back {
+		f.await(r.t, "who came back", head)
+	}
 }
 
 func (r *slowRoom) report(good []*loadFollower, rate int, cost slowCost) {
