@@ -27,8 +27,8 @@ func main() {
 }
 
 func command(args []string) error {
-	what := "run"
-	if len(args) > 0 && (args[0] == "load" || args[0] == "floor" || args[0] == "hub") {
+	what := ""
+	if len(args) > 0 {
 		what = args[0]
 	}
 	switch what {
