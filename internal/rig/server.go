@@ -109,7 +109,9 @@ func (s *Server) Restart() error {
 	deadline := time.After(Patience)
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		if m := listening.FindStringSubmatch(s.said()); m != nil {
-			s.addr = m[1]
+			if s.addr != m[1] { // at the first start: later others may read it
+				s.addr = m[1]
+			}
 			if ready(s.URL()) {
 				break
 			}
