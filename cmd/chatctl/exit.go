@@ -174,18 +174,27 @@ func complain(err error) string {
 
 // partialError is an error that ended a text in the middle.
 type partialError struct {
-	posted int // lines from the beginning that are on disk
+	posted int // lines from the beginning that are known to be on disk
 	err    error
 }
 
 func (e *partialError) Error() string { return e.err.Error() + "; " + e.done() }
 func (e *partialError) Unwrap() error { return e.err }
 
+// done says what became of the text. Where no answer came, the next line may be on disk all the same.
 func (e *partialError) done() string {
-	if e.posted == 0 {
+	var refused *api.Error
+	var bad *badInput
+	lines := count(e.posted, "line", "lines")
+	switch sure := errors.As(e.err, &refused) || errors.As(e.err, &bad); {
+	case sure && e.posted == 0:
 		return "nothing is posted"
+	case sure:
+		return "posted until then: " + lines
+	case e.posted == 0:
+		return "no line is acknowledged"
 	}
-	return "posted until then: " + count(e.posted, "line", "lines")
+	return "acknowledged until then: " + lines
 }
 
 // wrong says what is wrong, without what aboutErrors around it say.

@@ -166,6 +166,8 @@ func TestComplain(t *testing.T) {
 		{api.Errorf(api.CodeInvalidParams, "must match the pattern").WithField("name"), "chatctl: name: must match the pattern"},
 		{context.DeadlineExceeded, "chatctl: no answer in time"},
 		{&partialError{1200, aboutRoom("ops", api.ErrTooLarge)}, `chatctl: room "ops": too large; posted until then: 1,200 lines`},
+		{&partialError{0, aboutRoom("ops", context.DeadlineExceeded)}, `chatctl: room "ops": no answer in time; no line is acknowledged`},
+		{&partialError{2, aboutRoom("ops", context.DeadlineExceeded)}, `chatctl: room "ops": no answer in time; acknowledged until then: 2 lines`},
 		{&partialError{1, &badInput{2, "contains a NUL character"}}, "chatctl: line 2 contains a NUL character; posted until then: 1 line"},
 		{errors.New("a\nb\x1b[31mc"), "chatctl: a bc"},
 		{api.Errorf(api.CodeNotFound, "\x1b]0;x\a\u202ehi"), "chatctl: ⟨RLO⟩hi"},
