@@ -59,7 +59,7 @@ func newChat(l net.Listener, change func(*chat.Options, *Options, *FanoutOptions
 	x.hs = &http.Server{Handler: x.srv}
 	go func() { // close ends it
 		defer close(x.ended)
-		x.hs.Serve(l)
+		x.hs.Serve(x.srv.Gate(l))
 	}()
 	return x
 }

@@ -10,10 +10,6 @@ import (
 	"github.com/coder/websocket"
 )
 
-// readBuffer is the size of the buffer that a connection reads through: net/http's is 4 KiB, which an
-// idle connection would keep.
-const readBuffer = 512
-
 // door is the ResponseWriter through which a WebSocket is accepted: its Hijack takes the socket for our
 // conn, and lends the library, which is done after the handshake, something that it may close.
 type door struct {
@@ -27,8 +23,12 @@ func (d *door) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ahead, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what is buffered can be peeked at
-	d.conn.open(sock, append([]byte(nil), ahead...))
+	peeked, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what is buffered can be peeked at
+	ahead := append([]byte(nil), peeked...)
+	if b, ok := sock.(*begun); ok {
+		sock, ahead = b.Conn, append(ahead, b.early...)
+	}
+	d.conn.open(sock, ahead)
 	lent := lent{sock}
 	return lent, bufio.NewReadWriter(bufio.NewReaderSize(lent, 16), bufio.NewWriterSize(lent, 16)), nil
 }
@@ -53,7 +53,7 @@ func (s *session) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	runtime.SetFinalizer(ws, nil) // the library's, which would keep it until the second collection
-	s.stream.br = bufio.NewReaderSize(&s.conn, readBuffer)
+	s.stream.useReader()
 	return nil
 }
 

@@ -1,7 +1,9 @@
 package rpcserver
 
 import (
+	"bufio"
 	"reflect"
+	"sync"
 	"time"
 )
 
@@ -11,6 +13,17 @@ import (
 
 // dozeAfter is how long nothing has come when a connection begins to doze.
 const dozeAfter = 2 * time.Second
+
+// readBuffer is the size of the buffer that a connection reads through: net/http's is 4 KiB. One that dozes has none.
+const readBuffer = 512
+
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
+// useReader gives the stream something to read the connection through.
+func (t *stream) useReader() {
+	t.br = readers.Get().(*bufio.Reader)
+	t.br.Reset(&t.session.conn)
+}
 
 // wait waits until a message begins, and answers control frames meanwhile: within the library, a
 // goroutine would wait for what follows them with much more on its stack. False: the connection dozes.
@@ -51,7 +64,14 @@ func (t *stream) mayDoze() bool {
 func (t *stream) doze() {
 	c := &t.session.conn
 	t.reading.Store(true)
-	for (t.br.Buffered() > 0 || c.waitReadable() == nil) && t.takeControl() {
+	if t.br.Buffered() == 0 {
+		t.br.Reset(nil)
+		readers.Put(t.br)
+		t.br = nil           // which says nothing while nothing comes
+		_ = c.waitReadable() // an error comes again when it is read
+		t.useReader()
+	}
+	for t.takeControl() {
 		if t.br.Buffered() == 0 {
 			go t.doze() // on a small stack again
 			return

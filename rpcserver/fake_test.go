@@ -229,11 +229,11 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 		t.Fatal(err)
 	}
 	x.addr = l.Addr().String()
-	hs := &http.Server{Handler: x.Server, ReadHeaderTimeout: time.Minute}
+	hs := &http.Server{Handler: x.Server, ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	done := make(chan struct{})
 	go func() { // Close of hs ends it
 		defer close(done)
-		hs.Serve(l)
+		hs.Serve(x.Gate(l))
 	}()
 	t.Cleanup(func() {
 		hs.Close()

@@ -54,7 +54,7 @@ func FuzzStream(f *testing.F) {
 	done := make(chan struct{})
 	go func() { // Close of hs ends it
 		defer close(done)
-		hs.Serve(l)
+		hs.Serve(x.Gate(l))
 	}()
 	f.Cleanup(func() {
 		hs.Close()

@@ -69,7 +69,7 @@ func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, x *fi
 		done := make(chan struct{})
 		go func() { // Close of hs ends it
 			defer close(done)
-			hs.Serve(l)
+			hs.Serve(x.Gate(l))
 		}()
 		var clients []*pumped
 		test(t, x, func(header ...string) *pumped {

@@ -74,7 +74,7 @@ func (s *clockServer) start() {
 	s.served = make(chan struct{})
 	go func() { // ends with stop
 		defer close(s.served)
-		_ = s.web.Serve(ln) // that it was closed
+		_ = s.web.Serve(s.rpc.Gate(ln)) // that it was closed
 	}()
 }
 

@@ -85,7 +85,7 @@ func (s *server) serve() {
 	go newTrimmer().run(s.stop)
 	go func() {
 		defer close(s.ended)
-		s.served <- s.web.Serve(s.listener)
+		s.served <- s.web.Serve(s.transport.Gate(s.listener))
 	}()
 }
 

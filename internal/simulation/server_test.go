@@ -47,7 +47,7 @@ func (w *world) start() *server {
 	s.http = &http.Server{Handler: s.rpc, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelDebug)}
 	go func() { // ends with stop
 		defer close(s.served)
-		s.http.Serve(s.listen)
+		s.http.Serve(s.rpc.Gate(s.listen))
 	}()
 	w.net.serve(s.listen)
 	return s

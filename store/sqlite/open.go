@@ -84,7 +84,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	if err != nil {
 		return nil, err
 	}
-	read, err := pool(path, readers, "cache_size(-4096)", "query_only(1)")
+	read, err := pool(path, readers, "cache_size(-2048)", "query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}

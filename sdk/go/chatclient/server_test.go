@@ -46,7 +46,7 @@ func start(addr string, store chat.Store) *server {
 	s.svc = chat.New(store, &chat.Options{Fanout: fan, Limits: limits, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 64})
 	s.rpc = rpcserver.New(s.svc, fan, &rpcserver.Options{Limits: limits})
 	s.http = &http.Server{Handler: s.rpc, ReadHeaderTimeout: time.Minute}
-	go func() { defer close(s.served); s.http.Serve(ln) }() // ends with stop
+	go func() { defer close(s.served); s.http.Serve(s.rpc.Gate(ln)) }() // ends with stop
 	return s
 }
 

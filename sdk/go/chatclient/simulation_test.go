@@ -35,7 +35,7 @@ func TestSimulatedHour(t *testing.T) {
 			mu.Unlock()
 			h := &http.Server{Handler: rpc, ReadHeaderTimeout: time.Minute}
 			served := make(chan struct{})
-			go func() { defer close(served); h.Serve(ln) }() // ends with stop
+			go func() { defer close(served); h.Serve(rpc.Gate(ln)) }() // ends with stop
 			return func(polite bool) {
 				if polite {
 					if err := rpc.Drain(deadline(t, time.Minute)); err != nil {
