@@ -17,7 +17,8 @@ import (
 type hooked struct {
 	chat.Store
 	mu                          sync.Mutex
-	byToken, roomByID, roomName func()
+	byToken, roomByID, roomName func() // after the read
+	history                     func() // before it
 }
 
 func (h *hooked) once(f *func()) {
@@ -28,6 +29,11 @@ func (h *hooked) once(f *func()) {
 	if do != nil {
 		do()
 	}
+}
+
+func (h *hooked) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record, error) {
+	h.once(&h.history)
+	return h.Store.History(ctx, q)
 }
 
 func (h *hooked) SessionByToken(ctx context.Context, k [32]byte) (*chat.LoginSession, *chat.Account, error) {
@@ -329,4 +335,29 @@ func TestReadYourPosts(t *testing.T) {
 	}
 	close(s.release)
 	wg.Wait()
+}
+
+// Who leaves while a page of their replay is being read is sent nothing that came after.
+func TestLeavingWhileReplayReads(t *testing.T) {
+	w := newWorld(t, nil)
+	h := &hooked{Store: w.store}
+	w.store = h
+	w.start(nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	groot.create("lobby")
+	thanos.join("lobby") // 3
+	groot.post("lobby", "4")
+	second := thanos.twin(t)
+	h.history = func() {
+		thanos.leave(t, "lobby") // 5
+		groot.post("lobby", "not for who left")
+	}
+	second.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: ptr(api.Seq(3))})})
+	second.port.awaitEvents(2)
+	second.Close()
+	for i, e := range second.port.awaitEvents(0) {
+		if e.Seq != api.Seq(4+i) || e.Seq > 5 {
+			t.Errorf("event %d is %d %s", i, e.Seq, e.Data)
+		}
+	}
 }

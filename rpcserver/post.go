@@ -152,7 +152,9 @@ func (p *post) call(ctx context.Context, req *request) []byte {
 		return reply
 	case <-ctx.Done():
 		p.late = returned
-		srv.stats.timeouts.Add(1)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // or the caller has gone
+			srv.stats.timeouts.Add(1)
+		}
 		return srv.appendFailure(nil, req.id, tookTooLong(), "")
 	}
 }

@@ -154,14 +154,12 @@ func (u *rawUser) overHTTP(m *post) {
 		body := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":"message.post","params":%s}`, params)
 		check := contract.New()
 		check.Sent(body)
-		u.w.unanswered.Add(1)
 		_, _ = fmt.Fprintf(sock, "POST /rpc HTTP/1.1\r\nHost: chat.example\r\nAuthorization: Bearer %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", u.token, len(body), body)
 		var resp *http.Response
 		if resp, err = http.ReadResponse(bufio.NewReader(sock), nil); err == nil {
 			var text []byte
 			text, err = io.ReadAll(resp.Body)
 			if err == nil && resp.StatusCode == http.StatusOK {
-				u.w.unanswered.Add(-1)
 				u.conforms(check, text)
 				if r := decode[message](text); r.Result != nil {
 					u.acked(m, decode[api.MessagePostResult](r.Result))

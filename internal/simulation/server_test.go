@@ -60,7 +60,7 @@ func (s *server) stop() {
 	<-s.served
 	s.rpc.Close()
 	s.svc.Close()
-	if st := s.rpc.Stats(); st.InternalErrors > 0 || st.AbuseCloses > 0 || st.Timeouts > s.w.unanswered.Load() || st.Panics > 0 {
+	if st := s.rpc.Stats(); st.InternalErrors > 0 || st.AbuseCloses > 0 || st.Timeouts > 0 || st.Panics > 0 {
 		s.w.wrong("the server", "%d internal errors, %d closed for abuse, %d timeouts, %d panics", st.InternalErrors, st.AbuseCloses, st.Timeouts, st.Panics)
 	}
 	s.w.count(s.rpc.Stats())

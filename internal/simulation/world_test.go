@@ -29,8 +29,6 @@ type world struct {
 	tally    tally
 	log      diary
 
-	unanswered atomic.Int64 // POSTs: one whose sender has gone counts as a timeout
-
 	mu    sync.Mutex
 	trace []string
 	bad   []string
