@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the proofs of docs/PROMISES.md, one after the other, those in fake time beside them, and says how far they are:
+# Runs the proofs of docs/PROMISES.md, those that measure first, one at a time, and says how far they are:
 #   ci/torture.sh [--long] [--seed N] [--rounds N] [NAME…]
 # NAME is a part of a test's name: ci/torture.sh --long kill drain. Without --long it takes minutes, with it hours.
 # What has to be root is skipped elsewhere. The last lines are each proof's figures and a total.

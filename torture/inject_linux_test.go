@@ -27,6 +27,7 @@ import (
 // writes; sizes, names) for errors. It begins with no data directory, with one whose server was killed, or with one
 // whose write-ahead log is about to be copied into the database.
 func TestInject(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	points := scale(20, 5000)
 	begin, p := time.Now(), newProgress(t)

@@ -14,6 +14,7 @@ const killRounds = 100
 // P1, P2: whatever was acknowledged before a SIGKILL is there after it, once; what was not is there once or not at all; and
 // followers see what is in the log and nothing else.
 func TestKillLoop(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	total := scale(12, 1000)
 	begin, p := time.Now(), newProgress(t)

@@ -17,6 +17,7 @@ import (
 // TestLinearOrder is P4 at length: many connections post with many posts unanswered, some of them twice under one key,
 // and everything that was answered and heard is held against the log. An operation is an acknowledged attempt.
 func TestLinearOrder(t *testing.T) {
+	t.Parallel()
 	newRand(t)
 	const posters, window, keyed = 8, 256, 16
 	total := scale(32_000, 10_000_000)
@@ -68,6 +69,7 @@ func TestLinearOrder(t *testing.T) {
 // agrees with time and with the order on each connection: posts with and without keys, again under a
 // key, joins, leaves, and all ways to read. So a read sees what was acknowledged to anybody before.
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	histories := scale(30, 2000)
 	const users, atOnce, patience = 5, 4, 30 * time.Second

@@ -17,6 +17,7 @@ import (
 // What was not synced is gone. The process is killed first, so that it cannot acknowledge what is written after the cut. The last posts before it are few and just acknowledged, and
 // nothing is synced after them: a commit without a sync would show at once.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	total := scale(8, 200)
 	begin, p := time.Now(), newProgress(t)

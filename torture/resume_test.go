@@ -23,6 +23,7 @@ func resumeTime() time.Duration {
 // and a server that is killed now and then, while others post. A follower that comes back says no
 // more than the number of the last event that it has.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	goal := scale(4000, 1_000_000)
 	const viaSDK, users, roomCount = 12, 6, 4
@@ -79,6 +80,7 @@ func killPause(rng *rand.Rand) time.Duration {
 // TestResumeInBusyRoom is P6 where replaying meets what is published meanwhile: followers end and begin to
 // follow a room, over and over, in which post follows post.
 func TestResumeInBusyRoom(t *testing.T) {
+	t.Parallel()
 	rng := newRand(t)
 	goal := int64(scale(1500, 40_000))
 	const posters, followers = 3, 6

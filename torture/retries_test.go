@@ -147,6 +147,7 @@ func (w *retryWorld) other(k *keyed) {
 // P3: 32 connections send the same key at once, some with another body, while the server is killed: all
 // agree, there is one row, and so it stays.
 func TestRetriesAcrossKills(t *testing.T) {
+	t.Parallel()
 	w := newRetryWorld(t, 32)
 	begin, p := time.Now(), newProgress(t)
 	total := scale(40, 1000)
@@ -176,6 +177,7 @@ func TestRetriesAcrossKills(t *testing.T) {
 
 // P3 in bulk: each key is sent by two to four connections at about the same time, pipelined; kills in between.
 func TestRetriesOfManyKeys(t *testing.T) {
+	t.Parallel()
 	w := newRetryWorld(t, 4)
 	begin, p := time.Now(), newProgress(t)
 	total := scale(4000, 1_000_000)
