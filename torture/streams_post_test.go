@@ -63,7 +63,7 @@ func (p *streamPoster) run(n int, more func() bool) error {
 				return err
 			}
 		}
-		if err := p.conn.nc.SetReadDeadline(time.Now().Add(rig.Patience)); err != nil {
+		if err := p.conn.nc.SetDeadline(time.Now().Add(rig.Patience)); err != nil {
 			return err
 		}
 		for p.flying > 0 {

@@ -345,8 +345,10 @@ func TestJoinedAgain(t *testing.T) {
 		w.follow(w.f.peer(1), attic, 5) // as room.join does
 		w.mu.Unlock()
 		expect(t, s, "attic caught up 5")
+		w.mu.Lock() // the client does not get further than its connection meanwhile
 		w.f.peer(1).drop()
-		w.post(attic, 1)
+		w.addLocked(attic, record(attic, 6, api.EventTypeMessagePosted, `{"msg_no":6,"text":"line 6"}`))
+		w.mu.Unlock()
 		w.f.peer(2)
 		expect(t, s, "reconnected", "attic:6", "attic caught up 6")
 		w.leave(attic)
