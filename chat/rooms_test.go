@@ -382,6 +382,27 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
+// unwell is a store that a check finds broken.
+type unwell struct{ chat.Store }
+
+func (unwell) Check(context.Context) error { return fmt.Errorf("probe: %w", chat.ErrBroken) }
+
+// A store may break when nobody but a check writes to it: that ends the process too.
+func TestCheckFindsBrokenStore(t *testing.T) {
+	w := newWorld(t, nil)
+	w.store = unwell{w.store}
+	broken := 0
+	w.start(&chat.Options{Registration: api.RegistrationOpen, Broken: func(error) { broken++ }})
+	for range 2 {
+		if err := w.svc.Check(t.Context()); !errors.Is(err, chat.ErrBroken) {
+			t.Error(err)
+		}
+	}
+	if broken != 1 {
+		t.Errorf("broken was told %d times", broken)
+	}
+}
+
 // TestCloseCommitsWhatIsQueued closes the service under load: what was accepted is answered.
 func TestCloseCommitsWhatIsQueued(t *testing.T) {
 	w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, Lanes: 4})

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -117,7 +118,13 @@ func (s *Service) Close() {
 }
 
 // Check reports whether the service can serve: nil, or why not.
-func (s *Service) Check(ctx context.Context) error { return s.store.Check(ctx) }
+func (s *Service) Check(ctx context.Context) error {
+	err := s.store.Check(ctx)
+	if errors.Is(err, ErrBroken) {
+		s.broken(err)
+	}
+	return err
+}
 
 // broken tells the process, once, that it has to end.
 func (s *Service) broken(err error) {

@@ -21,7 +21,11 @@ const diskRecovery = 5 * time.Second
 
 // P12: a small file system is full, time and again, while posts come in.
 func TestFullDisk(t *testing.T) {
-	dir := disks.Tmpfs(t, "12m")
+	size := "12m"
+	if *long { // what is posted stays
+		size = "96m"
+	}
+	dir := disks.Tmpfs(t, size)
 	d := newDiskTrouble(t, &rig.Options{Dir: dir + "/data"})
 	ballast := dir + "/ballast"
 	d.run("fulldisk", func() { disks.Fill(t, ballast) }, func() {

@@ -70,7 +70,7 @@ func Start(t testing.TB, opts *Options) *Server {
 			t.Logf("chatd said:\n%s", log[max(0, len(log)-4000):])
 		}
 	})
-	if err := s.Restart(); err != nil && !s.opts.MayDie {
+	if err := s.Restart(); err != nil && (!s.opts.MayDie || s.Running()) { // what may die may not stay and be of no use
 		t.Fatal(err)
 	}
 	return s

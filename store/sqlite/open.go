@@ -91,6 +91,9 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	if err := prepare(ctx, write, logger); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
+	if err := connectAll(ctx, read, readers); err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
 	checkpoints := checkpointer{logger: logger, written: walLook}
 	return sqlstore.New(ctx, write, read, &sqlstore.Dialect{
 		Durability:  api.DurabilityFull,
@@ -130,6 +133,22 @@ func pool(path string, n int, pragmas ...string) (*sql.DB, error) {
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	return db, nil
+}
+
+// connectAll opens all connections of a pool now: one cannot be opened while the disk cannot be written.
+func connectAll(ctx context.Context, db *sql.DB, n int) error {
+	for range n {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		var n int
+		if err := conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM meta").Scan(&n); err != nil { // which opens the log too
+			return err
+		}
+	}
+	return nil
 }
 
 func dsn(path string, q url.Values) string {
