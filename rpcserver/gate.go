@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -131,7 +132,14 @@ func (g *gate) greet(c net.Conn) {
 		headPool.Put(br)
 	}()
 	early, whole, err := readHead(br)
+	w := &greeting{sock: c, br: br, header: http.Header{}}
 	if err != nil {
+		if len(early) > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = c.SetWriteDeadline(time.Now().Add(partTime))
+			w.WriteHeader(http.StatusRequestTimeout)
+			w.end(g)
+			return
+		}
 		_ = c.Close()
 		return
 	}
@@ -146,7 +154,6 @@ func (g *gate) greet(c net.Conn) {
 	}
 	r.RemoteAddr = c.RemoteAddr().String()
 	r = r.WithContext(context.WithValue(context.Background(), http.LocalAddrContextKey, c.LocalAddr()))
-	w := &greeting{sock: c, br: br, header: http.Header{}}
 	defer w.end(g)
 	g.srv.ServeHTTP(w, r)
 }
@@ -180,7 +187,7 @@ func readHead(br *bufio.Reader) (early []byte, whole bool, err error) {
 		case err == nil && !bytes.HasPrefix(early, []byte("GET ")[:min(len(early), 4)]), errors.Is(err, bufio.ErrBufferFull):
 			return early, false, nil
 		case err != nil:
-			return nil, false, err
+			return early, false, err
 		}
 	}
 }

@@ -23,7 +23,7 @@ const diskRecovery = 5 * time.Second
 func TestFullDisk(t *testing.T) {
 	size := "12m"
 	if *long { // what is posted stays
-		size = "96m"
+		size = "256m"
 	}
 	dir := disks.Tmpfs(t, size)
 	d := newDiskTrouble(t, &rig.Options{Dir: dir + "/data"})
