@@ -217,12 +217,7 @@ func loadAttacks() []*loadAttack {
 			})
 		}},
 		{name: "silence before the handshake", long: true, ends: nil, run: func(a *loadAttacker) string {
-			return a.socket(func(w *loadWire) string {
-				if a.rnd.IntN(2) == 0 {
-					_ = w.write([]byte("GET /rpc HTTP/1.1\r\nHost: localh"))
-				}
-				return a.code(w)
-			})
+			return a.socket(a.code)
 		}},
 		{name: "idler", long: true, ends: []string{"4500"}, run: func(a *loadAttacker) string { return a.ws(false, a.code) }},
 		{name: "half a message", long: true, ends: []string{"4503", "4500"}, run: func(a *loadAttacker) string {
