@@ -336,6 +336,159 @@ func dispatchRoomHistory(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchMessageGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MessageGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MessageGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMessageGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMessageEdit(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MessageEditParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MessageEdit(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMessageEdit)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchReactionAdd(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ReactionAddParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ReactionAdd(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodReactionAdd)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchReactionRemove(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ReactionRemoveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ReactionRemove(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodReactionRemove)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPinAdd(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PinAddParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PinAdd(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPinAdd)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPinList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PinListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PinList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPinList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPinRemove(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PinRemoveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PinRemove(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPinRemove)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMessageDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MessageDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MessageDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMessageDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -643,7 +796,7 @@ func (v *MemberListParams) scan(s *scanner) {
 
 var shapeMessagePost = shape{
 	method:   "message.post",
-	names:    []string{"room", "text", "idempotency_key", "format", "reply_to", "data"},
+	names:    []string{"room", "text", "idempotency_key", "format", "reply_to", "data", "thread", "mentions"},
 	required: 0b11,
 }
 
@@ -665,6 +818,16 @@ func (v *MessagePostParams) scan(s *scanner) {
 			v.ReplyTo = x
 		case 5:
 			v.Data = s.raw()
+		case 6:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
+		case 7:
+			for l0 := (list{min: 0, max: 50}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Mentions = append(v.Mentions, x0)
+			}
 		default:
 			return
 		}
@@ -673,7 +836,7 @@ func (v *MessagePostParams) scan(s *scanner) {
 
 var shapeMessageList = shape{
 	method:   "message.list",
-	names:    []string{"room", "after", "before", "around", "limit"},
+	names:    []string{"room", "after", "before", "around", "limit", "thread"},
 	required: 0b1,
 }
 
@@ -699,6 +862,10 @@ func (v *MessageListParams) scan(s *scanner) {
 			x := new(int64)
 			*x = s.integer(1, 200)
 			v.Limit = x
+		case 5:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		default:
 			return
 		}
@@ -739,6 +906,210 @@ func (v *RoomHistoryParams) scan(s *scanner) {
 				x0 = scanEventType(s)
 				v.Types = append(v.Types, x0)
 			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageGet = shape{
+	method:   "message.get",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *MessageGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageGet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadList = shape{
+	method:   "thread.list",
+	names:    []string{"room", "limit", "cursor"},
+	required: 0b1,
+}
+
+func (v *ThreadListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadList) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageEdit = shape{
+	method:   "message.edit",
+	names:    []string{"room", "seq", "text", "format", "data", "mentions", "if_seq"},
+	required: 0b111,
+}
+
+func (v *MessageEditParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageEdit) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		case 2:
+			v.Text = s.text(0, -1)
+		case 3:
+			v.Format = scanTextFormat(s)
+		case 4:
+			v.Data = s.raw()
+		case 5:
+			for l0 := (list{min: 0, max: 50}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Mentions = append(v.Mentions, x0)
+			}
+		case 6:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.IfSeq = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeReactionAdd = shape{
+	method:   "reaction.add",
+	names:    []string{"room", "seq", "emoji"},
+	required: 0b111,
+}
+
+func (v *ReactionAddParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeReactionAdd) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		case 2:
+			v.Emoji = s.text(1, 32)
+		default:
+			return
+		}
+	}
+}
+
+var shapeReactionRemove = shape{
+	method:   "reaction.remove",
+	names:    []string{"room", "seq", "emoji"},
+	required: 0b111,
+}
+
+func (v *ReactionRemoveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeReactionRemove) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		case 2:
+			v.Emoji = s.text(1, 32)
+		default:
+			return
+		}
+	}
+}
+
+var shapePinAdd = shape{
+	method:   "pin.add",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *PinAddParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePinAdd) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapePinList = shape{
+	method:   "pin.list",
+	names:    []string{"room"},
+	required: 0b1,
+}
+
+func (v *PinListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePinList) {
+		case 0:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapePinRemove = shape{
+	method:   "pin.remove",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *PinRemoveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePinRemove) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageDelete = shape{
+	method:   "message.delete",
+	names:    []string{"room", "seq", "reason"},
+	required: 0b11,
+}
+
+func (v *MessageDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageDelete) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		case 2:
+			v.Reason = s.text(1, 256)
 		default:
 			return
 		}
@@ -959,6 +1330,18 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeMemberLeft
 	case "message.posted":
 		return EventTypeMessagePosted
+	case "message.edited":
+		return EventTypeMessageEdited
+	case "message.deleted":
+		return EventTypeMessageDeleted
+	case "reaction.added":
+		return EventTypeReactionAdded
+	case "reaction.removed":
+		return EventTypeReactionRemoved
+	case "pin.added":
+		return EventTypePinAdded
+	case "pin.removed":
+		return EventTypePinRemoved
 	}
 	return EventType(b)
 }
@@ -1062,7 +1445,7 @@ func (v *MemberLeft) scan(s *scanner) {
 }
 
 var shapeMessagePosted = shape{
-	names:    []string{"msg_no", "text", "format", "reply_to", "data"},
+	names:    []string{"msg_no", "text", "format", "reply_to", "data", "thread", "mentions", "mentions_room", "deleted"},
 	required: 0b11,
 	open:     true,
 }
@@ -1083,6 +1466,154 @@ func (v *MessagePosted) scan(s *scanner) {
 			v.ReplyTo = x
 		case 4:
 			v.Data = s.raw()
+		case 5:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
+		case 6:
+			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
+				var x0 UserID
+				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+				v.Mentions = append(v.Mentions, x0)
+			}
+		case 7:
+			v.MentionsRoom = s.boolean()
+		case 8:
+			v.Deleted = s.boolean()
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageEdited = shape{
+	names:    []string{"message", "text", "format", "data", "mentions", "mentions_room", "deleted"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MessageEdited) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageEdited) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
+		case 1:
+			v.Text = s.text(0, -1)
+		case 2:
+			v.Format = scanTextFormat(s)
+		case 3:
+			v.Data = s.raw()
+		case 4:
+			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
+				var x0 UserID
+				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+				v.Mentions = append(v.Mentions, x0)
+			}
+		case 5:
+			v.MentionsRoom = s.boolean()
+		case 6:
+			v.Deleted = s.boolean()
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageDeleted = shape{
+	names:    []string{"message", "thread", "reason"},
+	required: 0b1,
+	open:     true,
+}
+
+func (v *MessageDeleted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageDeleted) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
+		case 1:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
+		case 2:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeReactionAdded = shape{
+	names:    []string{"message", "emoji"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *ReactionAdded) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeReactionAdded) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
+		case 1:
+			v.Emoji = s.text(1, 32)
+		default:
+			return
+		}
+	}
+}
+
+var shapeReactionRemoved = shape{
+	names:    []string{"message", "emoji"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *ReactionRemoved) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeReactionRemoved) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
+		case 1:
+			v.Emoji = s.text(1, 32)
+		default:
+			return
+		}
+	}
+}
+
+var shapePinAdded = shape{
+	names:    []string{"message"},
+	required: 0b1,
+	open:     true,
+}
+
+func (v *PinAdded) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePinAdded) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapePinRemoved = shape{
+	names:    []string{"message"},
+	required: 0b1,
+	open:     true,
+}
+
+func (v *PinRemoved) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePinRemoved) {
+		case 0:
+			v.Message = Seq(s.integer(1, 9007199254740991))
 		default:
 			return
 		}

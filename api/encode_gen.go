@@ -162,6 +162,123 @@ func (v *MessagePosted) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = appendRaw(dst, v.Data)
 	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.Mentions != nil {
+		dst = append(dst, `,"mentions":`...)
+		dst = append(dst, '[')
+		for i := range v.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Mentions[i]))
+		}
+		dst = append(dst, ']')
+	}
+	if v.MentionsRoom {
+		dst = append(dst, `,"mentions_room":`...)
+		dst = strconv.AppendBool(dst, v.MentionsRoom)
+	}
+	if v.Deleted {
+		dst = append(dst, `,"deleted":`...)
+		dst = strconv.AppendBool(dst, v.Deleted)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageEdited) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"text":`...)
+	dst = AppendString(dst, v.Text)
+	if v.Format != "" {
+		dst = append(dst, `,"format":`...)
+		dst = AppendString(dst, string(v.Format))
+	}
+	if len(v.Data) > 0 {
+		dst = append(dst, `,"data":`...)
+		dst = appendRaw(dst, v.Data)
+	}
+	if v.Mentions != nil {
+		dst = append(dst, `,"mentions":`...)
+		dst = append(dst, '[')
+		for i := range v.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Mentions[i]))
+		}
+		dst = append(dst, ']')
+	}
+	if v.MentionsRoom {
+		dst = append(dst, `,"mentions_room":`...)
+		dst = strconv.AppendBool(dst, v.MentionsRoom)
+	}
+	if v.Deleted {
+		dst = append(dst, `,"deleted":`...)
+		dst = strconv.AppendBool(dst, v.Deleted)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"emoji":`...)
+	dst = AppendString(dst, v.Emoji)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"emoji":`...)
+	dst = AppendString(dst, v.Emoji)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionCount) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"emoji":`...)
+	dst = AppendString(dst, v.Emoji)
+	dst = append(dst, `,"count":`...)
+	dst = strconv.AppendInt(dst, v.Count, 10)
+	dst = append(dst, `,"mine":`...)
+	dst = strconv.AppendBool(dst, v.Mine)
 	return append(dst, '}')
 }
 
@@ -192,6 +309,60 @@ func (v *Message) AppendJSON(dst []byte) []byte {
 	if len(v.Data) > 0 {
 		dst = append(dst, `,"data":`...)
 		dst = appendRaw(dst, v.Data)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.Mentions != nil {
+		dst = append(dst, `,"mentions":`...)
+		dst = append(dst, '[')
+		for i := range v.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Mentions[i]))
+		}
+		dst = append(dst, ']')
+	}
+	if v.MentionsRoom {
+		dst = append(dst, `,"mentions_room":`...)
+		dst = strconv.AppendBool(dst, v.MentionsRoom)
+	}
+	if v.EditedSeq != nil {
+		dst = append(dst, `,"edited_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.EditedSeq), 10)
+	}
+	if v.EditedAt != nil {
+		dst = append(dst, `,"edited_at":`...)
+		dst = v.EditedAt.AppendJSON(dst)
+	}
+	if v.Deleted {
+		dst = append(dst, `,"deleted":`...)
+		dst = strconv.AppendBool(dst, v.Deleted)
+	}
+	if v.Pinned {
+		dst = append(dst, `,"pinned":`...)
+		dst = strconv.AppendBool(dst, v.Pinned)
+	}
+	if v.Replies != nil {
+		dst = append(dst, `,"replies":`...)
+		dst = strconv.AppendInt(dst, *v.Replies, 10)
+	}
+	if v.LastReply != nil {
+		dst = append(dst, `,"last_reply":`...)
+		dst = strconv.AppendInt(dst, int64(*v.LastReply), 10)
+	}
+	if v.Reactions != nil {
+		dst = append(dst, `,"reactions":`...)
+		dst = append(dst, '[')
+		for i := range v.Reactions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Reactions[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
 	}
 	return append(dst, '}')
 }
@@ -510,6 +681,135 @@ func (v *MessageListResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *MessageGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = v.Message.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageEditResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"edited":`...)
+	dst = strconv.AppendBool(dst, v.Edited)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"deleted":`...)
+	dst = strconv.AppendBool(dst, v.Deleted)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionAddResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"added":`...)
+	dst = strconv.AppendBool(dst, v.Added)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionRemoveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"removed":`...)
+	dst = strconv.AppendBool(dst, v.Removed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinAddResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"added":`...)
+	dst = strconv.AppendBool(dst, v.Added)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinRemoveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"message":`...)
+	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	dst = append(dst, `,"removed":`...)
+	dst = strconv.AppendBool(dst, v.Removed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"messages":`...)
+	dst = append(dst, '[')
+	for i := range v.Messages {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Messages[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"threads":`...)
+	dst = append(dst, '[')
+	for i := range v.Threads {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Threads[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"events":`...)
 	dst = append(dst, '[')
@@ -768,6 +1068,21 @@ func (v *MessagePostParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = appendRaw(dst, v.Data)
 	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.Mentions != nil {
+		dst = append(dst, `,"mentions":`...)
+		dst = append(dst, '[')
+		for i := range v.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Mentions[i])
+		}
+		dst = append(dst, ']')
+	}
 	return append(dst, '}')
 }
 
@@ -790,6 +1105,10 @@ func (v *MessageListParams) AppendJSON(dst []byte) []byte {
 	if v.Limit != nil {
 		dst = append(dst, `,"limit":`...)
 		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
 	}
 	return append(dst, '}')
 }
@@ -814,7 +1133,7 @@ func (v *RoomHistoryParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"limit":`...)
 		dst = strconv.AppendInt(dst, *v.Limit, 10)
 	}
-	if len(v.Types) > 0 {
+	if v.Types != nil {
 		dst = append(dst, `,"types":`...)
 		dst = append(dst, '[')
 		for i := range v.Types {
@@ -824,6 +1143,124 @@ func (v *RoomHistoryParams) AppendJSON(dst []byte) []byte {
 			dst = AppendString(dst, string(v.Types[i]))
 		}
 		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Limit != nil {
+		dst = append(dst, `,"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		dst = append(dst, `,"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageEditParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"text":`...)
+	dst = AppendString(dst, v.Text)
+	if v.Format != "" {
+		dst = append(dst, `,"format":`...)
+		dst = AppendString(dst, string(v.Format))
+	}
+	if len(v.Data) > 0 {
+		dst = append(dst, `,"data":`...)
+		dst = appendRaw(dst, v.Data)
+	}
+	if v.Mentions != nil {
+		dst = append(dst, `,"mentions":`...)
+		dst = append(dst, '[')
+		for i := range v.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Mentions[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.IfSeq != nil {
+		dst = append(dst, `,"if_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.IfSeq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionAddParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"emoji":`...)
+	dst = AppendString(dst, v.Emoji)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReactionRemoveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"emoji":`...)
+	dst = AppendString(dst, v.Emoji)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinAddParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PinRemoveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
 	}
 	return append(dst, '}')
 }
@@ -851,7 +1288,7 @@ func (v *SyncOpenParams) AppendJSON(dst []byte) []byte {
 func (v *SyncCloseParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	start := len(dst)
-	if len(v.Rooms) > 0 {
+	if v.Rooms != nil {
 		if len(dst) > start {
 			dst = append(dst, ',')
 		}

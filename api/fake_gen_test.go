@@ -104,6 +104,51 @@ func (f *fake) RoomHistory(_ context.Context, p *RoomHistoryParams) (*RoomHistor
 	return new(RoomHistoryResult), f.err
 }
 
+func (f *fake) MessageGet(_ context.Context, p *MessageGetParams) (*MessageGetResult, error) {
+	f.got = p
+	return new(MessageGetResult), f.err
+}
+
+func (f *fake) ThreadList(_ context.Context, p *ThreadListParams) (*ThreadListResult, error) {
+	f.got = p
+	return new(ThreadListResult), f.err
+}
+
+func (f *fake) MessageEdit(_ context.Context, p *MessageEditParams) (*MessageEditResult, error) {
+	f.got = p
+	return new(MessageEditResult), f.err
+}
+
+func (f *fake) ReactionAdd(_ context.Context, p *ReactionAddParams) (*ReactionAddResult, error) {
+	f.got = p
+	return new(ReactionAddResult), f.err
+}
+
+func (f *fake) ReactionRemove(_ context.Context, p *ReactionRemoveParams) (*ReactionRemoveResult, error) {
+	f.got = p
+	return new(ReactionRemoveResult), f.err
+}
+
+func (f *fake) PinAdd(_ context.Context, p *PinAddParams) (*PinAddResult, error) {
+	f.got = p
+	return new(PinAddResult), f.err
+}
+
+func (f *fake) PinList(_ context.Context, p *PinListParams) (*PinListResult, error) {
+	f.got = p
+	return new(PinListResult), f.err
+}
+
+func (f *fake) PinRemove(_ context.Context, p *PinRemoveParams) (*PinRemoveResult, error) {
+	f.got = p
+	return new(PinRemoveResult), f.err
+}
+
+func (f *fake) MessageDelete(_ context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error) {
+	f.got = p
+	return new(MessageDeleteResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -126,6 +171,13 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberJoined),
 	new(MemberLeft),
 	new(MessagePosted),
+	new(MessageEdited),
+	new(MessageDeleted),
+	new(ReactionAdded),
+	new(ReactionRemoved),
+	new(PinAdded),
+	new(PinRemoved),
+	new(ReactionCount),
 	new(Message),
 	new(SyncRoom),
 	new(SyncRooms),
@@ -148,6 +200,15 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberListResult),
 	new(MessagePostResult),
 	new(MessageListResult),
+	new(MessageGetResult),
+	new(MessageEditResult),
+	new(MessageDeleteResult),
+	new(ReactionAddResult),
+	new(ReactionRemoveResult),
+	new(PinAddResult),
+	new(PinRemoveResult),
+	new(PinListResult),
+	new(ThreadListResult),
 	new(RoomHistoryResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
@@ -170,6 +231,15 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MessagePostParams),
 	new(MessageListParams),
 	new(RoomHistoryParams),
+	new(MessageGetParams),
+	new(ThreadListParams),
+	new(MessageEditParams),
+	new(ReactionAddParams),
+	new(ReactionRemoveParams),
+	new(PinAddParams),
+	new(PinListParams),
+	new(PinRemoveParams),
+	new(MessageDeleteParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

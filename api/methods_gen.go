@@ -43,26 +43,35 @@ type Method struct {
 
 // Names of the methods that clients call.
 const (
-	MethodRPCDiscover  = "rpc.discover"
-	MethodServerInfo   = "server.info"
-	MethodServerPing   = "server.ping"
-	MethodAuthRegister = "auth.register"
-	MethodAuthLogin    = "auth.login"
-	MethodAuthResume   = "auth.resume"
-	MethodAuthLogout   = "auth.logout"
-	MethodAccountGet   = "account.get"
-	MethodInviteCreate = "invite.create"
-	MethodRoomCreate   = "room.create"
-	MethodRoomGet      = "room.get"
-	MethodRoomList     = "room.list"
-	MethodRoomJoin     = "room.join"
-	MethodRoomLeave    = "room.leave"
-	MethodMemberList   = "member.list"
-	MethodMessagePost  = "message.post"
-	MethodMessageList  = "message.list"
-	MethodRoomHistory  = "room.history"
-	MethodSyncOpen     = "sync.open"
-	MethodSyncClose    = "sync.close"
+	MethodRPCDiscover    = "rpc.discover"
+	MethodServerInfo     = "server.info"
+	MethodServerPing     = "server.ping"
+	MethodAuthRegister   = "auth.register"
+	MethodAuthLogin      = "auth.login"
+	MethodAuthResume     = "auth.resume"
+	MethodAuthLogout     = "auth.logout"
+	MethodAccountGet     = "account.get"
+	MethodInviteCreate   = "invite.create"
+	MethodRoomCreate     = "room.create"
+	MethodRoomGet        = "room.get"
+	MethodRoomList       = "room.list"
+	MethodRoomJoin       = "room.join"
+	MethodRoomLeave      = "room.leave"
+	MethodMemberList     = "member.list"
+	MethodMessagePost    = "message.post"
+	MethodMessageList    = "message.list"
+	MethodRoomHistory    = "room.history"
+	MethodMessageGet     = "message.get"
+	MethodThreadList     = "thread.list"
+	MethodMessageEdit    = "message.edit"
+	MethodReactionAdd    = "reaction.add"
+	MethodReactionRemove = "reaction.remove"
+	MethodPinAdd         = "pin.add"
+	MethodPinList        = "pin.list"
+	MethodPinRemove      = "pin.remove"
+	MethodMessageDelete  = "message.delete"
+	MethodSyncOpen       = "sync.open"
+	MethodSyncClose      = "sync.close"
 )
 
 // Names of the notifications that the server sends.
@@ -115,6 +124,24 @@ type Server interface {
 	MessageList(ctx context.Context, p *MessageListParams) (*MessageListResult, error)
 	// RoomHistory answers room.history: Raw events of a room, ascending.
 	RoomHistory(ctx context.Context, p *RoomHistoryParams) (*RoomHistoryResult, error)
+	// MessageGet answers message.get: One message as it now stands.
+	MessageGet(ctx context.Context, p *MessageGetParams) (*MessageGetResult, error)
+	// ThreadList answers thread.list: Messages of a room that have a thread, the one answered last first.
+	ThreadList(ctx context.Context, p *ThreadListParams) (*ThreadListResult, error)
+	// MessageEdit answers message.edit: Change what one has said.
+	MessageEdit(ctx context.Context, p *MessageEditParams) (*MessageEditResult, error)
+	// ReactionAdd answers reaction.add: React to a message with an emoji.
+	ReactionAdd(ctx context.Context, p *ReactionAddParams) (*ReactionAddResult, error)
+	// ReactionRemove answers reaction.remove: Take one's own reaction back.
+	ReactionRemove(ctx context.Context, p *ReactionRemoveParams) (*ReactionRemoveResult, error)
+	// PinAdd answers pin.add: Pin a message, for all who come.
+	PinAdd(ctx context.Context, p *PinAddParams) (*PinAddResult, error)
+	// PinList answers pin.list: The pinned messages of a room, the one pinned last first.
+	PinList(ctx context.Context, p *PinListParams) (*PinListResult, error)
+	// PinRemove answers pin.remove: Unpin a message.
+	PinRemove(ctx context.Context, p *PinRemoveParams) (*PinRemoveResult, error)
+	// MessageDelete answers message.delete: Remove what a message said, for everyone.
+	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -141,6 +168,15 @@ var Methods = []*Method{
 	methodMessagePost,
 	methodMessageList,
 	methodRoomHistory,
+	methodMessageGet,
+	methodThreadList,
+	methodMessageEdit,
+	methodReactionAdd,
+	methodReactionRemove,
+	methodPinAdd,
+	methodPinList,
+	methodPinRemove,
+	methodMessageDelete,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -276,6 +312,78 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
 		dispatch: dispatchRoomHistory,
 	}
+	methodMessageGet = &Method{
+		Name: MethodMessageGet, Summary: "One message as it now stands.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMessageGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMessageGet,
+	}
+	methodThreadList = &Method{
+		Name: MethodThreadList, Summary: "Messages of a room that have a thread, the one answered last first.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchThreadList,
+	}
+	methodMessageEdit = &Method{
+		Name: MethodMessageEdit, Summary: "Change what one has said.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMessageEdit.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeUnavailable},
+		dispatch: dispatchMessageEdit,
+	}
+	methodReactionAdd = &Method{
+		Name: MethodReactionAdd, Summary: "React to a message with an emoji.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeReactionAdd.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchReactionAdd,
+	}
+	methodReactionRemove = &Method{
+		Name: MethodReactionRemove, Summary: "Take one's own reaction back.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeReactionRemove.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchReactionRemove,
+	}
+	methodPinAdd = &Method{
+		Name: MethodPinAdd, Summary: "Pin a message, for all who come.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePinAdd.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchPinAdd,
+	}
+	methodPinList = &Method{
+		Name: MethodPinList, Summary: "The pinned messages of a room, the one pinned last first.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePinList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchPinList,
+	}
+	methodPinRemove = &Method{
+		Name: MethodPinRemove, Summary: "Unpin a message.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePinRemove.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchPinRemove,
+	}
+	methodMessageDelete = &Method{
+		Name: MethodMessageDelete, Summary: "Remove what a message said, for everyone.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMessageDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchMessageDelete,
+	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -332,6 +440,24 @@ func Lookup(name string) *Method {
 		return methodMessageList
 	case MethodRoomHistory:
 		return methodRoomHistory
+	case MethodMessageGet:
+		return methodMessageGet
+	case MethodThreadList:
+		return methodThreadList
+	case MethodMessageEdit:
+		return methodMessageEdit
+	case MethodReactionAdd:
+		return methodReactionAdd
+	case MethodReactionRemove:
+		return methodReactionRemove
+	case MethodPinAdd:
+		return methodPinAdd
+	case MethodPinList:
+		return methodPinList
+	case MethodPinRemove:
+		return methodPinRemove
+	case MethodMessageDelete:
+		return methodMessageDelete
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

@@ -62,10 +62,16 @@ type EventType string
 
 // The values of EventType known to this version; receivers take any other too.
 const (
-	EventTypeRoomCreated   EventType = "room.created"
-	EventTypeMemberJoined  EventType = "member.joined"
-	EventTypeMemberLeft    EventType = "member.left"
-	EventTypeMessagePosted EventType = "message.posted"
+	EventTypeRoomCreated     EventType = "room.created"
+	EventTypeMemberJoined    EventType = "member.joined"
+	EventTypeMemberLeft      EventType = "member.left"
+	EventTypeMessagePosted   EventType = "message.posted"
+	EventTypeMessageEdited   EventType = "message.edited"
+	EventTypeMessageDeleted  EventType = "message.deleted"
+	EventTypeReactionAdded   EventType = "reaction.added"
+	EventTypeReactionRemoved EventType = "reaction.removed"
+	EventTypePinAdded        EventType = "pin.added"
+	EventTypePinRemoved      EventType = "pin.removed"
 )
 
 // GapReason: Why events do not come.
@@ -216,25 +222,86 @@ type MemberLeft struct {
 
 // MessagePosted: Data of message.posted.
 type MessagePosted struct {
-	MsgNo   MsgNo           `json:"msg_no"`
-	Text    string          `json:"text"`
-	Format  TextFormat      `json:"format,omitempty"`
-	ReplyTo *Seq            `json:"reply_to,omitempty"`
-	Data    json.RawMessage `json:"data,omitempty"`
+	MsgNo        MsgNo           `json:"msg_no"`
+	Text         string          `json:"text"`
+	Format       TextFormat      `json:"format,omitempty"`
+	ReplyTo      *Seq            `json:"reply_to,omitempty"`
+	Data         json.RawMessage `json:"data,omitempty"`
+	Thread       *Seq            `json:"thread,omitempty"`
+	Mentions     []UserID        `json:"mentions,omitempty"`
+	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
+	Deleted      bool            `json:"deleted,omitempty"`       // what it said was removed since
+}
+
+// MessageEdited: Data of message.edited: all that the message says now.
+type MessageEdited struct {
+	Message      Seq             `json:"message"`
+	Text         string          `json:"text"`
+	Format       TextFormat      `json:"format,omitempty"`
+	Data         json.RawMessage `json:"data,omitempty"`
+	Mentions     []UserID        `json:"mentions,omitempty"`
+	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
+	Deleted      bool            `json:"deleted,omitempty"`       // what it said was removed since
+}
+
+// MessageDeleted: Data of message.deleted.
+type MessageDeleted struct {
+	Message Seq    `json:"message"`
+	Thread  *Seq   `json:"thread,omitempty"` // the message under which it stands
+	Reason  string `json:"reason,omitempty"`
+}
+
+// ReactionAdded: Data of reaction.added; the sender's reaction.
+type ReactionAdded struct {
+	Message Seq    `json:"message"`
+	Emoji   string `json:"emoji"`
+}
+
+// ReactionRemoved: Data of reaction.removed; the sender's reaction.
+type ReactionRemoved struct {
+	Message Seq    `json:"message"`
+	Emoji   string `json:"emoji"`
+}
+
+// PinAdded: Data of pin.added.
+type PinAdded struct {
+	Message Seq `json:"message"`
+}
+
+// PinRemoved: Data of pin.removed.
+type PinRemoved struct {
+	Message Seq `json:"message"`
+}
+
+// ReactionCount: How many have reacted with an emoji.
+type ReactionCount struct {
+	Emoji string `json:"emoji"`
+	Count int64  `json:"count"`
+	Mine  bool   `json:"mine"` // the caller is one of them
 }
 
 // Message: A message as it now stands; named by its room and seq.
 type Message struct {
-	RoomID     RoomID          `json:"room_id"`
-	Seq        Seq             `json:"seq"`
-	MsgNo      MsgNo           `json:"msg_no"`
-	At         Timestamp       `json:"at"`
-	SenderID   UserID          `json:"sender_id"`
-	SenderName string          `json:"sender_name"`
-	Text       string          `json:"text"`
-	Format     TextFormat      `json:"format,omitempty"`
-	ReplyTo    *Seq            `json:"reply_to,omitempty"`
-	Data       json.RawMessage `json:"data,omitempty"`
+	RoomID       RoomID          `json:"room_id"`
+	Seq          Seq             `json:"seq"`
+	MsgNo        MsgNo           `json:"msg_no"`
+	At           Timestamp       `json:"at"`
+	SenderID     UserID          `json:"sender_id"`
+	SenderName   string          `json:"sender_name"`
+	Text         string          `json:"text"`
+	Format       TextFormat      `json:"format,omitempty"`
+	ReplyTo      *Seq            `json:"reply_to,omitempty"`
+	Data         json.RawMessage `json:"data,omitempty"`
+	Thread       *Seq            `json:"thread,omitempty"` // the message under which it stands
+	Mentions     []UserID        `json:"mentions,omitempty"`
+	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
+	EditedSeq    *Seq            `json:"edited_seq,omitempty"`    // seq of its last message.edited
+	EditedAt     *Timestamp      `json:"edited_at,omitempty"`
+	Deleted      bool            `json:"deleted,omitempty"` // what it said was removed
+	Pinned       bool            `json:"pinned,omitempty"`
+	Replies      *int64          `json:"replies,omitempty"`    // answers in its thread
+	LastReply    *Seq            `json:"last_reply,omitempty"` // seq of the last of them
+	Reactions    []ReactionCount `json:"reactions,omitempty"`  // the most frequent first, then by emoji
 }
 
 // SyncRoom: A room to follow.
@@ -418,6 +485,70 @@ type MessageListResult struct {
 	HasMoreAfter  bool      `json:"has_more_after"`
 }
 
+// MessageGetResult: The message.
+type MessageGetResult struct {
+	Message Message `json:"message"`
+}
+
+// MessageEditResult: The edit.
+type MessageEditResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Edited  bool   `json:"edited"`        // false: it said that already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MessageDeleteResult: The deletion.
+type MessageDeleteResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Deleted bool   `json:"deleted"`       // false: it was deleted already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// ReactionAddResult: The reaction.
+type ReactionAddResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Added   bool   `json:"added"`         // false: it was there already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// ReactionRemoveResult: The reaction that is gone.
+type ReactionRemoveResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Removed bool   `json:"removed"`       // false: it was not there
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// PinAddResult: The pin.
+type PinAddResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Added   bool   `json:"added"`         // false: it was there already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// PinRemoveResult: The pin that is gone.
+type PinRemoveResult struct {
+	RoomID  RoomID `json:"room_id"`
+	Message Seq    `json:"message"`
+	Removed bool   `json:"removed"`       // false: it was not there
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// PinListResult: Pinned messages.
+type PinListResult struct {
+	Messages []Message `json:"messages"`
+}
+
+// ThreadListResult: A page of messages that have a thread.
+type ThreadListResult struct {
+	Threads    []Message `json:"threads"`
+	NextCursor string    `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
 // RoomHistoryResult: A page of events.
 type RoomHistoryResult struct {
 	Events        []Event `json:"events"`
@@ -540,6 +671,8 @@ type MessagePostParams struct {
 	Format         TextFormat      `json:"format,omitempty"`          // how to read the text; plain unless given
 	ReplyTo        *Seq            `json:"reply_to,omitempty"`        // seq of the message that this one answers
 	Data           json.RawMessage `json:"data,omitempty"`            // any JSON object, for programs; kept byte for byte, up to limits.max_data_bytes
+	Thread         *Seq            `json:"thread,omitempty"`          // seq of the message under which this one belongs; that one is in no thread itself
+	Mentions       []string        `json:"mentions,omitempty"`        // who is meant; unless given, the members whose @name stands in the text, and @room
 }
 
 // MessageListParams are the parameters of message.list: Messages of a room as they now stand, ascending.
@@ -549,6 +682,7 @@ type MessageListParams struct {
 	Before *Seq   `json:"before,omitempty"` // the newest messages with a lower seq
 	Around *Seq   `json:"around,omitempty"` // half before, and from this seq on
 	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
+	Thread *Seq   `json:"thread,omitempty"` // only the answers under this message
 }
 
 // RoomHistoryParams are the parameters of room.history: Raw events of a room, ascending.
@@ -559,6 +693,68 @@ type RoomHistoryParams struct {
 	Around *Seq        `json:"around,omitempty"` // half before, and from this seq on
 	Limit  *int64      `json:"limit,omitempty"`  // at most this many; 50 unless given
 	Types  []EventType `json:"types,omitempty"`  // only events of these types
+}
+
+// MessageGetParams are the parameters of message.get: One message as it now stands.
+type MessageGetParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message
+}
+
+// ThreadListParams are the parameters of thread.list: Messages of a room that have a thread, the one answered last first.
+type ThreadListParams struct {
+	Room   string `json:"room"`
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// MessageEditParams are the parameters of message.edit: Change what one has said.
+type MessageEditParams struct {
+	Room     string          `json:"room"`
+	Seq      Seq             `json:"seq"`                // the message
+	Text     string          `json:"text"`               // up to limits.max_text_bytes
+	Format   TextFormat      `json:"format,omitempty"`   // how to read the text; plain unless given
+	Data     json.RawMessage `json:"data,omitempty"`     // any JSON object, for programs; none unless given
+	Mentions []string        `json:"mentions,omitempty"` // as in message.post
+	IfSeq    *Seq            `json:"if_seq,omitempty"`   // only if this is what it stands at: the edited_seq that was seen, or seq if there was none; otherwise conflict
+}
+
+// ReactionAddParams are the parameters of reaction.add: React to a message with an emoji.
+type ReactionAddParams struct {
+	Room  string `json:"room"`
+	Seq   Seq    `json:"seq"`   // the message
+	Emoji string `json:"emoji"` // an emoji, or a short name for one
+}
+
+// ReactionRemoveParams are the parameters of reaction.remove: Take one's own reaction back.
+type ReactionRemoveParams struct {
+	Room  string `json:"room"`
+	Seq   Seq    `json:"seq"` // the message
+	Emoji string `json:"emoji"`
+}
+
+// PinAddParams are the parameters of pin.add: Pin a message, for all who come.
+type PinAddParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message
+}
+
+// PinListParams are the parameters of pin.list: The pinned messages of a room, the one pinned last first.
+type PinListParams struct {
+	Room string `json:"room"`
+}
+
+// PinRemoveParams are the parameters of pin.remove: Unpin a message.
+type PinRemoveParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message
+}
+
+// MessageDeleteParams are the parameters of message.delete: Remove what a message said, for everyone.
+type MessageDeleteParams struct {
+	Room   string `json:"room"`
+	Seq    Seq    `json:"seq"`              // the message
+	Reason string `json:"reason,omitempty"` // for those who wonder
 }
 
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
@@ -649,6 +845,36 @@ func (*MessagePosted) EventType() EventType { return EventTypeMessagePosted }
 
 func (*MessagePosted) eventPayload() {}
 
+// EventType is "message.edited".
+func (*MessageEdited) EventType() EventType { return EventTypeMessageEdited }
+
+func (*MessageEdited) eventPayload() {}
+
+// EventType is "message.deleted".
+func (*MessageDeleted) EventType() EventType { return EventTypeMessageDeleted }
+
+func (*MessageDeleted) eventPayload() {}
+
+// EventType is "reaction.added".
+func (*ReactionAdded) EventType() EventType { return EventTypeReactionAdded }
+
+func (*ReactionAdded) eventPayload() {}
+
+// EventType is "reaction.removed".
+func (*ReactionRemoved) EventType() EventType { return EventTypeReactionRemoved }
+
+func (*ReactionRemoved) eventPayload() {}
+
+// EventType is "pin.added".
+func (*PinAdded) EventType() EventType { return EventTypePinAdded }
+
+func (*PinAdded) eventPayload() {}
+
+// EventType is "pin.removed".
+func (*PinRemoved) EventType() EventType { return EventTypePinRemoved }
+
+func (*PinRemoved) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -669,6 +895,30 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypeMessagePosted:
 		x := new(MessagePosted)
+		x.scan(&s)
+		p = x
+	case EventTypeMessageEdited:
+		x := new(MessageEdited)
+		x.scan(&s)
+		p = x
+	case EventTypeMessageDeleted:
+		x := new(MessageDeleted)
+		x.scan(&s)
+		p = x
+	case EventTypeReactionAdded:
+		x := new(ReactionAdded)
+		x.scan(&s)
+		p = x
+	case EventTypeReactionRemoved:
+		x := new(ReactionRemoved)
+		x.scan(&s)
+		p = x
+	case EventTypePinAdded:
+		x := new(PinAdded)
+		x.scan(&s)
+		p = x
+	case EventTypePinRemoved:
+		x := new(PinRemoved)
 		x.scan(&s)
 		p = x
 	default:

@@ -13,6 +13,7 @@ type pageQuery struct {
 	before, after, around *api.Seq
 	limit                 *int64
 	types                 []api.EventType
+	thread                api.Seq // only answers under it; 0: all
 }
 
 type page struct {
@@ -42,7 +43,7 @@ func (s *Session) page(ctx context.Context, ref string, q *pageQuery) (*page, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.svc.readPage(ctx, v, q)
+	p, err := s.svc.readPage(ctx, s.svc.store, v, q)
 	return p, s.svc.coded(err)
 }
 
@@ -63,14 +64,14 @@ func (q *pageQuery) check() error {
 }
 
 // readPage reads the log as it stood when the caller was seen to be a member: v.Head bounds it.
-func (s *Service) readPage(ctx context.Context, v *RoomView, q *pageQuery) (*page, error) {
+func (s *Service) readPage(ctx context.Context, r Reader, v *RoomView, q *pageQuery) (*page, error) {
 	limit := int(orElse(q.limit, historyLimit))
 	if n := int(s.opts.Limits.HistoryLimit); n > 0 {
 		limit = min(limit, n)
 	}
-	room, end := v.ID, v.Head.Seq+1
+	end := v.Head.Seq + 1
 	p := &page{head: v.Head}
-	query := &HistoryQuery{Room: room, Before: end, Types: q.types, Limit: limit, MaxBytes: int(s.opts.Limits.HistoryBytes)}
+	query := &HistoryQuery{Room: v.ID, Thread: q.thread, Before: end, Types: q.types, Limit: limit, MaxBytes: int(s.opts.Limits.HistoryBytes)}
 	// lo and hi are what lies on either side of the page when it is empty.
 	var lo, hi api.Seq
 	var err error
@@ -78,10 +79,10 @@ func (s *Service) readPage(ctx context.Context, v *RoomView, q *pageQuery) (*pag
 	case q.after != nil:
 		lo, hi = *q.after, *q.after+1
 		query.After = *q.after
-		p.records, err = s.store.History(ctx, query)
+		p.records, err = r.History(ctx, query)
 	case q.around != nil:
 		lo, hi = max(*q.around, 1)-1, *q.around
-		p.records, err = s.readAround(ctx, query, *q.around)
+		p.records, err = readAround(ctx, r, query, *q.around)
 	default:
 		query.Newest = true
 		if q.before != nil {
@@ -89,7 +90,7 @@ func (s *Service) readPage(ctx context.Context, v *RoomView, q *pageQuery) (*pag
 		}
 		lo, hi = query.Before-1, query.Before
 		if query.Before > 1 {
-			p.records, err = s.store.History(ctx, query)
+			p.records, err = r.History(ctx, query)
 		}
 	}
 	if err != nil {
@@ -98,43 +99,43 @@ func (s *Service) readPage(ctx context.Context, v *RoomView, q *pageQuery) (*pag
 	if n := len(p.records); n > 0 {
 		lo, hi = p.records[0].Seq-1, p.records[n-1].Seq+1
 	}
-	if p.before, err = s.anyEvent(ctx, room, 0, min(lo+1, end), q.types); err != nil {
+	if p.before, err = anyEvent(ctx, r, query, 0, min(lo+1, end)); err != nil {
 		return nil, err
 	}
-	p.after, err = s.anyEvent(ctx, room, max(hi, 1)-1, end, q.types)
+	p.after, err = anyEvent(ctx, r, query, max(hi, 1)-1, end)
 	return p, err
 }
 
 // readAround reads half before seq and the rest from it on.
-func (s *Service) readAround(ctx context.Context, q *HistoryQuery, seq api.Seq) ([]Record, error) {
+func readAround(ctx context.Context, r Reader, q *HistoryQuery, seq api.Seq) ([]Record, error) {
 	var earlier []Record
 	var err error
 	half := *q
 	half.MaxBytes = q.MaxBytes / 2
 	if half.Limit = q.Limit / 2; half.Limit > 0 && seq > 1 {
 		half.Before, half.Newest = min(seq, q.Before), true
-		if earlier, err = s.store.History(ctx, &half); err != nil {
+		if earlier, err = r.History(ctx, &half); err != nil {
 			return nil, err
 		}
 	}
 	half.After, half.Before, half.Newest = max(seq, 1)-1, q.Before, false
 	half.Limit = q.Limit - len(earlier)
-	later, err := s.store.History(ctx, &half)
+	later, err := r.History(ctx, &half)
 	if err != nil {
 		return nil, err
 	}
 	return append(earlier, later...), nil
 }
 
-// anyEvent tells whether there is an event of these types with after < seq < before. The log is
+// anyEvent tells whether there is an event as q wants them with after < seq < before. The log is
 // dense, so only a question by type has to be put to the store.
-func (s *Service) anyEvent(ctx context.Context, room api.RoomID, after, before api.Seq, types []api.EventType) (bool, error) {
+func anyEvent(ctx context.Context, r Reader, q *HistoryQuery, after, before api.Seq) (bool, error) {
 	if before <= after+1 {
 		return false, nil
 	}
-	if len(types) == 0 {
+	if len(q.Types) == 0 {
 		return true, nil
 	}
-	recs, err := s.store.History(ctx, &HistoryQuery{Room: room, After: after, Before: before, Types: types, Limit: 1})
+	recs, err := r.History(ctx, &HistoryQuery{Room: q.Room, Thread: q.Thread, After: after, Before: before, Types: q.Types, Limit: 1})
 	return len(recs) > 0, err
 }

@@ -77,6 +77,10 @@ func isRoomID(ref string) bool {
 	return len(ref) == len(prefixRoom)+26 && ref[:len(prefixRoom)] == prefixRoom && idForm.MatchString(ref)
 }
 
+func isUserID(ref string) bool {
+	return len(ref) == len(prefixUser)+26 && ref[:len(prefixUser)] == prefixUser && idForm.MatchString(ref)
+}
+
 // refuseIDForm keeps names from being taken for ids.
 func refuseIDForm(field, name string) error {
 	if idForm.MatchString(name) {

@@ -207,7 +207,7 @@ func (l *lane) commit(batch []*Entry) {
 		return
 	}
 	for _, e := range batch {
-		if !e.changesMembers() {
+		if !e.moves {
 			e.finish()
 		}
 	}
@@ -222,11 +222,9 @@ func (l *lane) applyAll() {
 			if e.Err == nil && !e.Duplicate && !e.Unchanged {
 				l.svc.apply(e)
 			}
-			if e.changesMembers() {
+			if e.moves {
 				e.finish()
 			}
 		}
 	}
 }
-
-func (e *Entry) changesMembers() bool { return e.Join != nil || e.Leave != "" }

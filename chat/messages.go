@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/chatd-dev/chatd/api"
@@ -15,12 +14,8 @@ import (
 // MessagePost implements message.post.
 func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*api.MessagePostResult, error) {
 	svc := s.svc
-	limits := &svc.opts.Limits
-	if n := limits.MaxTextBytes; n > 0 && int64(len(p.Text)) > n {
-		return nil, api.Errorf(api.CodeTooLarge, "text: %d bytes, at most %d", len(p.Text), n).WithField("text")
-	}
-	if n := limits.MaxDataBytes; n > 0 && int64(len(p.Data)) > n {
-		return nil, api.Errorf(api.CodeTooLarge, "data: %d bytes, at most %d", len(p.Data), n).WithField("data")
+	if err := svc.fits(p.Text, p.Data); err != nil {
+		return nil, err
 	}
 	room, err := s.roomID(ctx, "room", p.Room)
 	if err != nil {
@@ -30,10 +25,15 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	if user == nil {
 		return nil, signInFirst()
 	}
-	m := &post{user: user, params: p}
-	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), MembersOnly: true, Key: p.IdempotencyKey}
-	m.drafts[0] = m
-	m.entry.Drafts = m.drafts[:]
+	who, err := s.mentions(ctx, room, p.Text, p.Format, p.Mentions)
+	if err != nil {
+		return nil, err
+	}
+	m := &post{user: user, params: p, who: who}
+	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), Act: m, Key: p.IdempotencyKey}
+	if p.Thread == nil {
+		m.entry.Plain = m
+	}
 	if p.ReplyTo != nil {
 		m.entry.ReplyTo = *p.ReplyTo
 	}
@@ -53,7 +53,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 		s.port.Queued()
 	}
 	if err := m.entry.wait(ctx); err != nil {
-		return nil, s.refusedPost(ctx, p.Room, err)
+		return nil, s.refused(ctx, p.Room, err)
 	}
 	if m.entry.Duplicate {
 		svc.stats.duplicates.Add(1)
@@ -62,6 +62,18 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	}
 	rec := &m.entry.Records[0]
 	return &api.MessagePostResult{RoomID: room, Seq: rec.Seq, MsgNo: rec.MsgNo, At: rec.At, Duplicate: m.entry.Duplicate}, nil
+}
+
+// fits refuses what is larger than a message may be.
+func (s *Service) fits(text string, data json.RawMessage) error {
+	limits := &s.opts.Limits
+	if n := limits.MaxTextBytes; n > 0 && int64(len(text)) > n {
+		return api.Errorf(api.CodeTooLarge, "text: %d bytes, at most %d", len(text), n).WithField("text")
+	}
+	if n := limits.MaxDataBytes; n > 0 && int64(len(data)) > n {
+		return api.Errorf(api.CodeTooLarge, "data: %d bytes, at most %d", len(data), n).WithField("data")
+	}
+	return nil
 }
 
 // note keeps e in mind: what is asked next is to see it.
@@ -88,8 +100,8 @@ func (s *Session) settle(ctx context.Context) error {
 	return nil
 }
 
-// refusedPost tells a room that the caller may not see from one that they are only not in.
-func (s *Session) refusedPost(ctx context.Context, ref string, err error) error {
+// refused tells a room that the caller may not see from one that they are only not in.
+func (s *Session) refused(ctx context.Context, ref string, err error) error {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return noRoom("room")
@@ -123,17 +135,80 @@ func digest(p *api.MessagePostParams) (d [16]byte) {
 		binary.BigEndian.PutUint64(n[:], uint64(*p.ReplyTo))
 		h.Write(n[:])
 	}
+	if p.Thread != nil { // in a way that leaves the digests of older posts as they are
+		part([]byte("thread"))
+		binary.BigEndian.PutUint64(n[:], uint64(*p.Thread))
+		h.Write(n[:])
+	}
+	if p.Mentions != nil {
+		part([]byte("mentions"))
+		for _, ref := range p.Mentions {
+			part([]byte(ref))
+		}
+	}
 	copy(d[:], h.Sum(nil))
 	return d
 }
 
-// post is a message on its way into the log: its entry and its draft in one.
+// post is a message on its way into the log: its entry, its act and its draft in one.
 type post struct {
 	entry  Entry
-	drafts [1]Draft
 	user   *Account
 	params *api.MessagePostParams
+	who    mentioned
 }
+
+// Do implements Act.
+func (m *post) Do(t Tx) error {
+	if _, err := memberOf(t, m.user.ID); err != nil {
+		return err
+	}
+	if to := m.entry.ReplyTo; to != 0 {
+		is, err := t.IsMessage(to)
+		if err != nil {
+			return err
+		}
+		if !is {
+			return ErrNoMessage
+		}
+	}
+	if m.params.Thread == nil {
+		return t.Append(m.entry.Plain)
+	}
+	root, err := t.Message(*m.params.Thread)
+	switch {
+	case errors.Is(err, ErrNoMessage), err == nil && root.Deleted != 0:
+		return noMessage("thread")
+	case err != nil:
+		return err
+	case root.Thread != 0:
+		return api.Errorf(api.CodeFailedPrecondition, "thread: that message is in a thread itself, that of %d", root.Thread).WithField("thread")
+	}
+	root.Replies++
+	root.LastReply = t.Room().Head.Seq + 1
+	if err := t.PutMessage(root); err != nil {
+		return err
+	}
+	return t.Append(m)
+}
+
+// memberOf gives a member's part in the room of an act; ErrNotFound, ErrNotMember.
+func memberOf(t Tx, user api.UserID) (*Membership, error) {
+	if t.Room() == nil {
+		return nil, ErrNotFound
+	}
+	m, err := t.Member(user)
+	if err == nil && m == nil {
+		err = ErrNotMember
+	}
+	return m, err
+}
+
+// does is an Act that is one function.
+type does func(t Tx) error
+
+// Do implements Act.
+func (d does) Do(t Tx) error { return d(t) }
 
 // Type implements Draft.
 func (m *post) Type() api.EventType { return api.EventTypeMessagePosted }
@@ -141,9 +216,14 @@ func (m *post) Type() api.EventType { return api.EventTypeMessagePosted }
 // Append implements Draft.
 func (m *post) Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte {
 	p := m.params
-	data := api.MessagePosted{MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data}
+	data := api.MessagePosted{
+		MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data, Thread: p.Thread, Mentions: m.who.users, MentionsRoom: m.who.room,
+	}
 	return appendRecord(dst, &m.entry, seq, m.Type(), m.user.Username, &data)
 }
+
+// About implements Draft.
+func (m *post) About() api.Seq { return orElse(m.params.Thread, 0) }
 
 // fact is any other event on its way into the log.
 type fact struct {
@@ -151,6 +231,7 @@ type fact struct {
 	sender string
 	kind   api.EventType
 	data   appender
+	about  api.Seq
 }
 
 type appender interface{ AppendJSON(dst []byte) []byte }
@@ -163,43 +244,13 @@ func (f *fact) Append(dst []byte, seq api.Seq, _ api.MsgNo) []byte {
 	return appendRecord(dst, f.entry, seq, f.kind, f.sender, f.data)
 }
 
+// About implements Draft.
+func (f *fact) About() api.Seq { return f.about }
+
 func appendRecord(dst []byte, e *Entry, seq api.Seq, kind api.EventType, sender string, data appender) []byte {
 	ev := api.Event{
 		RoomID: e.RoomID, Seq: seq, Type: kind, At: e.At, SenderID: e.SenderID, SenderName: sender,
 		Data: data.AppendJSON(nil), IdempotencyKey: e.Key,
 	}
 	return ev.AppendJSON(dst)
-}
-
-// MessageList implements message.list.
-func (s *Session) MessageList(ctx context.Context, p *api.MessageListParams) (*api.MessageListResult, error) {
-	page, err := s.page(ctx, p.Room, &pageQuery{before: p.Before, after: p.After, around: p.Around, limit: p.Limit, types: []api.EventType{api.EventTypeMessagePosted}})
-	if err != nil {
-		return nil, err
-	}
-	res := &api.MessageListResult{Messages: make([]api.Message, 0, len(page.records)), Head: page.head, HasMoreBefore: page.before, HasMoreAfter: page.after}
-	for i := range page.records {
-		m, err := message(page.records[i].Bytes)
-		if err != nil {
-			return nil, err
-		}
-		res.Messages = append(res.Messages, *m)
-	}
-	return res, nil
-}
-
-// message reads a message.posted record as the message it made.
-func message(record []byte) (*api.Message, error) {
-	var ev api.Event
-	if err := json.Unmarshal(record, &ev); err != nil {
-		return nil, fmt.Errorf("stored record: %w", err)
-	}
-	var data api.MessagePosted
-	if err := json.Unmarshal(ev.Data, &data); err != nil {
-		return nil, fmt.Errorf("stored record %s/%d: %w", ev.RoomID, ev.Seq, err)
-	}
-	return &api.Message{
-		RoomID: ev.RoomID, Seq: ev.Seq, MsgNo: data.MsgNo, At: ev.At, SenderID: ev.SenderID, SenderName: ev.SenderName,
-		Text: data.Text, Format: data.Format, ReplyTo: data.ReplyTo, Data: data.Data,
-	}, nil
 }

@@ -17,11 +17,8 @@ func sow(svc *Service, batch []*Entry) {
 		return
 	}
 	for _, e := range batch {
-		if e.changesMembers() || e.Create != nil {
-			continue
-		}
-		for i, d := range e.Drafts {
-			e.Drafts[i] = &hasty{Draft: d, entry: e, svc: svc}
+		if e.Plain != nil {
+			e.Plain = &hasty{Draft: e.Plain, entry: e, svc: svc}
 		}
 	}
 }

@@ -42,17 +42,16 @@ func (s *Service) detach(r *liveRoom) {
 // apply makes a committed entry take effect: its records go to the room's followers, in log
 // order, and who left follows no more.
 func (s *Service) apply(e *Entry) {
-	if !mutant.On(mutant.PublishBeforeCommit) || e.changesMembers() || e.Create != nil {
+	if !mutant.On(mutant.PublishBeforeCommit) || e.Plain == nil {
 		s.publish(e.RoomID, e.Records, e)
 	}
-	switch {
-	case e.Leave != "":
-		last := e.Records[len(e.Records)-1].Seq
-		for _, sess := range s.sessionsOf(e.Leave) {
-			sess.unfollowAt(e.RoomID, last)
+	for _, user := range e.Left {
+		for _, sess := range s.sessionsOf(user) {
+			sess.unfollowAt(e.RoomID, e.Head.Seq)
 		}
-	case e.Join != nil:
-		for _, sess := range s.sessionsOf(e.Join.UserID) {
+	}
+	for i := range e.Joined {
+		for _, sess := range s.sessionsOf(e.Joined[i].UserID) {
 			sess.joinedElsewhere(e)
 		}
 	}
@@ -73,10 +72,10 @@ func (s *Service) publish(room api.RoomID, records []Record, e *Entry) {
 		r.applied = rec.Seq
 		s.opts.Fanout.Publish(room, rec.Seq, rec.Bytes)
 	}
-	switch {
-	case e.Leave != "":
-		r.left[e.Leave] = r.applied
-	case e.Join != nil:
-		delete(r.left, e.Join.UserID)
+	for _, user := range e.Left {
+		r.left[user] = r.applied
+	}
+	for i := range e.Joined {
+		delete(r.left, e.Joined[i].UserID)
 	}
 }

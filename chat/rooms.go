@@ -19,18 +19,21 @@ func (s *Session) room(ctx context.Context, field, ref string) (*RoomView, error
 	} else {
 		v, err = s.svc.store.RoomByName(ctx, ref, user)
 	}
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, noRoom(field)
-	case err != nil:
+	if err = visible(field, v, err); err != nil {
 		return nil, s.svc.coded(err)
-	case v.Role == "" && v.Visibility != api.VisibilityPublic:
-		return nil, noRoom(field)
 	}
 	if v.Visibility == api.VisibilityPublic {
 		s.svc.remember(v.Name, v.ID)
 	}
 	return v, nil
+}
+
+// visible makes one answer of a room that is not there and one that the user may not see.
+func visible(field string, v *RoomView, err error) error {
+	if errors.Is(err, ErrNotFound) || err == nil && v.Role == "" && v.Visibility != api.VisibilityPublic {
+		return noRoom(field)
+	}
+	return err
 }
 
 // memberRoom is room for those who are in it.
@@ -105,14 +108,17 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	if room.Visibility == "" {
 		room.Visibility = api.VisibilityPublic
 	}
-	e := &Entry{
-		RoomID: room.ID, SenderID: user.ID, At: now, Create: room,
-		Join: &Membership{UserID: user.ID, Username: user.Username, Role: api.RoleOwner, JoinedAt: now},
-	}
-	e.Drafts = []Draft{
-		&fact{entry: e, sender: user.Username, kind: api.EventTypeRoomCreated, data: &api.RoomCreated{Name: room.Name, Title: room.Title, Topic: room.Topic, Visibility: room.Visibility}},
-		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberJoined, data: &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: api.RoleOwner}},
-	}
+	e := svc.entry(room.ID, user)
+	e.moves = true
+	e.Act = does(func(t Tx) error {
+		if err := t.CreateRoom(room); err != nil {
+			return err
+		}
+		if err := t.Append(e.tells(user, api.EventTypeRoomCreated, &api.RoomCreated{Name: room.Name, Title: room.Title, Topic: room.Topic, Visibility: room.Visibility})); err != nil {
+			return err
+		}
+		return e.join(t, user, api.RoleOwner)
+	})
 	err := svc.commit(ctx, e)
 	if errors.Is(err, ErrNameTaken) {
 		return nil, api.Errorf(api.CodeAlreadyExists, "the room name %s is taken", p.Name).WithField("name")
@@ -123,6 +129,32 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	v := RoomView{RoomRecord: *room, Role: api.RoleOwner}
 	v.Head, v.MemberCount = e.Head, 1
 	return &api.RoomCreateResult{Room: v.view()}, nil
+}
+
+// entry is an act of user's in room; what it does is the caller's to say.
+func (s *Service) entry(room api.RoomID, user *Account) *Entry {
+	return &Entry{RoomID: room, SenderID: user.ID, At: s.wallTime()}
+}
+
+// tells is an event of e, whose sender is user.
+func (e *Entry) tells(user *Account, kind api.EventType, data appender) Draft {
+	return &fact{entry: e, sender: user.Username, kind: kind, data: data}
+}
+
+// join makes user, who is none, a member, and tells it.
+func (e *Entry) join(t Tx, user *Account, role api.Role) error {
+	if err := t.PutMember(&Membership{UserID: user.ID, Username: user.Username, Role: role, JoinedAt: e.At}); err != nil {
+		return err
+	}
+	return t.Append(e.tells(user, api.EventTypeMemberJoined, &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: role}))
+}
+
+// unless is err, but nil for one that says that there is nothing to do.
+func unless(nothing, err error) error {
+	if errors.Is(err, nothing) {
+		return nil
+	}
+	return err
 }
 
 // commit puts e into its room's lane and waits for it.
@@ -178,14 +210,14 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now := s.svc.wallTime()
-	e := &Entry{
-		RoomID: v.ID, SenderID: user.ID, At: now,
-		Join: &Membership{UserID: user.ID, Username: user.Username, Role: api.RoleMember, JoinedAt: now},
-	}
-	e.Drafts = []Draft{
-		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberJoined, data: &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: api.RoleMember}},
-	}
+	e := s.svc.entry(v.ID, user)
+	e.moves = true
+	e.Act = does(func(t Tx) error {
+		if _, err := memberOf(t, user.ID); !errors.Is(err, ErrNotMember) {
+			return err
+		}
+		return e.join(t, user, api.RoleMember)
+	})
 	s.setJoining(v.ID)
 	if err := s.svc.commit(ctx, e); err != nil {
 		s.setJoining("")
@@ -276,10 +308,17 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 	if user == nil {
 		return nil, signInFirst()
 	}
-	e := &Entry{RoomID: v.ID, SenderID: user.ID, At: s.svc.wallTime(), Leave: user.ID}
-	e.Drafts = []Draft{
-		&fact{entry: e, sender: user.Username, kind: api.EventTypeMemberLeft, data: &api.MemberLeft{UserID: user.ID, Username: user.Username}},
-	}
+	e := s.svc.entry(v.ID, user)
+	e.moves = true
+	e.Act = does(func(t Tx) error {
+		if _, err := memberOf(t, user.ID); err != nil {
+			return unless(ErrNotMember, err)
+		}
+		if err := t.DeleteMember(user.ID); err != nil {
+			return err
+		}
+		return t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username}))
+	})
 	if err := s.svc.commit(ctx, e); err != nil {
 		return nil, s.svc.coded(err)
 	}

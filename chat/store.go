@@ -130,16 +130,16 @@ type Membership struct {
 	JoinedAt api.Timestamp
 }
 
-// RoomStore reads rooms and members. They are written by Timeline.Commit alone, with the events that say so.
+// RoomStore reads rooms and members. They are written by Timeline.Commit alone, with the events that say so (Tx).
 type RoomStore interface {
-	// RoomByID and RoomByName find a room and the part that user has in it; ErrNotFound.
-	RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*RoomView, error)
-	RoomByName(ctx context.Context, name string, user api.UserID) (*RoomView, error)
 	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, whose names come
 	// after afterName, by name, at most limit.
 	ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*RoomView, error)
 	// ListMembers gives members whose usernames come after afterName, by username, at most limit; ErrNotFound.
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
+	// MemberByID and MemberByName find a member; ErrNotFound.
+	MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*Membership, error)
+	MemberByName(ctx context.Context, room api.RoomID, username string) (*Membership, error)
 }
 
 // Record is an event as stored: its number and the bytes that are sent.
@@ -151,57 +151,11 @@ type Record struct {
 	Bytes []byte
 }
 
-// Draft is an event that has no number yet.
-type Draft interface {
-	Type() api.EventType
-	// Append appends the complete record to dst. msgNo is 0 unless the type is message.posted.
-	Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte
-}
-
-// Entry is one act waiting to be committed to one room's timeline: the change it makes and the
-// events that tell it, all or nothing.
-type Entry struct {
-	// What is asked; static once handed to a lane.
-
-	RoomID   api.RoomID
-	SenderID api.UserID
-	At       api.Timestamp
-	Drafts   []Draft
-
-	// Create is the room to be made; ErrNameTaken.
-	Create *RoomRecord
-	// Join makes this user a member. If they are one already the entry is done without events: Unchanged.
-	Join *Membership
-	// Leave ends this user's membership. If they are no member: Unchanged.
-	Leave api.UserID
-	// MembersOnly refuses with ErrNotMember unless SenderID is a member at this point of the log.
-	MembersOnly bool
-	// ReplyTo refuses with ErrNoMessage unless it is 0 or the seq of a message.posted of the room.
-	ReplyTo api.Seq
-	// Key is the idempotency key of the only draft, or "". If the sender used it in this room before:
-	// with the same Digest the earlier record comes back with Duplicate set, also to who has left since;
-	// otherwise ErrKeyConflict.
-	Key    string
-	Digest [16]byte
-
-	// What came of it; set by Commit.
-
-	Records   []Record // one a draft; none if Unchanged
-	Head      api.Head // of the room right after this entry
-	Duplicate bool
-	Unchanged bool
-	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender
-
-	// The lane's.
-
-	done   chan struct{} // closed when what came of it is known
-	poster *poster       // nil: nobody who may post again soon
-	size   int           // about how much memory it holds, in bytes
-}
-
 // HistoryQuery asks for a slice of a room's timeline.
 type HistoryQuery struct {
 	Room api.RoomID
+	// Thread gives only answers under that message; 0: all. Types has to be message.posted alone then.
+	Thread api.Seq
 	// After < seq < Before; Before 0 means no bound.
 	After, Before api.Seq
 	Types         []api.EventType // empty: all
@@ -217,8 +171,55 @@ type Timeline interface {
 	// that fail or are duplicates (they take no number). Rules of an entry see the entries before it.
 	// A returned error means that the fate of all of them is unknown; then no entry has a result.
 	Commit(ctx context.Context, entries []*Entry) error
+	// Snapshot reads several things as they stand at one moment. The Reader is good until look returns.
+	Snapshot(ctx context.Context, look func(r Reader) error) error
+	Reader
+}
+
+// Reader reads rooms and their logs.
+type Reader interface {
+	// RoomByID and RoomByName find a room and the part that user has in it; ErrNotFound.
+	RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*RoomView, error)
+	RoomByName(ctx context.Context, name string, user api.UserID) (*RoomView, error)
 	// Head gives the end of a room's log; ErrNotFound.
 	Head(ctx context.Context, room api.RoomID) (api.Head, error)
 	// History gives records by ascending seq whatever Newest says; ErrNotFound. The slices are the caller's.
 	History(ctx context.Context, q *HistoryQuery) ([]Record, error)
+
+	// Messages tells what has become of messages, given by their message.posted records, in the same order; Mine
+	// of the reactions is user's.
+	Messages(ctx context.Context, room api.RoomID, user api.UserID, posted []Record) ([]MessageView, error)
+	// Pinned gives the message.posted records of pinned messages, the one pinned last first.
+	Pinned(ctx context.Context, room api.RoomID) ([]Record, error)
+	// Threads gives the message.posted records of messages with answers, the last of which is numbered less than before
+	// (0: no bound), the one answered last first, at most limit.
+	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadRecord, error)
+}
+
+// ThreadRecord is a message with answers.
+type ThreadRecord struct {
+	Record
+	LastReply api.Seq
+}
+
+// MessageState is what has become of a message.
+type MessageState struct {
+	Seq       api.Seq
+	SenderID  api.UserID
+	Thread    api.Seq // the message under which it stands; 0: none
+	Edited    api.Seq // its last message.edited; 0: none
+	EditedAt  api.Timestamp
+	Edits     int64   // how many
+	Deleted   api.Seq // its message.deleted; 0: it is there
+	Pinned    api.Seq // its pin.added; 0: it is not pinned
+	Replies   int64   // answers under it that are there
+	LastReply api.Seq // the last answer under it, there or not
+}
+
+// MessageView is a message as it stands.
+type MessageView struct {
+	State     MessageState
+	Posted    []byte // its record
+	Edit      []byte // the record of its last message.edited; nil: none
+	Reactions []api.ReactionCount
 }

@@ -30,11 +30,29 @@ func (r *renderer) event(e *api.Event) string {
 	}
 	switch d := payload.(type) {
 	case *api.MessagePosted:
-		reply := ""
-		if d.ReplyTo != nil {
-			reply = fmt.Sprintf(" (to #%d)", *d.ReplyTo)
+		if d.Deleted {
+			return fmt.Sprintf("%s %s%s %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.p.dim(gone))
 		}
-		return fmt.Sprintf("%s %s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(reply), indent(d.Text))
+		return fmt.Sprintf("%s %s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), indent(d.Text))
+	case *api.MessageEdited:
+		if d.Deleted {
+			return fmt.Sprintf("%s * %s changed #%d\n", at, r.p.nick(e.SenderName), d.Message)
+		}
+		return fmt.Sprintf("%s * %s changed #%d: %s\n", at, r.p.nick(e.SenderName), d.Message, indent(d.Text))
+	case *api.MessageDeleted:
+		why := ""
+		if d.Reason != "" {
+			why = ": " + termsafe.Line(d.Reason)
+		}
+		return fmt.Sprintf("%s * %s deleted #%d%s\n", at, r.p.nick(e.SenderName), d.Message, why)
+	case *api.ReactionAdded:
+		return fmt.Sprintf("%s * %s reacted to #%d with %s\n", at, r.p.nick(e.SenderName), d.Message, termsafe.Line(d.Emoji))
+	case *api.ReactionRemoved:
+		return fmt.Sprintf("%s * %s took %s back from #%d\n", at, r.p.nick(e.SenderName), termsafe.Line(d.Emoji), d.Message)
+	case *api.PinAdded:
+		return fmt.Sprintf("%s * %s pinned #%d\n", at, r.p.nick(e.SenderName), d.Message)
+	case *api.PinRemoved:
+		return fmt.Sprintf("%s * %s unpinned #%d\n", at, r.p.nick(e.SenderName), d.Message)
 	case *api.MemberJoined:
 		return fmt.Sprintf("%s * %s joined\n", at, r.p.nick(d.Username))
 	case *api.MemberLeft:
@@ -47,6 +65,48 @@ func (r *renderer) event(e *api.Event) string {
 		return fmt.Sprintf("%s * %s made the %s\n", at, r.p.nick(e.SenderName), termsafe.Line(what))
 	}
 	return fmt.Sprintf("%s * %s by %s\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
+}
+
+// gone stands for what a deleted message said.
+const gone = "(deleted)"
+
+// place tells what a message answers.
+func place(replyTo, thread *api.Seq) string {
+	switch {
+	case replyTo != nil:
+		return fmt.Sprintf(" (to #%d)", *replyTo)
+	case thread != nil:
+		return fmt.Sprintf(" (under #%d)", *thread)
+	}
+	return ""
+}
+
+// message is the line or lines for a message as it stands, with its number, by which other commands know it.
+func (r *renderer) message(m *api.Message) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#%d %s %s%s", m.Seq, r.p.dim(r.time(m.At)), r.p.nick(m.SenderName), r.p.dim(place(m.ReplyTo, m.Thread)))
+	if m.Deleted {
+		b.WriteString(" " + string(r.p.dim(gone)))
+	} else {
+		b.WriteString(": " + indent(m.Text))
+	}
+	var more []string
+	if m.EditedSeq != nil {
+		more = append(more, "edited")
+	}
+	if m.Pinned {
+		more = append(more, "pinned")
+	}
+	if m.Replies != nil {
+		more = append(more, count(int(*m.Replies), "answer", "answers"))
+	}
+	for _, c := range m.Reactions {
+		more = append(more, fmt.Sprintf("%s %d", termsafe.Line(c.Emoji), c.Count))
+	}
+	if len(more) > 0 {
+		b.WriteString(" " + string(r.p.dim("("+strings.Join(more, ", ")+")")))
+	}
+	return b.String() + "\n"
 }
 
 // presence is the line for a member who comes or goes.

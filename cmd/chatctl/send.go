@@ -17,7 +17,7 @@ import (
 func newSend(c *cli) *cobra.Command {
 	s := &send{cli: c}
 	var format, data string
-	var replyTo int64
+	var replyTo, thread int64
 	cmd := &cobra.Command{
 		Use:     "send ROOM [TEXT | -]",
 		GroupID: groupMessages,
@@ -43,6 +43,9 @@ after it was killed; the line numbered N has the key KEY-N.`,
 			if cmd.Flags().Changed("reply-to") {
 				s.params.ReplyTo = (*api.Seq)(&replyTo)
 			}
+			if cmd.Flags().Changed("thread") {
+				s.params.Thread = (*api.Seq)(&thread)
+			}
 			if data != "" {
 				s.params.Data = json.RawMessage(data)
 				if !json.Valid(s.params.Data) {
@@ -64,6 +67,8 @@ after it was killed; the line numbered N has the key KEY-N.`,
 	f.StringVar(&s.params.IdempotencyKey, "idempotency-key", "", "`KEY` under which this is posted once, for ever")
 	f.StringVar(&format, "format", "", "how to read the text: plain or markdown")
 	f.Int64Var(&replyTo, "reply-to", 0, "`SEQ` of the message that this answers")
+	f.Int64Var(&thread, "thread", 0, "`SEQ` of the message under which this belongs")
+	f.StringSliceVar(&s.params.Mentions, "mention", nil, "whom it means: `USER`s or @room; without it, the @names in the text")
 	f.StringVar(&data, "data", "", "a `JSON` object for programs, to go with the text")
 	return cmd
 }

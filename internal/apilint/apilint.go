@@ -32,7 +32,7 @@ var Rules = []Rule{
 	{"snake-case", "members are spelled alike everywhere", snakeCase},
 	{"param-structure", "several clients can only send arrays, others only objects", paramStructure},
 	{"param-order", "who sends an array cannot leave out what stands before", paramOrder},
-	{"optional-empty", "an empty value must not mean something else than none: generated types cannot tell them apart", optionalEmpty},
+	{"optional-empty", "an empty text must not mean something else than none: generated types cannot tell them apart, as they can empty arrays", optionalEmpty},
 	{"closed-input", "a misspelt member must not be lost in silence", closedInputs},
 	{"title", "generated types need names; a component's title is its name", titles},
 	{"summary", "the reference page is generated", summaries},

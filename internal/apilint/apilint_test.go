@@ -30,7 +30,6 @@ func TestRules(t *testing.T) {
 		{"param-order", `{"name": "password", "required": true, "schema"`, `{"name": "username", "required": true, "schema"`, "another parameter username"},
 		{"param-order", `{"name": "username", "required": true, "schema"`, `{"name": "username", "schema"`, "required password after optional username"},
 		{"optional-empty", `"description": "Name of a device, for people.", "minLength": 1`, `"description": "Name of a device, for people.", "minLength": 0`, "device_name may be empty"},
-		{"optional-empty", `{"title": "CloseRooms", "type": "array", "minItems": 1`, `{"title": "CloseRooms", "type": "array"`, "rooms may be empty"},
 		{"closed-input", `"description": "A room to follow.", "type": "object", "additionalProperties": false`, `"description": "A room to follow.", "type": "object"`, "additionalProperties"},
 		{"title", `{"title": "JoinedOnly", "type": "boolean"}`, `{"type": "boolean"}`, "no title"},
 		{"title", `"title": "Head"`, `"title": "Tail"`, "the title of Head is Tail"},

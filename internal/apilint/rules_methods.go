@@ -88,7 +88,7 @@ func optionalEmpty(d *document, report report) {
 		}
 		for _, p := range m.params {
 			if !p.Get("required").True() && d.takesEmpty(p.Get("schema")) {
-				report(p, "optional %s may be empty: give it minLength or minItems 1", p.Get("name").Str())
+				report(p, "optional %s may be empty: give it minLength 1", p.Get("name").Str())
 			}
 		}
 	}
@@ -96,22 +96,13 @@ func optionalEmpty(d *document, report report) {
 
 func (d *document) takesEmpty(schema *jsontree.Node) bool {
 	s := d.resolve(schema)
-	if s == nil {
+	if s == nil || s.Get("type").Str() != "string" {
 		return false
 	}
-	least := ""
-	switch s.Get("type").Str() {
-	case "string":
-		if pattern, err := regexp.Compile(s.Get("pattern").Str()); s.Get("enum") != nil && !s.Get("x-open").True() || err == nil && !pattern.MatchString("") {
-			return false
-		}
-		least = "minLength"
-	case "array":
-		least = "minItems"
-	default:
+	if pattern, err := regexp.Compile(s.Get("pattern").Str()); s.Get("enum") != nil && !s.Get("x-open").True() || err == nil && !pattern.MatchString("") {
 		return false
 	}
-	n, ok := s.Get(least).Int()
+	n, ok := s.Get("minLength").Int()
 	return !ok || n < 1
 }
 

@@ -174,18 +174,16 @@ func (m *mounted) rehearse(ctx context.Context, entries []*chat.Entry) {
 	heads := map[api.RoomID]api.Head{}
 	for _, e := range entries {
 		view, err := m.disk.RoomByID(ctx, e.RoomID, e.SenderID)
-		if err != nil || view.Role == "" || e.Create != nil || e.Join != nil || e.Leave != "" || m.keys[keyOf(e)] {
+		if err != nil || view.Role == "" || e.Plain == nil || m.keys[keyOf(e)] {
 			continue
 		}
 		head, ok := heads[e.RoomID]
 		if !ok {
 			head = view.Head
 		}
-		for _, d := range e.Drafts {
-			head.Seq++
-			head.MsgNo++
-			_ = d.Append(nil, head.Seq, head.MsgNo)
-		}
+		head.Seq++
+		head.MsgNo++
+		_ = e.Plain.Append(nil, head.Seq, head.MsgNo)
 		heads[e.RoomID] = head
 	}
 }

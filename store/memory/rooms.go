@@ -14,7 +14,23 @@ type room struct {
 	chat.RoomRecord
 	members map[api.UserID]*chat.Membership
 	log     []chat.Record
+	senders map[api.Seq]api.UserID
+	about   map[api.Seq]api.Seq // of the events that are about a message: which
+	states  map[api.Seq]*chat.MessageState
+	reacted map[api.Seq][]reaction // in order
 	keys    map[key]used
+}
+
+type reaction struct {
+	emoji string
+	user  api.UserID
+}
+
+func newRoom(rec *chat.RoomRecord) *room {
+	return &room{
+		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
+		reacted: map[api.Seq][]reaction{}, keys: map[key]used{},
+	}
 }
 
 // key is what an idempotency key is unique in, besides the room.
@@ -34,28 +50,6 @@ func (r *room) view(user api.UserID) *chat.RoomView {
 		v.Role = m.Role
 	}
 	return v
-}
-
-// RoomByID implements chat.RoomStore.
-func (s *Store) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	r := s.rooms[id]
-	if r == nil {
-		return nil, chat.ErrNotFound
-	}
-	return r.view(user), nil
-}
-
-// RoomByName implements chat.RoomStore.
-func (s *Store) RoomByName(ctx context.Context, name string, user api.UserID) (*chat.RoomView, error) {
-	s.mu.RLock()
-	id := s.names[name]
-	s.mu.RUnlock()
-	return s.RoomByID(ctx, id, user)
 }
 
 // ListRooms implements chat.RoomStore.
@@ -89,4 +83,27 @@ func (s *Store) ListMembers(ctx context.Context, id api.RoomID, afterName string
 	}
 	slices.SortFunc(members, func(a, b *chat.Membership) int { return cmp.Compare(a.Username, b.Username) })
 	return members[:min(len(members), limit)], ctx.Err()
+}
+
+// MemberByID implements chat.RoomStore.
+func (s *Store) MemberByID(_ context.Context, id api.RoomID, user api.UserID) (*chat.Membership, error) {
+	return s.memberBy(id, func(m *chat.Membership) bool { return m.UserID == user })
+}
+
+// MemberByName implements chat.RoomStore.
+func (s *Store) MemberByName(_ context.Context, id api.RoomID, username string) (*chat.Membership, error) {
+	return s.memberBy(id, func(m *chat.Membership) bool { return m.Username == username })
+}
+
+func (s *Store) memberBy(id api.RoomID, is func(m *chat.Membership) bool) (*chat.Membership, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r := s.rooms[id]; r != nil {
+		for _, m := range r.members {
+			if is(m) {
+				return clone(m), nil
+			}
+		}
+	}
+	return nil, chat.ErrNotFound
 }

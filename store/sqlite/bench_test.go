@@ -57,10 +57,8 @@ func benchEntries(room api.RoomID, users []api.UserID, from, n int, keys func(se
 	entries := make([]*chat.Entry, n)
 	for i := range entries {
 		no := from + i
-		e := &chat.Entry{
-			RoomID: room, SenderID: users[no%len(users)], At: api.Timestamp(1_764_000_000_000 + no), MembersOnly: true,
-			Drafts: []chat.Draft{storetest.Draft{Kind: api.EventTypeMessagePosted, Text: benchText}},
-		}
+		e := storetest.Post(room, users[no%len(users)], benchText)
+		e.At = api.Timestamp(1_764_000_000_000 + no)
 		if keys != nil {
 			e.Key = keys(no%len(users), no)
 		}

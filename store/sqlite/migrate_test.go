@@ -34,6 +34,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	execSQL(t, path, `UPDATE event SET msg_no = 0 WHERE type <> 'message.posted'`)
+	execSQL(t, path, `DROP INDEX event_about`, `ALTER TABLE event DROP COLUMN about`, `DROP TABLE message`, `DROP TABLE reaction`)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)

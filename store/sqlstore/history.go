@@ -11,8 +11,8 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// History implements chat.Timeline.
-func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record, error) {
+// History implements chat.Reader.
+func (s looks) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record, error) {
 	first, end := max(q.After, 0)+1, api.Seq(maxSeq)+1
 	if q.Before > 0 {
 		end = min(end, q.Before)
@@ -23,19 +23,19 @@ func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Recor
 	for _, t := range types {
 		args = append(args, string(t))
 	}
+	if q.Thread != 0 {
+		args = append(args, int64(q.Thread))
+	}
 	var page []chat.Record
 	size := 0
-	err := s.read.each(ctx, historyQuery(len(types), q.Newest), args, func(rows *sql.Rows) (bool, error) {
+	err := s.read.each(ctx, historyQuery(len(types), q.Thread != 0, q.Newest), args, func(rows *sql.Rows) (bool, error) {
 		if page == nil {
 			page = make([]chat.Record, 0, min(q.Limit, 64))
 		}
-		var r chat.Record
-		// Pointers to plain types: database/sql converts to others by reflection.
-		if err := rows.Scan((*int64)(&r.Seq), (*int64)(&r.MsgNo), (*string)(&r.Type), (*int64)(&r.At), &r.Bytes); err != nil {
+		r, err := scanRecord(rows)
+		if err != nil {
 			return false, err
 		}
-		r.Seq &= maxSeq
-		numberOnlyMessages(&r)
 		page = append(page, r)
 		size += len(r.Bytes)
 		return q.MaxBytes <= 0 || size < q.MaxBytes, nil
@@ -52,6 +52,15 @@ func (s *Store) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Recor
 	return page, nil
 }
 
+// scanRecord reads log_no, msg_no, type, at and record.
+func scanRecord(rows *sql.Rows, more ...any) (r chat.Record, err error) {
+	// Pointers to plain types: database/sql converts to others by reflection.
+	err = rows.Scan(append([]any{(*int64)(&r.Seq), (*int64)(&r.MsgNo), (*string)(&r.Type), (*int64)(&r.At), &r.Bytes}, more...)...)
+	r.Seq &= maxSeq
+	numberOnlyMessages(&r)
+	return r, err
+}
+
 // numberOnlyMessages makes of the count of messages up to an event, which its row holds, the number of a message.
 func numberOnlyMessages(r *chat.Record) {
 	if r.Type != api.EventTypeMessagePosted {
@@ -59,8 +68,8 @@ func numberOnlyMessages(r *chat.Record) {
 	}
 }
 
-// historyQuery takes the room's id, the first seq, the seq after the last, the limit and the types.
-func historyQuery(types int, newest bool) string {
+// historyQuery takes the room's id, the first seq, the seq after the last, the limit, the types and the thread.
+func historyQuery(types int, thread, newest bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `SELECT log_no, msg_no, type, at, record FROM event
 		WHERE log_no >= ((SELECT room_no FROM room WHERE id = $1) << %d) + $2 AND log_no < ((SELECT room_no FROM room WHERE id = $1) << %[1]d) + $3`, seqBits)
@@ -73,6 +82,9 @@ func historyQuery(types int, newest bool) string {
 	}
 	if types > 0 {
 		b.WriteString(")")
+	}
+	if thread {
+		fmt.Fprintf(&b, ` AND about = ((SELECT room_no FROM room WHERE id = $1) << %d) + $%d`, seqBits, types+5)
 	}
 	b.WriteString(" ORDER BY log_no")
 	if newest {

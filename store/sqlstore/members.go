@@ -27,10 +27,30 @@ func (s *Store) ListMembers(ctx context.Context, room api.RoomID, afterName stri
 	return members, nil
 }
 
+// MemberByID implements chat.RoomStore.
+func (s *Store) MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*chat.Membership, error) {
+	return s.memberBy(ctx, `a.id = $2`, room, string(user))
+}
+
+// MemberByName implements chat.RoomStore.
+func (s *Store) MemberByName(ctx context.Context, room api.RoomID, username string) (*chat.Membership, error) {
+	return s.memberBy(ctx, `m.username = $2`, room, username)
+}
+
+func (s *Store) memberBy(ctx context.Context, condition string, room api.RoomID, key string) (*chat.Membership, error) {
+	var m chat.Membership
+	err := s.read.one(ctx, `SELECT a.id, m.username, m.role, m.joined_at FROM member m JOIN account a ON a.user_no = m.user_no
+		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND `+condition, []any{string(room), key}, &m.UserID, &m.Username, &m.Role, &m.JoinedAt)
+	if err != nil {
+		return nil, wrap("read member", err)
+	}
+	return &m, nil
+}
+
 // person is a user as a batch knows them, in one room.
 type person struct {
-	no     int64 // 0: no such user
-	member bool
+	no              int64 // 0: no such user
+	chat.Membership       // without a role: no member
 }
 
 type personKey struct {
@@ -45,8 +65,9 @@ func (b *batch) person(room int64, user api.UserID) (person, error) {
 		return p, nil
 	}
 	var p person
-	_, err := found(b.tx.row(`SELECT a.user_no, m.user_no IS NOT NULL FROM account a LEFT JOIN member m ON m.room_no = $1 AND m.user_no = a.user_no
-		WHERE a.id = $2`, room, string(user)), &p.no, &p.member)
+	p.UserID = user
+	_, err := found(b.tx.row(`SELECT a.user_no, a.username, COALESCE(m.role, ''), COALESCE(m.joined_at, 0) FROM account a
+		LEFT JOIN member m ON m.room_no = $1 AND m.user_no = a.user_no WHERE a.id = $2`, room, string(user)), &p.no, &p.Username, &p.Role, &p.JoinedAt)
 	if err != nil {
 		return person{}, err
 	}
@@ -54,27 +75,40 @@ func (b *batch) person(room int64, user api.UserID) (person, error) {
 	return p, nil
 }
 
-// join makes p, whose id is m.UserID, a member.
-func (b *batch) join(r *room, p person, m *chat.Membership) error {
-	_, err := b.tx.exec(`INSERT INTO member (room_no, user_no, username, role, joined_at) SELECT $1, user_no, username, $2, $3 FROM account WHERE user_no = $4`,
-		r.no, string(m.Role), int64(m.JoinedAt), p.no)
+// putMember stores a membership, and gives it if it is new.
+func (b *batch) putMember(r *room, m *chat.Membership) (joined *chat.Membership, err error) {
+	p, err := b.person(r.no, m.UserID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.members++
+	if _, err := b.tx.exec(`INSERT INTO member (room_no, user_no, username, role, joined_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (room_no, user_no) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at`,
+		r.no, p.no, p.Username, string(m.Role), int64(m.JoinedAt)); err != nil {
+		return nil, err
+	}
+	isNew := p.Role == ""
+	p.Role, p.JoinedAt = m.Role, m.JoinedAt
+	b.people[personKey{r.no, m.UserID}] = p
+	if !isNew {
+		return nil, nil
+	}
+	r.MemberCount++
 	b.change(r)
-	b.people[personKey{r.no, m.UserID}] = person{no: p.no, member: true}
-	return nil
+	return &p.Membership, nil
 }
 
-// leave ends p's membership.
-func (b *batch) leave(r *room, p person, user api.UserID) error {
-	_, err := b.tx.exec(`DELETE FROM member WHERE room_no = $1 AND user_no = $2`, r.no, p.no)
+// deleteMember ends a membership.
+func (b *batch) deleteMember(r *room, user api.UserID) error {
+	p, err := b.person(r.no, user)
 	if err != nil {
 		return err
 	}
-	r.members--
+	if err := one(b.tx.exec(`DELETE FROM member WHERE room_no = $1 AND user_no = $2`, r.no, p.no)); err != nil {
+		return err
+	}
+	r.MemberCount--
 	b.change(r)
-	b.people[personKey{r.no, user}] = person{no: p.no}
+	p.Role, p.JoinedAt = "", 0
+	b.people[personKey{r.no, user}] = p
 	return nil
 }

@@ -9,15 +9,32 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// reader runs single statements on a pool, each prepared once.
+// reader runs single statements on a pool, each prepared once, or in a transaction.
 type reader struct {
 	// Static after construction.
 
 	db      *sql.DB
 	dialect *Dialect
+	of      *reader // whose transaction tx is; nil: none
+	tx      *sql.Tx
 
 	mu    sync.RWMutex
 	stmts map[string]*sql.Stmt
+}
+
+// looks are the reads that a snapshot can make.
+type looks struct{ read *reader }
+
+var _ chat.Reader = looks{}
+
+// Snapshot implements chat.Timeline.
+func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) error {
+	tx, err := s.read.db.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return wrap("begin to read", s.read.fault(ctx, err))
+	}
+	defer func() { _ = tx.Rollback() }() // it has only read
+	return look(looks{&reader{dialect: s.dialect, of: s.read, tx: tx}})
 }
 
 func newReader(db *sql.DB, dialect *Dialect) *reader {
@@ -27,6 +44,13 @@ func newReader(db *sql.DB, dialect *Dialect) *reader {
 // prepared gives the statement of query. There are few different ones: each is a constant or one
 // of a few dozen forms.
 func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if r.of != nil {
+		s, err := r.of.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
+		if err != nil {
+			return nil, err
+		}
+		return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
+	}
 	r.mu.RLock()
 	s := r.stmts[query]
 	r.mu.RUnlock()

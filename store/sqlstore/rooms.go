@@ -26,17 +26,17 @@ func roomFields(v *chat.RoomView) []any {
 	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role}
 }
 
-// RoomByID implements chat.RoomStore.
-func (s *Store) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
+// RoomByID implements chat.Reader.
+func (s looks) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
 	return s.room(ctx, selectRoom+` WHERE r.id = $2`, user, string(id))
 }
 
-// RoomByName implements chat.RoomStore.
-func (s *Store) RoomByName(ctx context.Context, name string, user api.UserID) (*chat.RoomView, error) {
+// RoomByName implements chat.Reader.
+func (s looks) RoomByName(ctx context.Context, name string, user api.UserID) (*chat.RoomView, error) {
 	return s.room(ctx, selectRoom+` WHERE r.name = $2`, user, name)
 }
 
-func (s *Store) room(ctx context.Context, query string, user api.UserID, key string) (*chat.RoomView, error) {
+func (s looks) room(ctx context.Context, query string, user api.UserID, key string) (*chat.RoomView, error) {
 	var v chat.RoomView
 	if err := s.read.one(ctx, query, []any{string(user), key}, roomFields(&v)...); err != nil {
 		return nil, wrap("read room", err)
@@ -71,8 +71,8 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool,
 	return views, nil
 }
 
-// Head implements chat.Timeline.
-func (s *Store) Head(ctx context.Context, room api.RoomID) (api.Head, error) {
+// Head implements chat.Reader.
+func (s looks) Head(ctx context.Context, room api.RoomID) (api.Head, error) {
 	var h api.Head
 	err := s.read.one(ctx, `SELECT `+headColumns+` FROM room r `+joinLast+` WHERE r.id = $1`, []any{string(room)}, &h.Seq, &h.MsgNo)
 	return h, wrap("read head", err)

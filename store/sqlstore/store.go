@@ -21,6 +21,8 @@ type Dialect struct {
 	// Fault wraps an error of the driver with chat.ErrUnavailable or chat.ErrBroken where it means
 	// one of them, and returns it as it is otherwise.
 	Fault func(err error) error
+	// Snapshot are the options of a transaction whose reads all see one moment; nil: any transaction's do.
+	Snapshot *sql.TxOptions
 	// Shared tells that other processes write to the database too.
 	Shared bool
 	// BeforeWrite, if set, looks after the database before a transaction; about so many pages
@@ -42,7 +44,7 @@ type Store struct {
 	epoch   api.Epoch
 	now     func() time.Time
 	write   *writer
-	read    *reader
+	looks
 
 	mu       sync.Mutex // guards the rest; held only for moments
 	probing  *probe     // the one under way, or nil
@@ -66,7 +68,7 @@ func New(ctx context.Context, write, read *sql.DB, dialect *Dialect, opts *Optio
 	if now == nil {
 		now = time.Now
 	}
-	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), read: newReader(read, dialect)}
+	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), looks: looks{newReader(read, dialect)}}
 	if err := s.identify(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -34,9 +33,8 @@ type batch struct {
 // room is a room as the batch will leave it. Its head is that of its last event: posting leaves the
 // room's row as it is.
 type room struct {
+	chat.RoomRecord
 	no      int64 // 0: no such room
-	head    api.Head
-	members int64
 	changed bool
 }
 
@@ -68,10 +66,10 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 }
 
 func (b *batch) begin(t *tx, entries []*chat.Entry) {
-	drafts := 0
+	drafts := 0 // about: most acts have one event
 	for _, e := range entries {
 		reset(e)
-		drafts += len(e.Drafts)
+		drafts++
 	}
 	if b.rooms == nil {
 		b.rooms, b.people = map[api.RoomID]*room{}, map[personKey]person{}
@@ -95,44 +93,32 @@ func (b *batch) end() {
 }
 
 func reset(e *chat.Entry) {
-	e.Records, e.Head, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, false, false, nil
+	e.Records, e.Head, e.Joined, e.Left, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, nil, nil, false, false, nil
 }
 
-// commit checks all rules of e before it writes anything, so that a refusal leaves nothing. What
-// it returns is a fault of the database, which ends the batch.
+// commit does what e asks for. What it returns is a fault of the database, which ends the batch.
 func (b *batch) commit(e *chat.Entry) error {
 	r, err := b.room(e.RoomID)
 	if err != nil {
 		return err
 	}
-	if r.no != 0 && len(e.Drafts) == 1 && e.Create == nil && e.Join == nil && e.Leave == "" {
+	if r.no != 0 && e.Plain != nil {
 		if done, err := b.post(e, r); done || err != nil {
 			return err
 		}
 	}
 	sender, err := b.person(r.no, e.SenderID)
-	switch {
-	case err != nil:
-		return err
-	case sender.no == 0:
-		return refuse(e, chat.ErrNotFound)
-	case e.Create != nil:
-		return b.create(e, r, sender)
-	case r.no == 0:
-		return refuse(e, chat.ErrNotFound)
-	}
-	// An act that a retry repeats is answered as it was the first time, whatever has changed since.
-	if e.Key != "" {
-		if done, err := b.repeated(e, r, sender.no); done || err != nil {
-			return err
-		}
-	}
-	refusal, err := b.rules(e, r, sender)
 	if err != nil {
 		return err
 	}
-	if refusal != nil {
-		return refuse(e, refusal)
+	if sender.no == 0 {
+		return refuse(e, chat.ErrNotFound)
+	}
+	// An act that a retry repeats is answered as it was the first time, whatever has changed since.
+	if e.Key != "" && r.no != 0 {
+		if done, err := b.repeated(e, r, sender.no); done || err != nil {
+			return err
+		}
 	}
 	return b.act(e, r)
 }
@@ -141,16 +127,16 @@ func (b *batch) commit(e *chat.Entry) error {
 // False means that a rule is against it, or that its key was used before.
 func (b *batch) post(e *chat.Entry, r *room) (bool, error) {
 	if e.ReplyTo != 0 {
-		if is, err := b.isMessage(r, e.ReplyTo); err != nil || !is {
+		if kind, err := b.typeOf(r, e.ReplyTo); err != nil || kind != api.EventTypeMessagePosted {
 			return false, err
 		}
 	}
 	from := len(b.records)
-	inserted, err := b.insert(e, r, e.Key, e.Drafts[0])
+	inserted, err := b.insert(e, r, e.Key, e.Plain, false)
 	if err != nil || !inserted {
 		return false, err
 	}
-	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.head
+	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.Head
 	return true, nil
 }
 
@@ -160,83 +146,16 @@ func refuse(e *chat.Entry, rule error) error {
 	return nil
 }
 
-// rules gives the rule that e is against in the room r, which exists.
-func (b *batch) rules(e *chat.Entry, r *room, sender person) (refusal, err error) {
-	if e.MembersOnly && !sender.member {
-		return chat.ErrNotMember, nil
-	}
-	if e.ReplyTo != 0 {
-		is, err := b.isMessage(r, e.ReplyTo)
-		if err != nil {
-			return nil, err
-		}
-		if !is {
-			return chat.ErrNoMessage, nil
-		}
-	}
-	if e.Join != nil {
-		p, err := b.person(r.no, e.Join.UserID)
-		if err != nil {
-			return nil, err
-		}
-		if p.no == 0 {
-			return chat.ErrNotFound, nil
-		}
-	}
-	return nil, nil
-}
-
-// act does what e asks for; nothing is against it.
-func (b *batch) act(e *chat.Entry, r *room) error {
-	if e.Join != nil {
-		p, err := b.person(r.no, e.Join.UserID)
-		if err != nil || p.member {
-			return unchanged(e, r, err)
-		}
-		if err := b.join(r, p, e.Join); err != nil {
-			return err
-		}
-	}
-	if e.Leave != "" {
-		p, err := b.person(r.no, e.Leave)
-		if err != nil || !p.member {
-			return unchanged(e, r, err)
-		}
-		if err := b.leave(r, p, e.Leave); err != nil {
-			return err
-		}
-	}
-	from := len(b.records)
-	key := e.Key
-	for _, d := range e.Drafts {
-		inserted, err := b.insert(e, r, key, d)
-		if err != nil {
-			return err
-		}
-		if !inserted {
-			return fmt.Errorf("room %s: event %d of an entry that was allowed was not stored", e.RoomID, r.head.Seq+1)
-		}
-		key = "" // of the first event alone
-	}
-	e.Records, e.Head = b.records[from:len(b.records):len(b.records)], r.head
-	return nil
-}
-
-func unchanged(e *chat.Entry, r *room, err error) error {
-	e.Unchanged, e.Head = err == nil, r.head
-	return err
-}
-
 // insertEvent stores nothing if the sender is not allowed to post, or has used the key before.
-const insertEvent = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, record)
-	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8 FROM account a
-	WHERE a.id = $9 AND ($10 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no))
+const insertEvent = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record)
+	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8, $9 FROM account a
+	WHERE a.id = $10 AND ($11 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no))
 	ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
 
-// insert appends d to the room's log if it may.
-func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft) (bool, error) {
-	rec := chat.Record{Seq: r.head.Seq + 1, Type: d.Type(), At: e.At}
-	next := api.Head{Seq: rec.Seq, MsgNo: r.head.MsgNo}
+// insert appends d to the room's log if the sender is a member, or anyway.
+func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway bool) (bool, error) {
+	rec := chat.Record{Seq: r.Head.Seq + 1, Type: d.Type(), At: e.At}
+	next := api.Head{Seq: rec.Seq, MsgNo: r.Head.MsgNo}
 	if rec.Type == api.EventTypeMessagePosted {
 		next.MsgNo++
 		rec.MsgNo = next.MsgNo
@@ -247,16 +166,19 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft) (bool, 
 	b.scratch = d.Append(b.scratch[:0], rec.Seq, rec.MsgNo)
 	rec.Bytes = bytes.Clone(b.scratch)
 	b.tx.w.pages += len(rec.Bytes) >> 12
-	var keyArg, digest any
+	var keyArg, digest, about any
+	if of := d.About(); of != 0 {
+		about = logNo(r.no, of)
+	}
 	if key != "" && !mutant.On(mutant.NoUniqueKey) {
 		keyArg, digest = key, e.Digest[:]
 	}
 	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
-		keyArg, digest, rec.Bytes, string(e.SenderID), !e.MembersOnly)
+		keyArg, digest, about, rec.Bytes, string(e.SenderID), anyway)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	r.head = next
+	r.Head = next
 	b.records = append(b.records, rec)
 	return true, nil
 }
@@ -277,55 +199,17 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 		return true, refuse(e, chat.ErrKeyConflict)
 	}
 	rec.Seq &= maxSeq
-	e.Records, e.Head, e.Duplicate = []chat.Record{rec}, r.head, true
+	e.Records, e.Head, e.Duplicate = []chat.Record{rec}, r.Head, true
 	return true, nil
 }
 
-func (b *batch) isMessage(r *room, seq api.Seq) (bool, error) {
-	if seq < 1 || seq > r.head.Seq {
-		return false, nil
+// typeOf gives the type of an event; "": there is none.
+func (b *batch) typeOf(r *room, seq api.Seq) (kind api.EventType, err error) {
+	if seq < 1 || seq > r.Head.Seq {
+		return "", nil
 	}
-	var kind api.EventType
-	is, err := found(b.tx.row(`SELECT type FROM event WHERE log_no = $1`, logNo(r.no, seq)), &kind)
-	return is && kind == api.EventTypeMessagePosted, err
-}
-
-// create makes the room of e, which must not exist, and does the rest of e in it.
-func (b *batch) create(e *chat.Entry, r *room, sender person) error {
-	var taken bool
-	if err := b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1)`, e.Create.Name).Scan(&taken); err != nil {
-		return err
-	}
-	if taken || r.no != 0 {
-		return refuse(e, chat.ErrNameTaken)
-	}
-	creator, err := b.person(0, e.Create.CreatedBy)
-	if err != nil {
-		return err
-	}
-	if creator.no == 0 {
-		return refuse(e, chat.ErrNotFound)
-	}
-	refusal, err := b.rules(e, r, person{no: sender.no})
-	if err != nil {
-		return err
-	}
-	if refusal != nil {
-		return refuse(e, refusal)
-	}
-	c := e.Create
-	err = b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, member_count, head_seq, head_msg_no)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) RETURNING room_no`,
-		string(e.RoomID), c.Name, c.Title, c.Topic, string(c.Visibility), int64(c.CreatedAt), creator.no).Scan(&r.no)
-	if err != nil {
-		return err
-	}
-	if r.no > maxRoom {
-		return errFull
-	}
-	b.rooms[e.RoomID] = r
-	b.change(r)
-	return b.act(e, r)
+	_, err = found(b.tx.row(`SELECT type FROM event WHERE log_no = $1`, logNo(r.no, seq)), &kind)
+	return kind, err
 }
 
 // room reads a room, unless it is known.
@@ -334,7 +218,9 @@ func (b *batch) room(id api.RoomID) (*room, error) {
 		return r, nil
 	}
 	r := &room{}
-	_, err := found(b.tx.row(`SELECT r.room_no, `+headColumns+`, r.member_count FROM room r `+joinLast+` WHERE r.id = $1`, string(id)), &r.no, &r.head.Seq, &r.head.MsgNo, &r.members)
+	_, err := found(b.tx.row(`SELECT r.room_no, r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, `+headColumns+`
+		FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1`, string(id)),
+		&r.no, &r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo)
 	if err != nil {
 		return nil, err
 	}
@@ -356,7 +242,7 @@ func (b *batch) updateRooms() error {
 	for _, r := range b.changed {
 		r.changed = false
 		if _, err := b.tx.exec(`UPDATE room SET head_seq = $1, head_msg_no = $2, member_count = $3 WHERE room_no = $4`,
-			int64(r.head.Seq), int64(r.head.MsgNo), r.members, r.no); err != nil {
+			int64(r.Head.Seq), int64(r.Head.MsgNo), r.MemberCount, r.no); err != nil {
 			return err
 		}
 	}

@@ -186,6 +186,25 @@ func (t *tx) row(query string, args ...any) *sql.Row {
 	return s.QueryRowContext(t.ctx, args...)
 }
 
+// each calls scan for each row of query.
+func (t *tx) each(query string, scan func(rows *sql.Rows) error, args ...any) error {
+	s, err := t.prepared(query) //nolint:sqlclosecheck // kept; discard closes it
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(t.ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // found scans row; false means that there was none.
 func found(row *sql.Row, dest ...any) (bool, error) {
 	switch err := row.Scan(dest...); {

@@ -105,10 +105,8 @@ var commitTests = []test{
 		groot := f.user("groot")
 		for i, change := range []func(e *chat.Entry){
 			func(e *chat.Entry) { e.SenderID = "user_nobody" },
-			func(e *chat.Entry) { e.Create.CreatedBy = "user_nobody" },
-			func(e *chat.Entry) { e.Join.UserID = "user_nobody" },
-			func(e *chat.Entry) { e.MembersOnly = true },
-			func(e *chat.Entry) { e.ReplyTo = 1 },
+			func(e *chat.Entry) { ActingOf(e).Create.CreatedBy = "user_nobody" },
+			func(e *chat.Entry) { ActingOf(e).Join.UserID = "user_nobody" },
 		} {
 			e := Create("lobby", groot)
 			change(e)
@@ -133,15 +131,6 @@ var commitTests = []test{
 			f.wantErr(e.Err, want)
 		}
 		f.wantLog(room, 5)
-	}},
-
-	{"MembersOnlyIsAskedFor", func(f *fixture) {
-		groot, thanos := f.user("groot"), f.user("thanos")
-		room := f.room("lobby", groot)
-		e := Post(room, thanos, "by the server's leave")
-		e.MembersOnly = false
-		f.commit(e)
-		f.wantDone(e, 3, 1)
 	}},
 
 	{"ResultsAreSetAnew", func(f *fixture) {

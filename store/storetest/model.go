@@ -99,26 +99,28 @@ func (m *machine) commit(t *rapid.T) {
 	var got, want []*chat.Entry
 	for range rapid.IntRange(1, 8).Draw(t, "entries") {
 		e := m.entry(t)
-		c := *e
-		got, want = append(got, e), append(want, &c)
+		got, want = append(got, e), append(want, Copy(e))
 	}
 	if err := errors.Join(m.got.Commit(ctx, got), m.want.Commit(ctx, want)); err != nil {
 		t.Fatalf("commit: %v", err)
 	}
 	for i, e := range got {
 		w := want[i]
-		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Duplicate, w.Unchanged}, w.Err))
+		if on, ok := e.Act.(*OnMessage); ok {
+			same(t, fmt.Sprintf("what entry %d saw", i), outcome(on.Seen, nil), outcome(w.Act.(*OnMessage).Seen, nil))
+		}
+		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Duplicate, w.Unchanged}, w.Err))
 	}
 }
 
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 9).Draw(t, "act") {
+	switch rapid.IntRange(0, 12).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
-			e.Create.Visibility = api.VisibilityPrivate
+			ActingOf(e).Create.Visibility = api.VisibilityPrivate
 		}
 		return e
 	case 1, 2, 3:
@@ -127,6 +129,9 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 		return e
 	case 4:
 		return Leave(room, user)
+	case 5, 6, 7:
+		what := rapid.SampledFrom([]string{"edit", "delete", "react", "unreact", "pin", "unpin", "answer"}).Draw(t, "what")
+		return On(room, user, api.Seq(seqsOf.Draw(t, "on")), what, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "emoji"))
 	default:
 		text := texts.Draw(t, "text")
 		e := Post(room, user, text)
@@ -136,7 +141,6 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 		if rapid.IntRange(0, 3).Draw(t, "reply") == 0 {
 			e.ReplyTo = api.Seq(seqsOf.Draw(t, "to"))
 		}
-		e.MembersOnly = rapid.IntRange(0, 5).Draw(t, "members only") > 0
 		return e
 	}
 }
@@ -185,7 +189,30 @@ func (m *machine) compareRooms(t *rapid.T) {
 		if err := Dense(log); err != nil {
 			t.Fatal(err)
 		}
+		m.compareMessages(t, RoomID(name))
 	}
+}
+
+// compareMessages compares what has become of a room's messages.
+func (m *machine) compareMessages(t *rapid.T, room api.RoomID) {
+	posts := &chat.HistoryQuery{Room: room, Types: []api.EventType{api.EventTypeMessagePosted}, Limit: 1 << 30}
+	posted, err := m.want.History(ctx, posts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.got.Messages(ctx, room, User("ann"), posted)
+	want, wantErr := m.want.Messages(ctx, room, User("ann"), posted)
+	same(t, "messages", outcome(got, err), outcome(want, wantErr))
+	pinned, err := m.got.Pinned(ctx, room)
+	wantPinned, wantErr := m.want.Pinned(ctx, room)
+	same(t, "pinned", outcome(pinned, err), outcome(wantPinned, wantErr))
+	threads, err := m.got.Threads(ctx, room, 8, 2)
+	wantThreads, wantErr := m.want.Threads(ctx, room, 8, 2)
+	same(t, "threads", outcome(threads, err), outcome(wantThreads, wantErr))
+	posts.Thread = 4
+	answers, err := m.got.History(ctx, posts)
+	wantAnswers, wantErr := m.want.History(ctx, posts)
+	same(t, "answers", outcome(answers, err), outcome(wantAnswers, wantErr))
 }
 
 var ctx = context.Background()

@@ -80,6 +80,10 @@ func bounds(t *ir.Type) string {
 		if r := span(t.Minimum, t.Maximum); r != "" {
 			add("%s", r)
 		}
+	case ir.Boolean:
+		if t.Flag {
+			add("`true`")
+		}
 	case ir.Time:
 		add("`2026-11-22T09:30:00.000Z`")
 	case ir.Array:

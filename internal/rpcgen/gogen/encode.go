@@ -70,8 +70,12 @@ func present(t *ir.Type, value string) string {
 	switch {
 	case pointer(t):
 		return value + " != nil"
-	case t.Kind == ir.Array || t.Kind == ir.Raw:
+	case t.Kind == ir.Array:
+		return value + " != nil" // an empty one may say something
+	case t.Kind == ir.Raw:
 		return "len(" + value + ") > 0"
+	case t.Kind == ir.Boolean:
+		return value
 	}
 	return value + ` != ""`
 }

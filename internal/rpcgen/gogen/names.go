@@ -52,7 +52,9 @@ func goType(t *ir.Type) string {
 // pointer tells whether an optional value of the type needs a pointer to be told from a zero one.
 func pointer(t *ir.Type) bool {
 	switch t.Kind {
-	case ir.Integer, ir.Boolean, ir.Time, ir.Object, ir.Union:
+	case ir.Boolean:
+		return !t.Flag
+	case ir.Integer, ir.Time, ir.Object, ir.Union:
 		return true
 	}
 	return false

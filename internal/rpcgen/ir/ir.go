@@ -66,6 +66,7 @@ type Type struct {
 	Named  bool  // a scalar with a type of its own
 	Alias  *Type // the named scalar of which this is a narrower form
 	Secret bool  // never logged
+	Flag   bool  // a Boolean that is true if it is there
 
 	MinLength, MaxLength *int64 // code points
 	Pattern              string

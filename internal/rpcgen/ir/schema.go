@@ -88,7 +88,7 @@ func (s *schemas) read(n *jsontree.Node, t *Type) {
 		t.Minimum, t.Maximum = o.int("minimum"), o.int("maximum")
 		s.naming(o, t)
 	case "boolean":
-		t.Kind = Boolean
+		t.Kind, t.Flag = Boolean, o.bool("const")
 	case "array":
 		t.Kind = Array
 		t.MinItems, t.MaxItems = o.int("minItems"), o.int("maxItems")

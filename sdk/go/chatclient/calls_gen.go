@@ -208,7 +208,7 @@ func (c *Client) MemberList(ctx context.Context, p *api.MemberListParams) (*api.
 
 // MessagePost calls message.post: Say something in a room.
 //
-// The result means committed and synced to disk. With an idempotency_key a retry has one effect, for ever: the same key with the same content gives the same seq and duplicate: true; with other content it is an error. Posts of one connection keep their order.
+// The result means committed and synced to disk. @room means everyone in the room, and is for moderators and owners: in anybody else's text it means nothing. With an idempotency_key a retry has one effect, for ever: the same key with the same content gives the same seq and duplicate: true; with other content it is an error. Posts of one connection keep their order.
 //
 // Without an idempotency key the call makes one, so that it can be tried again safely. p is not changed.
 func (c *Client) MessagePost(ctx context.Context, p *api.MessagePostParams) (*api.MessagePostResult, error) {
@@ -250,6 +250,124 @@ func (c *Client) RoomHistory(ctx context.Context, p *api.RoomHistoryParams) (*ap
 	}
 	var r api.RoomHistoryResult
 	if err := c.call(ctx, api.Lookup(api.MethodRoomHistory), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MessageGet calls message.get: One message as it now stands.
+func (c *Client) MessageGet(ctx context.Context, p *api.MessageGetParams) (*api.MessageGetResult, error) {
+	if p == nil {
+		p = new(api.MessageGetParams)
+	}
+	var r api.MessageGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodMessageGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadList calls thread.list: Messages of a room that have a thread, the one answered last first.
+func (c *Client) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api.ThreadListResult, error) {
+	if p == nil {
+		p = new(api.ThreadListParams)
+	}
+	var r api.ThreadListResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MessageEdit calls message.edit: Change what one has said.
+//
+// For its sender only. Text, format, data and mentions are all replaced; without a difference nothing happens. The record of the post stays as it was; message.list and message.get give the new text.
+func (c *Client) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*api.MessageEditResult, error) {
+	if p == nil {
+		p = new(api.MessageEditParams)
+	}
+	var r api.MessageEditResult
+	if err := c.call(ctx, api.Lookup(api.MethodMessageEdit), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ReactionAdd calls reaction.add: React to a message with an emoji.
+//
+// The same reaction again changes nothing. A message takes up to 50 different ones.
+func (c *Client) ReactionAdd(ctx context.Context, p *api.ReactionAddParams) (*api.ReactionAddResult, error) {
+	if p == nil {
+		p = new(api.ReactionAddParams)
+	}
+	var r api.ReactionAddResult
+	if err := c.call(ctx, api.Lookup(api.MethodReactionAdd), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ReactionRemove calls reaction.remove: Take one's own reaction back.
+func (c *Client) ReactionRemove(ctx context.Context, p *api.ReactionRemoveParams) (*api.ReactionRemoveResult, error) {
+	if p == nil {
+		p = new(api.ReactionRemoveParams)
+	}
+	var r api.ReactionRemoveResult
+	if err := c.call(ctx, api.Lookup(api.MethodReactionRemove), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PinAdd calls pin.add: Pin a message, for all who come.
+//
+// For moderators and owners. A room takes up to 100.
+func (c *Client) PinAdd(ctx context.Context, p *api.PinAddParams) (*api.PinAddResult, error) {
+	if p == nil {
+		p = new(api.PinAddParams)
+	}
+	var r api.PinAddResult
+	if err := c.call(ctx, api.Lookup(api.MethodPinAdd), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PinList calls pin.list: The pinned messages of a room, the one pinned last first.
+func (c *Client) PinList(ctx context.Context, p *api.PinListParams) (*api.PinListResult, error) {
+	if p == nil {
+		p = new(api.PinListParams)
+	}
+	var r api.PinListResult
+	if err := c.call(ctx, api.Lookup(api.MethodPinList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PinRemove calls pin.remove: Unpin a message.
+//
+// For moderators and owners.
+func (c *Client) PinRemove(ctx context.Context, p *api.PinRemoveParams) (*api.PinRemoveResult, error) {
+	if p == nil {
+		p = new(api.PinRemoveParams)
+	}
+	var r api.PinRemoveResult
+	if err := c.call(ctx, api.Lookup(api.MethodPinRemove), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MessageDelete calls message.delete: Remove what a message said, for everyone.
+//
+// For its sender, and for moderators and owners. The message keeps its number; its text, data, mentions and reactions, and those of its edits, are gone from the log too.
+func (c *Client) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) (*api.MessageDeleteResult, error) {
+	if p == nil {
+		p = new(api.MessageDeleteParams)
+	}
+	var r api.MessageDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodMessageDelete), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil

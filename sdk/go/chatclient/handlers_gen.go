@@ -41,3 +41,57 @@ func (c *Client) OnMessagePosted(fn func(*api.Event, *api.MessagePosted)) {
 		}
 	})
 }
+
+// OnMessageEdited calls fn for each message.edited event of the rooms that are followed, in order.
+func (c *Client) OnMessageEdited(fn func(*api.Event, *api.MessageEdited)) {
+	c.handle(api.EventTypeMessageEdited, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MessageEdited); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMessageDeleted calls fn for each message.deleted event of the rooms that are followed, in order.
+func (c *Client) OnMessageDeleted(fn func(*api.Event, *api.MessageDeleted)) {
+	c.handle(api.EventTypeMessageDeleted, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MessageDeleted); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnReactionAdded calls fn for each reaction.added event of the rooms that are followed, in order.
+func (c *Client) OnReactionAdded(fn func(*api.Event, *api.ReactionAdded)) {
+	c.handle(api.EventTypeReactionAdded, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.ReactionAdded); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnReactionRemoved calls fn for each reaction.removed event of the rooms that are followed, in order.
+func (c *Client) OnReactionRemoved(fn func(*api.Event, *api.ReactionRemoved)) {
+	c.handle(api.EventTypeReactionRemoved, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.ReactionRemoved); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnPinAdded calls fn for each pin.added event of the rooms that are followed, in order.
+func (c *Client) OnPinAdded(fn func(*api.Event, *api.PinAdded)) {
+	c.handle(api.EventTypePinAdded, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.PinAdded); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnPinRemoved calls fn for each pin.removed event of the rooms that are followed, in order.
+func (c *Client) OnPinRemoved(fn func(*api.Event, *api.PinRemoved)) {
+	c.handle(api.EventTypePinRemoved, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.PinRemoved); ok {
+			fn(e, data)
+		}
+	})
+}

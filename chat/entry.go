@@ -1,0 +1,93 @@
+package chat
+
+import "github.com/chatd-dev/chatd/api"
+
+// Draft is an event that has no number yet.
+type Draft interface {
+	Type() api.EventType
+	// Append appends the complete record to dst. msgNo is 0 unless the type is message.posted.
+	Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte
+	// About is the message that the event is about: the one that is edited, say, or that a post answers in its thread; 0: none.
+	About() api.Seq
+}
+
+// Act is what an entry does, decided at its point of the log.
+type Act interface {
+	// Do looks at the room and then puts what changes, the events that tell it included. An error refuses the entry; it
+	// may come only while nothing has been put. What puts nothing is Unchanged.
+	Do(t Tx) error
+}
+
+// Tx is an entry's room as the entries before it have left it, for its Act. Reads give the caller's own copies. What is
+// put is stored together, or not at all. Faults of the store come back as errors, and need not be told from refusals.
+type Tx interface {
+	// Room is the room; nil: there is none.
+	Room() *RoomRecord
+	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
+	CreateRoom(r *RoomRecord) error
+
+	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user.
+	Member(user api.UserID) (*Membership, error)
+	// PutMember makes a user a member, or changes what their membership says. The username is the store's to know.
+	PutMember(m *Membership) error
+	// DeleteMember ends a membership that there is.
+	DeleteMember(user api.UserID) error
+
+	// IsMessage tells whether seq is that of a message.posted.
+	IsMessage(seq api.Seq) (bool, error)
+	// Message gives what has become of a message; ErrNoMessage.
+	Message(seq api.Seq) (*MessageState, error)
+	// PutMessage changes it: all but Seq, SenderID, Thread and Reactions.
+	PutMessage(m *MessageState) error
+	// Versions gives the records of a message and of its edits.
+	Versions(seq api.Seq) ([]Record, error)
+	// Rewrite replaces the bytes of a record.
+	Rewrite(r *Record) error
+	// Pins counts the pinned messages.
+	Pins() (int, error)
+
+	// Reaction tells whether user has reacted with emoji, and how many other emoji the message has.
+	Reaction(seq api.Seq, emoji string, user api.UserID) (has bool, others int, err error)
+	// PutReaction and DeleteReaction add and remove one, and count it; emoji "" removes all of the message.
+	PutReaction(seq api.Seq, emoji string, user api.UserID) error
+	DeleteReaction(seq api.Seq, emoji string, user api.UserID) error
+
+	// Append adds an event to the log, sent by the entry's sender; the first has the entry's key.
+	Append(d Draft) error
+}
+
+// Entry is one act waiting to be committed to one room's timeline: the changes it makes and the
+// events that tell them, all or nothing.
+type Entry struct {
+	// What is asked; static once handed to a lane.
+
+	RoomID   api.RoomID
+	SenderID api.UserID
+	At       api.Timestamp
+	Act      Act
+	// Plain, if not nil, is the only event of an Act that comes to this: the sender is a member, ReplyTo is 0 or the seq
+	// of a message, Plain is appended. A store may do that in its own way, if it comes to the same.
+	Plain   Draft
+	ReplyTo api.Seq
+	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
+	// same Digest the earlier record comes back with Duplicate set, also to who has left since; otherwise ErrKeyConflict.
+	Key    string
+	Digest [16]byte
+
+	// What came of it; set by Commit.
+
+	Records   []Record // of the events; none if Unchanged
+	Head      api.Head // of the room right after this entry
+	Joined    []Membership
+	Left      []api.UserID
+	Duplicate bool
+	Unchanged bool
+	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender
+
+	// The lane's.
+
+	moves  bool          // its Act may change who is in the room: what came of it is known when that has taken effect
+	done   chan struct{} // closed when what came of it is known
+	poster *poster       // nil: nobody who may post again soon
+	size   int           // about how much memory it holds, in bytes
+}

@@ -1,0 +1,270 @@
+package chatclient_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+	"github.com/chatd-dev/chatd/store/memory"
+	"github.com/chatd-dev/chatd/store/sqlite"
+)
+
+// recorder is a chat.Fanout that keeps what is published.
+type recorder struct {
+	mu      sync.Mutex
+	records [][]byte
+}
+
+func (r *recorder) Publish(_ api.RoomID, _ api.Seq, record []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records = append(r.records, record)
+}
+
+func (*recorder) Signal(api.RoomID, []byte) {}
+
+// What a client keeps from events is what it would fetch, whatever happens, on every store; and each event is as the contract says.
+func TestMessagesFoldIsFresh(t *testing.T) {
+	stores := map[string]func(t testing.TB) chat.Store{
+		"memory": func(testing.TB) chat.Store { return memory.New() },
+		"sqlite": func(t testing.TB) chat.Store {
+			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	}
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			store := open(t)
+			defer store.Close()
+			w := &foldWorld{fan: &recorder{}}
+			svc := chat.New(store, &chat.Options{Fanout: w.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
+			defer svc.Close()
+			for _, name := range []string{"ann", "bob", "cy"} {
+				s := svc.Connect(followPort{}, chat.Peer{Addr: "127.0.0.1", Loopback: true})
+				defer s.Close()
+				if _, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "password of " + name}); err != nil {
+					t.Fatal(err)
+				}
+				w.people = append(w.people, s)
+			}
+			rapid.Check(t, w.run)
+		})
+	}
+}
+
+// foldWorld is a room, three people, and what each has kept of it.
+type foldWorld struct {
+	fan    *recorder
+	people []*chat.Session
+
+	rt    *rapid.T
+	rooms int
+	room  string
+	views []*chatclient.Messages
+	head  api.Seq
+	seen  int // records that have been applied
+}
+
+// run plays in a new room.
+func (w *foldWorld) run(rt *rapid.T) {
+	w.rooms++
+	w.rt, w.room, w.views, w.head = rt, fmt.Sprint("room", w.rooms), nil, 0
+	if _, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room}); err != nil {
+		rt.Fatal(err)
+	}
+	for _, s := range w.people {
+		res, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: w.room}) // and follows, so that records are published
+		if err != nil {
+			rt.Fatal(err)
+		}
+		s.Replied()
+		w.head = res.Head.Seq
+	}
+	w.fan.mu.Lock()
+	w.fan.records, w.seen = nil, 0
+	w.fan.mu.Unlock()
+	for i, s := range w.people {
+		w.views = append(w.views, chatclient.NewMessages(s.UserID()))
+		w.views[i].Load(w.fresh(rt, i))
+	}
+	rt.Repeat(map[string]func(*rapid.T){
+		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
+	})
+}
+
+var ctx = context.Background()
+
+type followPort struct{}
+
+func (followPort) Queued()                                             {}
+func (followPort) Replay(context.Context, [][]byte) error              { return nil }
+func (followPort) Notify([]byte)                                       {}
+func (followPort) Follow(api.RoomID, api.Seq, bool)                    {}
+func (followPort) Unfollow(api.RoomID)                                 {}
+func (followPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
+
+// done passes over refusals, which change nothing; a failure of the server is none.
+func (w *foldWorld) done(seq *api.Seq, err error) {
+	var refused *api.Error
+	switch {
+	case err == nil && seq != nil:
+		w.head = *seq
+	case err != nil && (!errors.As(err, &refused) || refused.Code == api.CodeInternal || refused.Code == api.CodeInternalError):
+		w.rt.Fatal(err)
+	}
+}
+
+func (w *foldWorld) who() *chat.Session { return w.people[rapid.IntRange(0, 2).Draw(w.rt, "who")] }
+
+// seq is that of an event that there is, most likely.
+func (w *foldWorld) seq() api.Seq {
+	return api.Seq(rapid.Int64Range(5, int64(w.head)+1).Draw(w.rt, "seq"))
+}
+
+var foldTexts = rapid.SampledFrom([]string{"x", "", "hi @ann", "@room", "`@bob` and @cy"})
+
+func (w *foldWorld) post(rt *rapid.T) {
+	w.rt = rt
+	p := &api.MessagePostParams{Room: w.room, Text: foldTexts.Draw(rt, "text"), Format: rapid.SampledFrom([]api.TextFormat{"", "plain", "markdown"}).Draw(rt, "format")}
+	seq := w.seq()
+	switch rapid.IntRange(0, 4).Draw(rt, "kind") {
+	case 0:
+		p.Thread = &seq
+	case 1:
+		p.ReplyTo = &seq
+	case 2:
+		p.Data = json.RawMessage(`{"n":1}`)
+	case 3:
+		p.Mentions = []string{"bob"}
+	}
+	if res, err := w.who().MessagePost(ctx, p); err != nil {
+		w.done(nil, err)
+	} else {
+		w.done(&res.Seq, nil)
+	}
+}
+
+func (w *foldWorld) edit(rt *rapid.T) {
+	w.rt = rt
+	res, err := w.who().MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.seq(), Text: foldTexts.Draw(rt, "text")})
+	if err != nil {
+		w.done(nil, err)
+		return
+	}
+	w.done(res.Seq, nil)
+}
+
+func (w *foldWorld) delete(rt *rapid.T) {
+	w.rt = rt
+	res, err := w.who().MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.seq()})
+	if err != nil {
+		w.done(nil, err)
+		return
+	}
+	w.done(res.Seq, nil)
+}
+
+var foldEmoji = rapid.SampledFrom([]string{"👍", "🌱"})
+
+func (w *foldWorld) react(rt *rapid.T) {
+	w.rt = rt
+	res, err := w.who().ReactionAdd(ctx, &api.ReactionAddParams{Room: w.room, Seq: w.seq(), Emoji: foldEmoji.Draw(rt, "emoji")})
+	if err != nil {
+		w.done(nil, err)
+		return
+	}
+	w.done(res.Seq, nil)
+}
+
+func (w *foldWorld) unreact(rt *rapid.T) {
+	w.rt = rt
+	res, err := w.who().ReactionRemove(ctx, &api.ReactionRemoveParams{Room: w.room, Seq: w.seq(), Emoji: foldEmoji.Draw(rt, "emoji")})
+	if err != nil {
+		w.done(nil, err)
+		return
+	}
+	w.done(res.Seq, nil)
+}
+
+func (w *foldWorld) pin(rt *rapid.T) {
+	w.rt = rt
+	if rapid.Bool().Draw(rt, "unpin") {
+		res, err := w.who().PinRemove(ctx, &api.PinRemoveParams{Room: w.room, Seq: w.seq()})
+		if err != nil {
+			w.done(nil, err)
+			return
+		}
+		w.done(res.Seq, nil)
+		return
+	}
+	res, err := w.who().PinAdd(ctx, &api.PinAddParams{Room: w.room, Seq: w.seq()})
+	if err != nil {
+		w.done(nil, err)
+		return
+	}
+	w.done(res.Seq, nil)
+}
+
+// reload is what a client does that comes anew: a page, and the events after it.
+func (w *foldWorld) reload(rt *rapid.T) {
+	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "who")
+	w.views[i] = chatclient.NewMessages(w.people[i].UserID())
+	w.views[i].Load(w.fresh(rt, i))
+}
+
+func (w *foldWorld) fresh(rt *rapid.T, i int) *api.MessageListResult {
+	limit := int64(200)
+	page, err := w.people[i].MessageList(ctx, &api.MessageListParams{Room: w.room, Limit: &limit})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return page
+}
+
+// compare holds after each act.
+func (w *foldWorld) compare(rt *rapid.T) {
+	for { // the last event is committed, and may be about to be published
+		w.fan.mu.Lock()
+		records := w.fan.records[w.seen:]
+		w.fan.mu.Unlock()
+		for _, r := range records {
+			w.seen++
+			if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
+				rt.Fatal(err)
+			}
+			var e api.Event
+			if err := json.Unmarshal(r, &e); err != nil {
+				rt.Fatal(err)
+			}
+			w.head = max(w.head, e.Seq)
+			for _, v := range w.views {
+				if err := v.Apply(&e); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		if w.views[0].Head() >= w.head {
+			break
+		}
+	}
+	for i, v := range w.views {
+		if d := cmp.Diff(w.fresh(rt, i).Messages, v.All(), cmp.Transformer("nothing", func(b json.RawMessage) string { return string(b) })); d != "" {
+			rt.Fatalf("%d: -fresh +kept:\n%s", i, d)
+		}
+	}
+}

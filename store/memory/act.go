@@ -1,0 +1,164 @@
+package memory
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// act is the chat.Tx of one entry.
+type act struct {
+	s   *Store
+	e   *chat.Entry
+	r   *room // nil: there is none
+	put bool  // something: no refusal may follow
+}
+
+var _ chat.Tx = (*act)(nil)
+
+// Room implements chat.Tx.
+func (a *act) Room() *chat.RoomRecord {
+	if a.r == nil {
+		return nil
+	}
+	return clone(&a.r.RoomRecord)
+}
+
+// CreateRoom implements chat.Tx.
+func (a *act) CreateRoom(c *chat.RoomRecord) error {
+	if _, taken := a.s.names[c.Name]; taken || a.r != nil {
+		return chat.ErrNameTaken
+	}
+	if a.s.accounts[c.CreatedBy] == nil {
+		return chat.ErrNotFound
+	}
+	a.put = true
+	a.r = newRoom(c)
+	a.r.ID, a.r.MemberCount, a.r.Head = a.e.RoomID, 0, api.Head{}
+	a.s.rooms[a.r.ID], a.s.names[a.r.Name] = a.r, a.r.ID
+	return nil
+}
+
+// Member implements chat.Tx.
+func (a *act) Member(user api.UserID) (*chat.Membership, error) {
+	if a.s.accounts[user] == nil {
+		return nil, chat.ErrNotFound
+	}
+	if a.r == nil || a.r.members[user] == nil {
+		return nil, nil
+	}
+	return clone(a.r.members[user]), nil
+}
+
+// PutMember implements chat.Tx.
+func (a *act) PutMember(m *chat.Membership) error {
+	a.put = true
+	m = clone(m)
+	m.Username = a.s.accounts[m.UserID].Username
+	if a.r.members[m.UserID] == nil {
+		a.e.Joined = append(a.e.Joined, *m)
+	}
+	a.r.members[m.UserID] = m
+	a.r.MemberCount = int64(len(a.r.members))
+	return nil
+}
+
+// DeleteMember implements chat.Tx.
+func (a *act) DeleteMember(user api.UserID) error {
+	a.put = true
+	a.e.Left = append(a.e.Left, user)
+	delete(a.r.members, user)
+	a.r.MemberCount = int64(len(a.r.members))
+	return nil
+}
+
+// IsMessage implements chat.Tx.
+func (a *act) IsMessage(seq api.Seq) (bool, error) {
+	return a.r != nil && seq >= 1 && seq <= a.r.Head.Seq && a.r.log[seq-1].Type == api.EventTypeMessagePosted, nil
+}
+
+// Message implements chat.Tx.
+func (a *act) Message(seq api.Seq) (*chat.MessageState, error) {
+	if is, _ := a.IsMessage(seq); !is {
+		return nil, chat.ErrNoMessage
+	}
+	m := &chat.MessageState{Seq: seq}
+	if st := a.r.states[seq]; st != nil {
+		m = clone(st)
+	}
+	m.SenderID, m.Thread = a.r.senders[seq], a.r.about[seq]
+	return m, nil
+}
+
+// PutMessage implements chat.Tx.
+func (a *act) PutMessage(m *chat.MessageState) error {
+	a.put = true
+	a.r.states[m.Seq] = clone(m)
+	return nil
+}
+
+// Versions implements chat.Tx.
+func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
+	versions := []chat.Record{copied(&a.r.log[seq-1])}
+	for i := range a.r.log[seq:] {
+		if rec := &a.r.log[int(seq)+i]; rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
+			versions = append(versions, copied(rec))
+		}
+	}
+	return versions, nil
+}
+
+// Rewrite implements chat.Tx.
+func (a *act) Rewrite(r *chat.Record) error {
+	a.put = true
+	a.r.log[r.Seq-1].Bytes = bytes.Clone(r.Bytes)
+	return nil
+}
+
+// Pins implements chat.Tx.
+func (a *act) Pins() (int, error) {
+	n := 0
+	for _, st := range a.r.states {
+		if st.Pinned > 0 {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Reaction implements chat.Tx.
+func (a *act) Reaction(seq api.Seq, emoji string, user api.UserID) (has bool, others int, err error) {
+	all := map[string]bool{}
+	for _, by := range a.r.reacted[seq] {
+		if by.emoji != emoji {
+			all[by.emoji] = true
+		}
+		has = has || by == reaction{emoji, user}
+	}
+	return has, len(all), nil
+}
+
+// PutReaction implements chat.Tx.
+func (a *act) PutReaction(seq api.Seq, emoji string, user api.UserID) error {
+	a.put = true
+	a.r.reacted[seq] = append(a.r.reacted[seq], reaction{emoji, user})
+	return nil
+}
+
+// DeleteReaction implements chat.Tx.
+func (a *act) DeleteReaction(seq api.Seq, emoji string, user api.UserID) error {
+	a.put = true
+	a.r.reacted[seq] = slices.DeleteFunc(a.r.reacted[seq], func(by reaction) bool { return emoji == "" || by == reaction{emoji, user} })
+	return nil
+}
+
+// Append implements chat.Tx.
+func (a *act) Append(d chat.Draft) error {
+	a.put = true
+	rec := a.r.append(d, a.e.At)
+	a.r.senders[rec.Seq] = a.e.SenderID
+	a.e.Records = append(a.e.Records, rec)
+	return nil
+}

@@ -1,0 +1,135 @@
+package sqlstore
+
+import (
+	"fmt"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// act is the chat.Tx of one entry.
+type act struct {
+	b     *batch
+	e     *chat.Entry
+	r     *room
+	from  int   // of the batch's records, what it appends begins here
+	put   bool  // something: no refusal may follow
+	fault error // of the database, which ends the batch whatever the Act says of it
+}
+
+var _ chat.Tx = (*act)(nil)
+
+// act does what e asks for.
+func (b *batch) act(e *chat.Entry, r *room) error {
+	a := &act{b: b, e: e, r: r, from: len(b.records)}
+	refusal := e.Act.Do(a)
+	switch {
+	case a.fault != nil:
+		return a.fault
+	case refusal != nil && a.put:
+		return fmt.Errorf("room %s: an act was refused when it had put something: %w", e.RoomID, refusal)
+	case refusal != nil:
+		return refuse(e, refusal)
+	}
+	e.Head, e.Unchanged = a.r.Head, len(b.records) == a.from
+	if !e.Unchanged {
+		e.Records = b.records[a.from:len(b.records):len(b.records)]
+	}
+	return nil
+}
+
+// check keeps a fault in mind.
+func (a *act) check(err error) error {
+	if err != nil {
+		a.fault = err
+	}
+	return err
+}
+
+// Room implements chat.Tx.
+func (a *act) Room() *chat.RoomRecord {
+	if a.r.no == 0 {
+		return nil
+	}
+	rec := a.r.RoomRecord
+	return &rec
+}
+
+// CreateRoom implements chat.Tx.
+func (a *act) CreateRoom(c *chat.RoomRecord) error {
+	var taken bool
+	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1)`, c.Name).Scan(&taken); err != nil {
+		return a.check(err)
+	}
+	if taken || a.r.no != 0 {
+		return chat.ErrNameTaken
+	}
+	creator, err := a.b.person(0, c.CreatedBy)
+	if err != nil {
+		return a.check(err)
+	}
+	if creator.no == 0 {
+		return chat.ErrNotFound
+	}
+	a.put = true
+	r := &room{RoomRecord: *c}
+	r.ID, r.MemberCount, r.Head = a.e.RoomID, 0, api.Head{}
+	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, member_count, head_seq, head_msg_no)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) RETURNING room_no`,
+		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no).Scan(&r.no)
+	if err == nil && r.no > maxRoom {
+		err = errFull
+	}
+	if err != nil {
+		return a.check(err)
+	}
+	a.r = r
+	a.b.rooms[r.ID] = r
+	a.b.change(r)
+	return nil
+}
+
+// Member implements chat.Tx.
+func (a *act) Member(user api.UserID) (*chat.Membership, error) {
+	p, err := a.b.person(a.r.no, user)
+	switch {
+	case err != nil:
+		return nil, a.check(err)
+	case p.no == 0:
+		return nil, chat.ErrNotFound
+	case p.Role == "":
+		return nil, nil
+	}
+	return &p.Membership, nil
+}
+
+// PutMember implements chat.Tx.
+func (a *act) PutMember(m *chat.Membership) error {
+	a.put = true
+	joined, err := a.b.putMember(a.r, m)
+	if joined != nil {
+		a.e.Joined = append(a.e.Joined, *joined)
+	}
+	return a.check(err)
+}
+
+// DeleteMember implements chat.Tx.
+func (a *act) DeleteMember(user api.UserID) error {
+	a.put = true
+	a.e.Left = append(a.e.Left, user)
+	return a.check(a.b.deleteMember(a.r, user))
+}
+
+// Append implements chat.Tx.
+func (a *act) Append(d chat.Draft) error {
+	key := a.e.Key
+	if len(a.b.records) > a.from {
+		key = "" // which the first one has
+	}
+	a.put = true
+	inserted, err := a.b.insert(a.e, a.r, key, d, true)
+	if err == nil && !inserted {
+		err = fmt.Errorf("room %s: event %d was not stored", a.r.ID, a.r.Head.Seq+1)
+	}
+	return a.check(err)
+}
