@@ -86,7 +86,6 @@ type Entry struct {
 
 	// The lane's.
 
-	moves  bool          // its Act may change who is in the room: what came of it is known when that has taken effect
 	done   chan struct{} // closed when what came of it is known
 	poster *poster       // nil: nobody who may post again soon
 	size   int           // about how much memory it holds, in bytes

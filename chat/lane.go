@@ -14,8 +14,8 @@ import (
 // always in the same lane, so the lane's order is the room's order.
 //
 // The committer hands each committed batch to the applier, which publishes it while the next is
-// being committed. Posts are answered by the committer, as soon as they are durable; acts that
-// change who is in a room by the applier, when they have taken effect for followers too.
+// being committed. Plain posts are answered by the committer, as soon as they are durable; other acts
+// by the applier, when they have taken effect for followers too.
 type lane struct {
 	svc     *Service
 	number  int
@@ -207,7 +207,7 @@ func (l *lane) commit(batch []*Entry) {
 		return
 	}
 	for _, e := range batch {
-		if !e.moves {
+		if e.Plain != nil {
 			e.finish()
 		}
 	}
@@ -222,7 +222,7 @@ func (l *lane) applyAll() {
 			if e.Err == nil && !e.Duplicate && !e.Unchanged {
 				l.svc.apply(e)
 			}
-			if e.moves {
+			if e.Plain == nil {
 				e.finish()
 			}
 		}

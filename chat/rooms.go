@@ -109,7 +109,6 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 		room.Visibility = api.VisibilityPublic
 	}
 	e := svc.entry(room.ID, user)
-	e.moves = true
 	e.Act = does(func(t Tx) error {
 		if err := t.CreateRoom(room); err != nil {
 			return err
@@ -211,7 +210,6 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		return nil, signInFirst()
 	}
 	e := s.svc.entry(v.ID, user)
-	e.moves = true
 	e.Act = does(func(t Tx) error {
 		if _, err := memberOf(t, user.ID); !errors.Is(err, ErrNotMember) {
 			return err
@@ -309,7 +307,6 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 		return nil, signInFirst()
 	}
 	e := s.svc.entry(v.ID, user)
-	e.moves = true
 	e.Act = does(func(t Tx) error {
 		if _, err := memberOf(t, user.ID); err != nil {
 			return unless(ErrNotMember, err)
