@@ -141,13 +141,16 @@ func (p *player) step(step string) {
 		}
 		p.clients[who].send(p.fill(what))
 	}
-	p.rest(strings.Contains(what, `"message.post"`))
+	p.rest(acts.MatchString(what))
 }
 
-// rest lets the server come to rest and writes down what has come, by name. A post is answered
+// acts are the methods whose event comes to who follows the room, the caller too.
+var acts = regexp.MustCompile(`"(message\.(post|edit|delete)|(reaction|pin)\.(add|remove))"`)
+
+// rest lets the server come to rest and writes down what has come, by name. An act is answered
 // while its event is handed out: either may come first, and the answer is written first.
-func (p *player) rest(posting bool) {
-	if posting {
+func (p *player) rest(acting bool) {
+	if acting {
 		time.Sleep(2 * time.Millisecond) // as long as a commit waits for other posts at most
 	}
 	synctest.Wait()
@@ -158,7 +161,7 @@ func (p *player) rest(posting bool) {
 	slices.Sort(who)
 	for _, name := range who {
 		msgs := p.clients[name].got()
-		if posting {
+		if acting {
 			slices.SortStableFunc(msgs, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) })
 		}
 		for _, msg := range msgs {
