@@ -18,6 +18,8 @@ type reader struct {
 	of      *reader // whose transaction tx is; nil: none
 	tx      *sql.Tx
 
+	missing []string // what of has not prepared yet; owned by who reads in the transaction
+
 	mu    sync.RWMutex
 	stmts map[string]*sql.Stmt
 }
@@ -27,14 +29,20 @@ type looks struct{ read *reader }
 
 var _ chat.Reader = looks{}
 
-// Snapshot implements chat.Timeline.
+// Snapshot implements chat.Timeline. Nothing in it waits for another connection: all might be in snapshots.
 func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) error {
 	tx, err := s.read.db.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return wrap("begin to read", s.read.fault(ctx, err))
 	}
-	defer func() { _ = tx.Rollback() }() // it has only read
-	return look(looks{&reader{dialect: s.dialect, of: s.read, tx: tx}})
+	r := &reader{dialect: s.dialect, of: s.read, tx: tx}
+	defer func() {
+		_ = tx.Rollback() // it has only read
+		for _, query := range r.missing {
+			_, _ = s.read.prepared(ctx, query) //nolint:sqlclosecheck // kept; the next snapshot tries again
+		}
+	}()
+	return look(looks{r})
 }
 
 func newReader(db *sql.DB, dialect *Dialect) *reader {
@@ -45,29 +53,33 @@ func newReader(db *sql.DB, dialect *Dialect) *reader {
 // of a few dozen forms.
 func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if r.of != nil {
-		s, err := r.of.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
-		if err != nil {
-			return nil, err
+		if s := r.of.known(query); s != nil {
+			return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
 		}
-		return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
+		r.missing = append(r.missing, query)
+		return r.tx.PrepareContext(ctx, query) // likewise
 	}
-	r.mu.RLock()
-	s := r.stmts[query]
-	r.mu.RUnlock()
-	if s != nil {
+	if s := r.known(query); s != nil {
 		return s, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s := r.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := r.db.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept; close closes it
+	s, err := r.db.PrepareContext(ctx, query) // waits for a connection: no lock is held
 	if err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if other := r.stmts[query]; other != nil {
+		s.Close()
+		return other, nil
+	}
 	r.stmts[query] = s
 	return s, nil
+}
+
+func (r *reader) known(query string) *sql.Stmt {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.stmts[query]
 }
 
 // one scans the only row of query; chat.ErrNotFound if there is none.

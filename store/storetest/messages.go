@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -188,6 +191,50 @@ var messageTests = []test{
 			return nil
 		})
 		f.wantErr(err, nil)
+	}},
+
+	// However many look at once, for the first time, none waits for another.
+	{"SnapshotsAtOnce", func(f *fixture) {
+		groot := f.user("groot")
+		room := f.room("lobby", groot)
+		f.commit(Post(room, groot, "x"))
+		ctx, cancel := context.WithTimeout(f.ctx(), 20*time.Second)
+		defer cancel()
+		const atOnce = 4
+		var looking, all sync.WaitGroup
+		looking.Add(atOnce)
+		for range atOnce {
+			all.Go(func() {
+				err := f.Snapshot(ctx, func(r chat.Reader) error {
+					_, err := r.RoomByID(ctx, room, groot)
+					looking.Done()
+					looking.Wait()
+					if err != nil {
+						return err
+					}
+					posted, err := r.History(ctx, &chat.HistoryQuery{Room: room, Types: []api.EventType{api.EventTypeMessagePosted}, Limit: 7})
+					if err != nil {
+						return err
+					}
+					if _, err = r.Messages(ctx, room, groot, posted); err != nil {
+						return err
+					}
+					_, err = r.Pinned(ctx, room)
+					return err
+				})
+				if err != nil {
+					f.Error(err)
+				}
+			})
+		}
+		for range 8 { // who looks at one thing has to wait for them only
+			all.Go(func() {
+				if _, err := f.Threads(ctx, room, 0, 3); err != nil {
+					f.Error(err)
+				}
+			})
+		}
+		all.Wait()
 	}},
 
 	{"MemberByName", func(f *fixture) {

@@ -134,25 +134,44 @@ func (s *seeder) user(ctx context.Context, i int) error {
 }
 
 func (s *seeder) create(room int, owner *chat.Account) *chat.Entry {
-	e := s.join(api.RoomID(chat.NewID("room_", s.now, nil)), owner)
-	e.Join.Role = api.RoleOwner
 	name := load.RoomName(room)
-	e.Create = &chat.RoomRecord{ID: e.RoomID, Name: name, Visibility: api.VisibilityPublic, CreatedAt: e.At, CreatedBy: owner.ID}
-	created := &draft{entry: e, sender: owner, kind: api.EventTypeRoomCreated, data: func(api.MsgNo) []byte {
-		return (&api.RoomCreated{Name: name, Visibility: api.VisibilityPublic}).AppendJSON(nil)
-	}}
-	e.Drafts = []chat.Draft{created, e.Drafts[0]}
-	return e
+	return s.entry(api.RoomID(chat.NewID("room_", s.now, nil)), owner, func(t chat.Tx, e *chat.Entry) error {
+		if err := t.CreateRoom(&chat.RoomRecord{ID: e.RoomID, Name: name, Visibility: api.VisibilityPublic, CreatedAt: e.At, CreatedBy: owner.ID}); err != nil {
+			return err
+		}
+		if err := t.Append(&draft{entry: e, sender: owner, kind: api.EventTypeRoomCreated, data: func(api.MsgNo) []byte {
+			return (&api.RoomCreated{Name: name, Visibility: api.VisibilityPublic}).AppendJSON(nil)
+		}}); err != nil {
+			return err
+		}
+		return join(t, e, owner, api.RoleOwner)
+	})
 }
 
 func (s *seeder) join(room api.RoomID, u *chat.Account) *chat.Entry {
+	return s.entry(room, u, func(t chat.Tx, e *chat.Entry) error { return join(t, e, u, api.RoleMember) })
+}
+
+func join(t chat.Tx, e *chat.Entry, u *chat.Account, role api.Role) error {
+	if err := t.PutMember(&chat.Membership{UserID: u.ID, Username: u.Username, Role: role, JoinedAt: e.At}); err != nil {
+		return err
+	}
+	return t.Append(&draft{entry: e, sender: u, kind: api.EventTypeMemberJoined, data: func(api.MsgNo) []byte {
+		return (&api.MemberJoined{UserID: u.ID, Username: u.Username, Role: role}).AppendJSON(nil)
+	}})
+}
+
+// entry is an act of u's in a room.
+func (s *seeder) entry(room api.RoomID, u *chat.Account, do func(t chat.Tx, e *chat.Entry) error) *chat.Entry {
 	e := &chat.Entry{RoomID: room, SenderID: u.ID, At: api.TimestampOf(s.now)}
-	e.Join = &chat.Membership{UserID: u.ID, Username: u.Username, Role: api.RoleMember, JoinedAt: e.At}
-	e.Drafts = []chat.Draft{&draft{entry: e, sender: u, kind: api.EventTypeMemberJoined, data: func(api.MsgNo) []byte {
-		return (&api.MemberJoined{UserID: u.ID, Username: u.Username, Role: api.RoleMember}).AppendJSON(nil)
-	}}}
+	e.Act = act(func(t chat.Tx) error { return do(t, e) })
 	return e
 }
+
+type act func(t chat.Tx) error
+
+// Do implements chat.Act.
+func (a act) Do(t chat.Tx) error { return a(t) }
 
 // batch is how many entries go into one commit.
 const batch = 1000
@@ -189,12 +208,13 @@ func (s *seeder) history(ctx context.Context, room int, events int64) error {
 		entries := make([]*chat.Entry, n)
 		for i := range entries {
 			at := api.TimestampOf(s.now) + api.Timestamp(done) + api.Timestamp(i)
-			e := &chat.Entry{RoomID: create.RoomID, SenderID: owner.ID, At: at, MembersOnly: true, Key: fmt.Sprintf("%011x.%08x", int64(at), i)}
+			e := &chat.Entry{RoomID: create.RoomID, SenderID: owner.ID, At: at, Key: fmt.Sprintf("%011x.%08x", int64(at), i)}
 			text = load.AppendText(text[:0], int64(at))
 			said := string(text)
-			e.Drafts = []chat.Draft{&draft{entry: e, sender: owner, kind: api.EventTypeMessagePosted, data: func(no api.MsgNo) []byte {
+			e.Plain = &draft{entry: e, sender: owner, kind: api.EventTypeMessagePosted, data: func(no api.MsgNo) []byte {
 				return (&api.MessagePosted{MsgNo: no, Text: said}).AppendJSON(nil)
-			}}}
+			}}
+			e.Act = act(func(t chat.Tx) error { return t.Append(e.Plain) })
 			entries[i] = e
 		}
 		if err := s.commit(ctx, entries); err != nil {
@@ -217,6 +237,9 @@ type draft struct {
 
 // Type implements chat.Draft.
 func (d *draft) Type() api.EventType { return d.kind }
+
+// About implements chat.Draft.
+func (d *draft) About() api.Seq { return 0 }
 
 // Append implements chat.Draft.
 func (d *draft) Append(dst []byte, seq api.Seq, no api.MsgNo) []byte {
