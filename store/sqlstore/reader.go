@@ -57,7 +57,7 @@ func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 			return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
 		}
 		r.missing = append(r.missing, query)
-		return r.tx.PrepareContext(ctx, query) // likewise
+		return r.tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // likewise
 	}
 	if s := r.known(query); s != nil {
 		return s, nil
@@ -69,7 +69,7 @@ func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if other := r.stmts[query]; other != nil {
-		s.Close()
+		s.Close() //nolint:sqlclosecheck // only this one: others use the other
 		return other, nil
 	}
 	r.stmts[query] = s
