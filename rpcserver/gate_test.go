@@ -135,10 +135,11 @@ func TestGateLater(t *testing.T) {
 	if len(x.fakes) != 1 || x.fakes[0].peer.Addr != "127.0.0.1" {
 		t.Errorf("sessions of %v", x.fakes)
 	}
-	for s := range x.sessions {
-		if s.conn.raw == nil {
-			t.Error("its socket is written through a flusher")
-		}
+	s := x.session(t)
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if s.conn.raw == nil {
+		t.Error("its socket is written through a flusher")
 	}
 }
 
