@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -131,7 +132,7 @@ func BenchmarkFanout(b *testing.B) {
 							c, _ = testConn(near, 64<<20)
 						} else {
 							c = &conn{}
-							c.initConn(&Server{backlog: 1 << 20}, func() {})
+							c.initConn(&Server{backlog: 1 << 20}, new(atomic.Bool), func() {})
 							nullConn(c)
 						}
 						f.follow(c, f.shard(), "room", 0, true)

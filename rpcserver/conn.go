@@ -21,6 +21,10 @@ const (
 	flushChunk = 16 << 10         // one write of the flusher; the peer has stallTime to take it
 	stallTime  = 10 * time.Second // a peer that takes nothing for so long is given up
 	closeGrace = time.Second      // a peer has so long to take its close frame and answer it
+
+	// strangersBacklog is what may wait for all together who are not signed in. One alone may have a long reply coming, the
+	// document say; thousands who do not read it are no slow readers.
+	strangersBacklog = 16 << 20
 )
 
 // conn is a connection's net.Conn: between the WebSocket library, which reads and writes control
@@ -37,6 +41,8 @@ type conn struct {
 	wg      *sync.WaitGroup // counts flushers
 	lost    func()          // called, with mu held, when nothing more will go out; perhaps twice
 	clock   *atomic.Int64
+	known   *atomic.Bool  // somebody is signed in
+	pool    *atomic.Int64 // bytes that wait for strangers, of all connections
 
 	// Owned by the reading goroutine.
 
@@ -65,6 +71,7 @@ type conn struct {
 	out      []byte        // whole frames that wait, but for the first, which may be partly written
 	first    int           // so many bytes of out are the rest of a frame that is partly written
 	inFlight int           // so many bytes of out the flusher is writing
+	pooled   int           // of pool, what this connection has
 	allow    int           // the backlog's bound is so much higher, for replies, which wait for room themselves
 	replies  int           // at most so many bytes of out were waited for: what is written counts against them
 	room     chan struct{} // closed when there is room or the end; nil: nobody waits
@@ -85,8 +92,9 @@ const (
 )
 
 // initConn readies c, which queues what is sent until it is opened.
-func (c *conn) initConn(srv *Server, lost func()) {
+func (c *conn) initConn(srv *Server, known *atomic.Bool, lost func()) {
 	c.limit, c.stats, c.wg, c.clock, c.lost = srv.backlog, &srv.stats, &srv.wg, &srv.clock, lost
+	c.known, c.pool = known, &srv.strangers
 	c.busy = true
 }
 
@@ -182,8 +190,31 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 		c.allow += len(b) - n
 		c.replies += len(b) - n
 	}
-	if !c.closing && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
+	c.poolLocked()
+	if !c.closing && !c.dead && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		c.overflowLocked()
+	}
+}
+
+// poolLocked counts what waits for a stranger to what waits for all of them. If that is too much, this one is cut off:
+// a close frame would have to wait for what it does not read.
+func (c *conn) poolLocked() {
+	more := len(c.out) - c.pooled
+	if more <= 0 || c.known.Load() {
+		return
+	}
+	c.pooled += more
+	if c.pool.Add(int64(more)) > strangersBacklog {
+		c.stats.slowCloses.Add(1)
+		c.hangUpLocked()
+	}
+}
+
+// unpoolLocked ends that: nothing waits.
+func (c *conn) unpoolLocked() {
+	if c.pooled > 0 {
+		c.pool.Add(-int64(c.pooled))
+		c.pooled = 0
 	}
 }
 
@@ -200,6 +231,10 @@ func (c *conn) enqueueLocked(b []byte, k kind) error {
 	}
 	c.growLocked(len(b))
 	c.out = append(c.out, b...)
+	c.poolLocked()
+	if c.dead {
+		return errGone
+	}
 	return nil
 }
 
@@ -286,6 +321,7 @@ func (c *conn) flush() {
 // idleLocked ends writing: nothing waits.
 func (c *conn) idleLocked() {
 	c.busy, c.first, c.allow, c.replies, c.out = false, 0, 0, 0, nil
+	c.unpoolLocked()
 	c.wakeLocked()
 	switch {
 	case c.raw == nil: // not open, or the flusher's to end
@@ -316,6 +352,7 @@ func (c *conn) hangUpLocked() {
 		c.dead = true
 		c.lost()
 	}
+	c.unpoolLocked()
 	c.wakeLocked()
 	if c.sock != nil && !c.closed.Swap(true) {
 		_ = bareSocket(c.sock).Close()

@@ -19,7 +19,7 @@ import (
 func testConn(sock net.Conn, limit int) (*conn, *Server) {
 	srv := &Server{backlog: limit}
 	c := &conn{}
-	c.initConn(srv, func() {})
+	c.initConn(srv, new(atomic.Bool), func() {})
 	c.open(sock, nil)
 	return c, srv
 }
@@ -237,13 +237,53 @@ func TestWaitRoom(t *testing.T) {
 	})
 }
 
+// Strangers who read nothing hold so much together, however many they are; who is signed in is not counted.
+func TestStrangersBacklog(t *testing.T) {
+	const replies, size = 3, 6 << 20 // two fit
+	srv := &Server{backlog: 1 << 20}
+	send := func(known bool) *conn {
+		near, _ := tcpPair(t)
+		c, in := &conn{}, new(atomic.Bool)
+		in.Store(known)
+		c.initConn(srv, in, func() {})
+		c.open(near, nil)
+		_ = c.send(numbered(0, size), awaited) // an error, or not, if it is too much
+		return c
+	}
+	var conns []*conn
+	for i := range replies {
+		c := send(false)
+		conns = append(conns, c)
+		if refused := c.closed.Load(); refused != (i == replies-1) {
+			t.Errorf("stranger %d: cut off %v, %d bytes wait", i, refused, c.backlog())
+		}
+	}
+	for range replies {
+		c := send(true)
+		conns = append(conns, c)
+		if c.closed.Load() {
+			t.Error("somebody signed in is cut off")
+		}
+	}
+	if n := srv.strangers.Load(); n > strangersBacklog+size || n < size {
+		t.Errorf("%d bytes are counted", n)
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	srv.wg.Wait()
+	if n := srv.strangers.Load(); n != 0 {
+		t.Errorf("%d bytes are counted when all have gone", n)
+	}
+}
+
 // What is sent before the socket is there goes out first.
 func TestSendBeforeOpen(t *testing.T) {
 	for _, end := range []bool{false, true} {
 		near, far := tcpPair(t)
 		srv := &Server{backlog: 1 << 20}
 		c := &conn{}
-		c.initConn(srv, func() {})
+		c.initConn(srv, new(atomic.Bool), func() {})
 		c.send(numbered(0, 0), push)
 		c.send(numbered(1, 0), push)
 		if end {

@@ -68,6 +68,7 @@ type Server struct {
 	clock         atomic.Int64 // nanoseconds that the server has run as of the last sweep; never 0
 	requestPrefix string
 	requests      atomic.Int64
+	strangers     atomic.Int64 // bytes that wait for those who are not signed in
 	stats         counters
 	draining      atomic.Bool
 	posts         postLimits

@@ -72,7 +72,7 @@ type session struct {
 func newSession(srv *Server, peer chat.Peer) *session {
 	s := &session{srv: srv, peer: peer}
 	s.stream.session = s
-	s.conn.initConn(srv, s.cancelAll)
+	s.conn.initConn(srv, &s.signedIn, s.cancelAll)
 	s.follows.shard = srv.fan.shard()
 	if srv.rate > 0 {
 		s.limiter = rate.NewLimiter(srv.rate, srv.burst)

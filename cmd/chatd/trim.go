@@ -22,7 +22,7 @@ const spareHeap = 12 << 20
 
 // leastLimit is where the runtime begins to collect more often than its pace asks for, so that what a
 // flood of strangers leaves behind does not double what it needs. What is in use may go beyond.
-const leastLimit = 320 << 20
+const leastLimit = 300 << 20
 
 // trimmer decides when.
 type trimmer struct {
@@ -55,7 +55,7 @@ func (t *trimmer) look() {
 		t.pace(100 + int(100*(spareHeap-min(live/2, spareHeap))/max(live, 4<<20)))
 	}
 	if t.limit != nil {
-		t.limit(max(leastLimit, int64(live+live/2+2*t.samples[2].Value.Uint64())))
+		t.limit(max(leastLimit, int64(live+live/2+t.samples[2].Value.Uint64())))
 	}
 	if quiet && allocated-t.trimmed >= max(trimWorth, live/4) {
 		t.trimmed = allocated
