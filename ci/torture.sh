@@ -16,8 +16,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-# Every package with a long form.
-[ ${#packages[@]} -gt 0 ] || mapfile -t packages < <(git grep -l --untracked 'flag.Bool("long"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,')
+# Every package with a long form; that of the binary comes before the simulation, which measures nothing.
+[ ${#packages[@]} -gt 0 ] || mapfile -t packages < <(git grep -l --untracked 'flag.Bool("long"' -- '*_test.go' | xargs -n1 dirname | sort -ru | sed 's,^,./,')
 run=()
 if [ ${#names[@]} -gt 0 ]; then
 	run=(-run "(?i)($(IFS='|'; echo "${names[*]}"))") # the parentheses keep (?i) for all of them
