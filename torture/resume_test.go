@@ -14,7 +14,7 @@ import (
 // resumeTime is when TestResume ends with what it has, if a busy machine has not let it come to its goal.
 func resumeTime() time.Duration {
 	if *long {
-		return 12 * time.Minute
+		return 30 * time.Minute
 	}
 	return 10 * time.Second
 }
