@@ -1,0 +1,328 @@
+package chat_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
+)
+
+var updateAuthz = flag.Bool("update", false, "write down what each caller may do now in testdata/authz.txt")
+
+const authzFile = "testdata/authz.txt"
+
+const authzHead = `# Who may do what: every method of openrpc.json, on each kind of target, by each kind of caller. TestAuthorization tries each
+# cell; go test ./chat -run TestAuthorization -update writes them down anew, and whoever does that reads the difference.
+# A cell is ok or the error's reason. What a caller may not see answers like what is not there.
+
+`
+
+// Who may do what is decided in testdata/authz.txt, cell by cell: a method that has no rows there does not pass.
+func TestAuthorization(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(authzHead)
+	rows := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(rows, "method\ttarget\t%s\n", strings.Join(authzCallers, "\t"))
+	a := &authz{t: t}
+	defer a.close()
+	for _, m := range api.Methods {
+		hidden := map[[2]string]string{} // refusals, by caller and room
+		for _, target := range authzTargets(m) {
+			cells := map[string]string{}
+			line := []string{m.Name, target.name}
+			for _, caller := range authzCallers {
+				var refusal string
+				cells[caller], refusal = a.try(m, target, caller)
+				hidden[[2]string{caller, target.room}] = strings.ReplaceAll(refusal, target.room, "ROOM")
+				line = append(line, cells[caller])
+			}
+			fmt.Fprintln(rows, strings.Join(line, "\t"))
+			checkAuthz(t, m, target, cells)
+		}
+		for _, caller := range authzCallers {
+			if there, not := hidden[[2]string{caller, authzPrivate}], hidden[[2]string{caller, authzMissing}]; there != not {
+				t.Errorf("%s: to %s a private room is not as one that is not there:\n%s\n%s", m.Name, caller, there, not)
+			}
+		}
+	}
+	if err := rows.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	have := b.Bytes()
+	if *updateAuthz {
+		if err := os.WriteFile(authzFile, have, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(authzFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(have), "\n")); diff != "" {
+		t.Errorf("not as decided (-%s +now):\n%s", authzFile, diff)
+	}
+}
+
+// checkAuthz holds a row against the document's x-authz, whatever the file says.
+func checkAuthz(t *testing.T, m *api.Method, target authzTarget, cells map[string]string) {
+	t.Helper()
+	for caller, cell := range cells {
+		wrong := false
+		switch m.Authz {
+		case api.AuthzAnyone:
+		case api.AuthzUser:
+			wrong = caller == "anonymous" && cell != "unauthenticated"
+		case api.AuthzMember:
+			outside := caller == "stranger" || target.room == authzOthers || target.room == authzPrivate
+			wrong = caller == "anonymous" && cell != "unauthenticated" || outside && cell == "ok"
+		case api.AuthzAdmin:
+			wrong = caller == "anonymous" && cell != "unauthenticated" || caller != "admin" && cell == "ok"
+		default:
+			t.Errorf("%s: nobody knows what x-authz %v means", m.Name, m.Authz)
+		}
+		if wrong {
+			t.Errorf("%s, %s: %s by %s", m.Name, target.name, cell, caller)
+		}
+	}
+}
+
+// authzCallers are who call: stranger is signed in, and the next three are in the hall.
+var authzCallers = []string{"anonymous", "stranger", "member", "moderator", "owner", "admin"}
+
+// The rooms. Everybody's is the hall; nobody who calls is in the others.
+const (
+	authzHall      = "hall"
+	authzOthers    = "garden"
+	authzPrivate   = "cellar"
+	authzMissing   = "nowhere"
+	authzMalformed = "No Room!"
+)
+
+// authzTarget is what a call is about.
+type authzTarget struct {
+	name   string
+	room   string
+	sender string // of the message: "caller" or a name; "": there is none at that seq
+	user   string // whom it concerns: "caller" or a name
+}
+
+// authzTargets are the targets of a method, by what its parameters name.
+func authzTargets(m *api.Method) []authzTarget {
+	has := func(name string) bool { return slices.Contains(m.Params, name) }
+	switch {
+	case has("room") && has("seq"):
+		return []authzTarget{
+			{name: "own message", room: authzHall, sender: "caller"},
+			{name: "other's message", room: authzHall, sender: "other"},
+			{name: "no message", room: authzHall},
+			{name: "in other's room", room: authzOthers, sender: "other"},
+			{name: "in private room", room: authzPrivate, sender: "other"},
+			{name: "in missing room", room: authzMissing},
+			{name: "in malformed room", room: authzMalformed},
+		}
+	case has("room") && has("user"):
+		return []authzTarget{
+			{name: "oneself", room: authzHall, user: "caller"},
+			{name: "a member", room: authzHall, user: "other"},
+			{name: "the owner", room: authzHall, user: "owner"},
+			{name: "nobody", room: authzHall, user: "nobody"},
+			{name: "in other's room", room: authzOthers, user: "other"},
+			{name: "in private room", room: authzPrivate, user: "other"},
+			{name: "in missing room", room: authzMissing, user: "other"},
+			{name: "in malformed room", room: authzMalformed, user: "other"},
+		}
+	case has("room"), has("rooms"):
+		return []authzTarget{
+			{name: "own room", room: authzHall},
+			{name: "other's room", room: authzOthers},
+			{name: "private room", room: authzPrivate},
+			{name: "missing room", room: authzMissing},
+			{name: "malformed room", room: authzMalformed},
+		}
+	case has("user"):
+		return []authzTarget{{name: "oneself", user: "caller"}, {name: "another", user: "other"}, {name: "nobody", user: "nobody"}}
+	default:
+		return []authzTarget{{name: "-"}}
+	}
+}
+
+// authz is a house that is built anew when somebody has changed something in it.
+type authz struct {
+	t       *testing.T
+	w       *world
+	clients map[string]*client
+	seqs    map[string]map[string]api.Seq // of messages, by room and sender
+	tokens  map[string]string
+}
+
+func (a *authz) build() {
+	a.close()
+	w := newWorld(a.t, nil)
+	a.w, a.clients, a.seqs, a.tokens = w, map[string]*client{}, map[string]map[string]api.Seq{}, map[string]string{}
+	a.clients["anonymous"] = w.connect()
+	for _, name := range []string{"admin", "owner", "moderator", "member", "stranger", "other"} { // the first user is an administrator
+		a.clients[name] = w.user(name)
+		a.tokens[name] = w.connect().login(name)
+	}
+	a.room(authzHall, api.VisibilityPublic, "owner", "moderator", "member", "other")
+	a.room(authzOthers, api.VisibilityPublic, "other")
+	a.room(authzPrivate, api.VisibilityPrivate, "other")
+	a.promote("moderator")
+}
+
+// room makes a room of these members, each of whom says something in it.
+func (a *authz) room(name string, v api.Visibility, members ...string) {
+	a.seqs[name] = map[string]api.Seq{}
+	for i, member := range members {
+		c := a.clients[member]
+		if i > 0 {
+			c.join(name)
+		} else if _, err := c.RoomCreate(a.t.Context(), &api.RoomCreateParams{Name: name, Visibility: v}); err != nil {
+			a.t.Fatal(err)
+		}
+		a.seqs[name][member] = c.post(name, "said by "+member).Seq
+	}
+}
+
+// promote makes a member of the hall a moderator.
+func (a *authz) promote(name string) {
+	ctx := a.t.Context()
+	hall, err := a.w.store.RoomByName(ctx, authzHall, "")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	e := &chat.Entry{RoomID: hall.ID, SenderID: a.clients["owner"].UserID()}
+	e.Act = actFunc(func(tx chat.Tx) error {
+		m, err := tx.Member(a.clients[name].UserID())
+		if err != nil {
+			return err
+		}
+		m.Role = api.RoleModerator
+		return tx.PutMember(m)
+	})
+	if err := a.w.store.Commit(ctx, []*chat.Entry{e}); err != nil || e.Err != nil {
+		a.t.Fatal(err, e.Err)
+	}
+}
+
+type actFunc func(chat.Tx) error
+
+func (f actFunc) Do(tx chat.Tx) error { return f(tx) }
+
+func (a *authz) close() {
+	if a.w != nil {
+		for _, c := range a.clients {
+			c.Close()
+		}
+		a.w.svc.Close()
+		a.w = nil
+	}
+}
+
+// try calls m and gives ok or the error's reason, and the whole of the error.
+func (a *authz) try(m *api.Method, target authzTarget, caller string) (cell, refusal string) {
+	a.t.Helper()
+	if a.w == nil {
+		a.build()
+	}
+	c := a.clients[caller]
+	params := a.params(m, target, caller)
+	_, err := m.Dispatch(a.t.Context(), c, params, nil)
+	c.Replied()
+	var e *api.Error
+	switch {
+	case err == nil:
+		a.close() // it may have changed something
+		return "ok", ""
+	case !errors.As(err, &e):
+		a.t.Errorf("%s, %s, by %s: %v", m.Name, target.name, caller, err)
+		return "internal", ""
+	}
+	if e.Code == api.CodeInvalidParams && target.room != authzMalformed {
+		a.t.Errorf("%s, %s, by %s: %s: %v", m.Name, target.name, caller, params, err) // the test's own mistake
+	}
+	return e.Code.Reason(), string(e.AppendJSON(nil))
+}
+
+// params are those of the method's first example, but for what is named by the target.
+func (a *authz) params(m *api.Method, target authzTarget, caller string) json.RawMessage {
+	a.t.Helper()
+	params := maps.Clone(authzExamples()[m.Name])
+	put := func(name string, value any) {
+		if slices.Contains(m.Params, name) {
+			raw, err := json.Marshal(value)
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			params[name] = raw
+		}
+	}
+	sender := target.sender
+	if sender == "caller" {
+		sender = caller
+	}
+	seq := a.seqs[target.room][sender]
+	if seq == 0 && target.sender == "caller" { // who is not in the room has said nothing there
+		seq = a.seqs[target.room]["other"]
+	}
+	if seq == 0 {
+		seq = 1 // the room's making, or nothing at all
+	}
+	if target.room != "" {
+		put("room", target.room)
+		put("rooms", []any{map[string]any{"room": target.room}})
+		if m.Name == api.MethodSyncClose {
+			put("rooms", []string{target.room})
+		}
+		put("seq", seq)
+	}
+	switch target.user {
+	case "":
+	case "caller":
+		put("user", cmp.Or(strings.TrimPrefix(caller, "anonymous"), "other"))
+	default:
+		put("user", target.user)
+	}
+	switch m.Name {
+	case api.MethodAuthLogin:
+		put("username", "other")
+		put("password", "password of other")
+	case api.MethodAuthResume:
+		put("token", a.tokens["other"])
+	}
+	raw, err := json.Marshal(params)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return raw
+}
+
+// authzExamples are the parameters of each method's first example.
+func authzExamples() map[string]map[string]json.RawMessage {
+	all := map[string]map[string]json.RawMessage{}
+	for _, m := range contract.Read().Methods {
+		params := map[string]json.RawMessage{}
+		if len(m.Examples) > 0 {
+			for _, p := range m.Examples[0].Params {
+				params[p.Name] = p.Value
+			}
+		}
+		all[m.Name] = params
+	}
+	return all
+}
