@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"runtime/debug"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/chatd-dev/chatd/api"
@@ -102,7 +102,7 @@ func (srv *Server) invoke(ctx context.Context, who caller, m *method, id []byte,
 	defer func() {
 		if p := recover(); p != nil {
 			srv.stats.panics.Add(1)
-			rid := srv.requestID()
+			rid := newRequestID()
 			srv.logger.Error("panic", "method", m.name, "request_id", rid, "panic", p, "stack", string(debug.Stack()))
 			out = srv.appendFailure(dst[:mark], id, api.Errorf(api.CodeInternalError, "internal error"), rid)
 		}
@@ -118,7 +118,7 @@ func (srv *Server) invoke(ctx context.Context, who caller, m *method, id []byte,
 
 // coded makes of an error what the caller may know of it.
 func (srv *Server) coded(name string, err error) (coded *api.Error, requestID string) {
-	requestID = srv.requestID()
+	requestID = newRequestID()
 	switch {
 	case errors.As(err, &coded):
 		srv.logger.Debug("refused", "method", name, "code", int(coded.Code), "request_id", requestID)
@@ -140,7 +140,7 @@ func (srv *Server) appendFailure(dst, id []byte, err *api.Error, requestID strin
 	srv.stats.failed(err.Code)
 	e := *err // it may be shared
 	if requestID == "" {
-		requestID = srv.requestID()
+		requestID = newRequestID()
 	}
 	e.Data.RequestID = requestID
 	if e.Data.Reason == "" {
@@ -165,8 +165,12 @@ func (srv *Server) faultReply(req *request) *buffer {
 	return srv.errorReply(req.id, err)
 }
 
-// requestID names a request in the log: unique in this process, and hardly met in another.
-func (srv *Server) requestID() string {
-	b := append(make([]byte, 0, 24), srv.requestPrefix...)
-	return string(strconv.AppendInt(b, srv.requests.Add(1), 36))
+// newRequestID names a request in the log. It is drawn, not counted: a count would tell everybody how much others ask.
+func newRequestID() string {
+	const digits = "abcdefghijklmnopqrstuvwxyz234567"
+	b := [...]byte{'r', 'e', 'q', '_', 15: 0}
+	for i, n := 4, rand.Uint64(); i < len(b); i, n = i+1, n>>5 {
+		b[i] = digits[n%uint64(len(digits))]
+	}
+	return string(b[:])
 }

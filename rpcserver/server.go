@@ -2,14 +2,11 @@ package rpcserver
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"log/slog"
 	"math"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,8 +63,6 @@ type Server struct {
 	burst       int
 
 	clock         atomic.Int64 // nanoseconds that the server has run as of the last sweep; never 0
-	requestPrefix string
-	requests      atomic.Int64
 	strangers     atomic.Int64 // bytes that wait for those who are not signed in
 	stats         counters
 	draining      atomic.Bool
@@ -122,17 +117,10 @@ func newServer(connect func(chat.Port, chat.Peer) caller, check func(context.Con
 	}
 	srv.posts.byAddress = map[string]*rate.Limiter{}
 	srv.guard = newGuard(o, srv.logger)
-	srv.requestPrefix = newRequestPrefix()
 	srv.clock.Store(1)
 	srv.mux = srv.routes()
 	go srv.sweep(srv.stop) // Close ends it
 	return srv
-}
-
-func newRequestPrefix() string {
-	var b [5]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return "req_" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])) + "_"
 }
 
 // ServeHTTP implements http.Handler.
@@ -281,7 +269,7 @@ func (srv *Server) reconnectAfter() time.Duration {
 	n := len(srv.sessions)
 	srv.mu.Unlock()
 	spread := time.Second + time.Duration(n)*200*time.Microsecond
-	return 100*time.Millisecond + mathrand.N(spread)
+	return 100*time.Millisecond + rand.N(spread)
 }
 
 // Close cuts all connections, ends the Fanout, and waits until all goroutines have ended.

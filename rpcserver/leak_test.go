@@ -1,0 +1,115 @@
+package rpcserver
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What eve sees is to the byte the same whether or not ada and bob have a private room beside her: no name, number, size,
+// event, signal or count of it shows (P16).
+func TestNothingLeaks(t *testing.T) {
+	without, with := outsider(t, false), outsider(t, true)
+	if len(without) < 40 {
+		t.Fatalf("eve saw %d frames only", len(without))
+	}
+	if diff := cmp.Diff(without, with); diff != "" {
+		t.Errorf("a private room shows (-without +with):\n%s", diff)
+	}
+}
+
+// outsiderCalls are what eve asks, before and after what others do in private. SECRET is the private room.
+var outsiderCalls = []string{
+	`"server.info"`, `"room.list"`, `"room.list","params":{"joined":true}`, `"account.get"`,
+	`"room.get","params":{"room":"SECRET"}`, `"room.join","params":{"room":"SECRET"}`, `"room.leave","params":{"room":"SECRET"}`,
+	`"message.post","params":{"room":"SECRET","text":"hello?"}`, `"message.list","params":{"room":"SECRET"}`, `"room.history","params":{"room":"SECRET"}`,
+	`"message.get","params":{"room":"SECRET","seq":1}`, `"member.list","params":{"room":"SECRET"}`, `"sync.open","params":{"rooms":[{"room":"SECRET","after":0}]}`,
+	`"message.edit","params":{"room":"SECRET","seq":4,"text":"no"}`, `"reaction.add","params":{"room":"SECRET","seq":4,"emoji":"👍"}`, `"thread.list","params":{"room":"SECRET"}`,
+	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
+	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
+}
+
+// privateCalls are what ada and bob do in the private room.
+var privateCalls = [][2]string{
+	{"ada", `"room.create","params":{"name":"cellar","title":"Not for eve","visibility":"private"}`},
+	{"ada", `"message.post","params":{"room":"cellar","text":"only we two, @eve must not know"}`},
+	{"ada", `"reaction.add","params":{"room":"cellar","seq":3,"emoji":"🤫"}`},
+	{"ada", `"message.edit","params":{"room":"cellar","seq":3,"text":"@room"}`},
+	{"bob", `"room.get","params":{"room":"cellar"}`},
+	{"ada", `"pin.add","params":{"room":"cellar","seq":3}`},
+}
+
+// outsider gives the frames that eve gets, without what is drawn by chance.
+func outsider(t *testing.T, private bool) (frames []string) {
+	t.Helper()
+	bubbleChat(t, nil, func(t *testing.T, x *chatFixture) {
+		people := map[string]*chatClient{}
+		for _, name := range []string{"ada", "bob", "eve"} {
+			people[name] = x.connect(t)
+			people[name].user(name)
+		}
+		id := 0
+		do := func(who, call string) {
+			id++
+			people[who].send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%s}`, id, call))
+			time.Sleep(10 * time.Millisecond)
+			synctest.Wait()
+		}
+		for _, who := range []string{"ada", "bob", "eve"} {
+			call := `"room.join","params":{"room":"lobby"}`
+			if who == "ada" {
+				call = `"room.create","params":{"name":"lobby"}`
+			}
+			do(who, call)
+			do(who, `"sync.open","params":{"rooms":"joined"}`)
+		}
+		ask := func() {
+			for _, call := range outsiderCalls {
+				for _, room := range []string{"cellar", "attic"} { // one that is there, perhaps, and one that never is
+					if room == "cellar" || strings.Contains(call, "SECRET") {
+						do("eve", strings.ReplaceAll(call, "SECRET", room))
+					}
+				}
+			}
+		}
+		ask()
+		for _, call := range privateCalls {
+			if private {
+				do(call[0], call[1])
+			} else {
+				id++
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		do("ada", `"message.post","params":{"room":"lobby","text":"where were we?"}`)
+		people["bob"].sock.Close()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		ask()
+		h := &hider{names: map[string]string{}}
+		for _, frame := range people["eve"].got() {
+			frames = append(frames, h.hide(frame))
+		}
+	})
+	return frames
+}
+
+// hider replaces ids by names of the same length, in the order in which they come.
+type hider struct{ names map[string]string }
+
+var drawn = regexp.MustCompile(`\b(user|room|session|epoch|req)_[0-9a-z]+\b|\bchd_[0-9A-Za-z_-]+`)
+
+func (h *hider) hide(frame string) string {
+	return drawn.ReplaceAllStringFunc(frame, func(value string) string {
+		if h.names[value] == "" {
+			kind, _, _ := strings.Cut(value, "_")
+			h.names[value] = fmt.Sprintf("%s_%0*d", kind, len(value)-len(kind)-1, len(h.names))
+		}
+		return h.names[value]
+	})
+}
