@@ -62,11 +62,11 @@ type Server struct {
 	rate        rate.Limit // 0: none
 	burst       int
 
-	clock         atomic.Int64 // nanoseconds that the server has run as of the last sweep; never 0
-	strangers     atomic.Int64 // bytes that wait for those who are not signed in
-	stats         counters
-	draining      atomic.Bool
-	posts         postLimits
+	clock     atomic.Int64 // nanoseconds that the server has run as of the last sweep; never 0
+	strangers atomic.Int64 // bytes that wait for those who are not signed in
+	stats     counters
+	draining  atomic.Bool
+	posts     postLimits
 
 	stopped chan struct{}  // closed when the sweeper has ended
 	wg      sync.WaitGroup // sessions, and flushers of their conns
