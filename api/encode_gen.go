@@ -1345,6 +1345,21 @@ func (v *RoomSignalParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"type":`...)
+	dst = AppendString(dst, string(v.Type))
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	if v.Room != nil {
+		dst = append(dst, `,"room":`...)
+		dst = v.Room.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SessionClosingParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"reason":`...)
 	dst = AppendString(dst, string(v.Reason))
@@ -1380,6 +1395,13 @@ func AppendSyncGap(dst []byte, p *SyncGapParams) []byte {
 // AppendRoomSignal appends the notification room.signal: Something of the moment: a member came online or went offline.
 func AppendRoomSignal(dst []byte, p *RoomSignalParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"room.signal","params":`...)
+	dst = p.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendAccountEvent appends the notification account.event: Something happened to the caller's own account; comes on all their connections.
+func AppendAccountEvent(dst []byte, p *AccountEventParams) []byte {
+	dst = append(dst, `{"jsonrpc":"2.0","method":"account.event","params":`...)
 	dst = p.AppendJSON(dst)
 	return append(dst, '}')
 }

@@ -245,5 +245,6 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomCaughtUpParams),
 	new(SyncGapParams),
 	new(RoomSignalParams),
+	new(AccountEventParams),
 	new(SessionClosingParams),
 }

@@ -80,6 +80,7 @@ const (
 	NotifyRoomCaughtUp   = "room.caught_up"
 	NotifySyncGap        = "sync.gap"
 	NotifyRoomSignal     = "room.signal"
+	NotifyAccountEvent   = "account.event"
 	NotifySessionClosing = "session.closing"
 )
 

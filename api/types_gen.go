@@ -91,6 +91,15 @@ const (
 	SignalTypePresence SignalType = "presence"
 )
 
+// AccountEventType: What happened to the account. Open: new types come.
+type AccountEventType string
+
+// The values of AccountEventType known to this version; receivers take any other too.
+const (
+	AccountEventTypeRoomAdded   AccountEventType = "room.added"
+	AccountEventTypeRoomRemoved AccountEventType = "room.removed"
+)
+
 // PresenceState: Is the person there?
 type PresenceState string
 
@@ -794,6 +803,13 @@ type RoomSignalParams struct {
 	UserID   UserID        `json:"user_id"`
 	Username string        `json:"username"`
 	RoomID   RoomID        `json:"room_id,omitempty"`
+}
+
+// AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.
+type AccountEventParams struct {
+	Type   AccountEventType `json:"type"`
+	RoomID RoomID           `json:"room_id,omitempty"` // of room.added and room.removed
+	Room   *Room            `json:"room,omitempty"`    // of room.added: the room as it was when they came
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.

@@ -80,6 +80,7 @@ type Entry struct {
 	Head      api.Head // of the room right after this entry
 	Joined    []Membership
 	Left      []api.UserID
+	Room      *RoomRecord // right after this entry; only if somebody joined
 	Duplicate bool
 	Unchanged bool
 	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender

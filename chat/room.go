@@ -45,6 +45,7 @@ func (s *Service) apply(e *Entry) {
 	if !mutant.On(mutant.PublishBeforeCommit) || e.Plain == nil {
 		s.publish(e.RoomID, e.Records, e)
 	}
+	s.tellMembers(e)
 	for _, user := range e.Left {
 		for _, sess := range s.sessionsOf(user) {
 			sess.unfollowAt(e.RoomID, e.Head.Seq)

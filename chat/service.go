@@ -59,6 +59,8 @@ type Service struct {
 	liveMu sync.RWMutex
 	live   map[api.RoomID]*liveRoom // rooms that a session follows or is about to
 
+	telling [32]sync.Mutex // by user: held while an event of the account is handed to all its connections
+
 	usersMu sync.Mutex
 	users   map[api.UserID]*onlineUser // users with connections, or within their grace
 }

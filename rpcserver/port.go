@@ -83,10 +83,50 @@ func (s *session) Replay(ctx context.Context, records [][]byte) error {
 
 // Notify implements chat.Port.
 func (s *session) Notify(msg []byte) {
+	if !s.spoken.Load() && s.hold(msg) {
+		return
+	}
+	s.push(msg)
+}
+
+func (s *session) push(msg []byte) {
 	buf := getBuffer()
 	buf.b = append(buf.b[:headRoom], msg...)
 	_ = s.conn.send(sealText(buf.b), push) // the connection is gone: so is the notification
 	putBuffer(buf)
+}
+
+// hold keeps a notification until the first reply has gone out: before it, clients expect nothing. While nothing is
+// asked it is dropped: what is asked later is answered by what is true then.
+func (s *session) hold(msg []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.spoken.Load() {
+		return false
+	}
+	if s.speaking || !s.idleLocked() {
+		s.held = append(s.held, msg)
+	}
+	return true
+}
+
+// speakLocked sends what was held for the first reply. It lets go of s.mu meanwhile.
+func (s *session) speakLocked() {
+	if s.speaking {
+		return
+	}
+	s.speaking = true
+	for len(s.held) > 0 {
+		held := s.held
+		s.held = nil
+		s.mu.Unlock()
+		for _, msg := range held {
+			s.push(msg)
+		}
+		s.mu.Lock()
+	}
+	s.spoken.Store(true)
+	s.speaking = false
 }
 
 // Follow implements chat.Port.

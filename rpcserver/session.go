@@ -46,6 +46,7 @@ type session struct {
 
 	signedIn  atomic.Bool  // as last seen
 	anonymous atomic.Int64 // since when it is not signed in, by the server's clock
+	spoken    atomic.Bool  // a reply has gone out, and what was held for it
 
 	// Owned by the sweeper.
 
@@ -64,6 +65,8 @@ type session struct {
 	batches   int           // begun and not ended: between two elements of one there may be no call
 	answering []*call       // whose reply is on its way through the library
 	slot      chan struct{} // closed when a call ends; nil: the reader does not wait for it
+	held      [][]byte      // notifications that came before the first reply
+	speaking  bool          // they are going out
 	over      bool          // nothing more is begun
 	ended     bool          // the reader has ended
 	draining  bool          // to be closed when it is idle

@@ -145,16 +145,19 @@ func (s *session) finish(c *call) (next *call) {
 		close(s.slot)
 		s.slot = nil
 	}
-	kept, pass := !c.queued, s.turn == c
+	kept, pass, complete := !c.queued, s.turn == c, true
 	if b := c.batch; b != nil {
 		b.running--
 		b.kept = b.kept || kept
-		if complete := b.running == 0; complete {
+		if complete = b.running == 0; complete {
 			s.batches--
 			kept, pass = b.kept, true // whoever had the turn was the batch's last, and has left it to this
 		} else {
 			kept, pass = false, pass && !c.last
 		}
+	}
+	if complete && !s.spoken.Load() {
+		s.speakLocked()
 	}
 	if kept && !s.over {
 		s.mu.Unlock()

@@ -180,6 +180,8 @@ func (c *cli) news(n chatclient.Notification) error {
 			n.From, n.To, string(n.Reason), string(n.RoomID), n.From-1, n.To-n.From+1)
 	case *chatclient.Reset:
 		c.warn("the server's log is another one than before (a backup was restored?); going on after event %d", n.Seq)
+	case *chatclient.AccountGap:
+		c.warn("what happened to your account meanwhile is not shown")
 	case *chatclient.Closing:
 		if n.Return {
 			c.note("the server is closing the connection (%s)", string(n.Reason))

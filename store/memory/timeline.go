@@ -14,7 +14,7 @@ func (s *Store) Commit(_ context.Context, entries []*chat.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range entries {
-		e.Records, e.Head, e.Joined, e.Left, e.Duplicate, e.Unchanged = nil, api.Head{}, nil, nil, false, false
+		e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged = nil, api.Head{}, nil, nil, nil, false, false
 		e.Err = s.commit(e)
 	}
 	return nil
@@ -47,6 +47,9 @@ func (s *Store) commit(e *chat.Entry) error {
 	}
 	if a.r != nil {
 		e.Head = a.r.Head
+	}
+	if len(e.Joined) > 0 {
+		e.Room = a.Room()
 	}
 	return nil
 }

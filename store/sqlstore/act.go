@@ -35,6 +35,9 @@ func (b *batch) act(e *chat.Entry, r *room) error {
 	if !e.Unchanged {
 		e.Records = b.records[a.from:len(b.records):len(b.records)]
 	}
+	if len(e.Joined) > 0 {
+		e.Room = a.Room()
+	}
 	return nil
 }
 

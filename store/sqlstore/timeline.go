@@ -93,7 +93,7 @@ func (b *batch) end() {
 }
 
 func reset(e *chat.Entry) {
-	e.Records, e.Head, e.Joined, e.Left, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, nil, nil, false, false, nil
+	e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, nil, nil, nil, false, false, nil
 }
 
 // commit does what e asks for. What it returns is a fault of the database, which ends the batch.

@@ -109,7 +109,7 @@ func (m *machine) commit(t *rapid.T) {
 		if on, ok := e.Act.(*OnMessage); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(on.Seen, nil), outcome(w.Act.(*OnMessage).Seen, nil))
 		}
-		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Duplicate, w.Unchanged}, w.Err))
+		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged}, w.Err))
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Signal, *Closing,
-// *Reconnected or *Unfollowed. More may come; ignore what you do not know.
+// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Signal, *Account, *AccountGap,
+// *Closing, *Reconnected or *Unfollowed. More may come; ignore what you do not know.
 type Notification interface{ notification() }
 
 // EventReceived is an event of a followed room, live or replayed. Each seq of a room comes once and in order.
@@ -42,6 +42,14 @@ type Reset struct {
 // Signal is something of the moment, such as a member coming online. Signals may be lost.
 type Signal struct{ *api.RoomSignalParams }
 
+// Account is an event of the caller's own account, such as a room that they joined on another device. Those of one
+// connection come in order, each once.
+type Account struct{ *api.AccountEventParams }
+
+// AccountGap says that events of the account may be missing here: after a lost connection, or when the consumer was too slow.
+// What is kept from them is to be fetched anew.
+type AccountGap struct{}
+
 // Closing says that the server is about to close the connection, and why. The Subscription resumes by itself,
 // unless Return is false.
 type Closing struct {
@@ -64,6 +72,8 @@ func (*CaughtUp) notification()      {}
 func (*Gap) notification()           {}
 func (*Reset) notification()         {}
 func (*Signal) notification()        {}
+func (*Account) notification()       {}
+func (*AccountGap) notification()    {}
 func (*Closing) notification()       {}
 func (*Reconnected) notification()   {}
 func (*Unfollowed) notification()    {}

@@ -26,6 +26,9 @@ type FollowOptions struct {
 	// Signals asks for *Signal notifications.
 	Signals bool
 
+	// Account asks for *Account and *AccountGap notifications.
+	Account bool
+
 	// MaxReplay bounds the events replayed for a room; what is left out is announced as a *Gap. 0 replays all.
 	MaxReplay int64
 }
@@ -144,6 +147,9 @@ func (s *Subscription) Next(ctx context.Context) (Notification, error) {
 	for {
 		s.mu.Lock()
 		n, relieved := s.buffer.take()
+		if relieved && s.stream.deaf {
+			s.hearAgainLocked()
+		}
 		err, more := s.err, s.buffer.more.wait()
 		s.takenLocked(n)
 		s.mu.Unlock()

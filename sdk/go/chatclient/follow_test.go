@@ -291,6 +291,43 @@ func TestNoSignalsUnlessAsked(t *testing.T) {
 	}
 }
 
+const added = `{"jsonrpc":"2.0","method":"account.event","params":{"type":"room.added","room_id":"room_%d"}}`
+
+// Events of the account come to who asks for them; after a lost connection it is said that some may be missing.
+func TestAccountEvents(t *testing.T) {
+	w := newWorld(t, lobby)
+	c := w.f.dial(&Options{Token: "t", MinBackoff: 1, MaxBackoff: 1})
+	s := follow(t, c, &FollowOptions{Account: true})
+	w.f.peer(1).send(fmt.Sprintf(added, 1))
+	w.f.peer(1).send(`{"jsonrpc":"2.0","method":"account.event","params":{"type":"moon.full"}}`)
+	expect(t, s, "account room.added room_1", "account moon.full ")
+	w.f.peer(1).drop()
+	expect(t, s, "account gap")
+	w.f.peer(2).send(fmt.Sprintf(added, 2))
+	expect(t, s, "account room.added room_2")
+	s.Close()
+
+	s = follow(t, c, &FollowOptions{Rooms: []RoomPosition{{Room: "lobby"}}})
+	w.f.peer(2).send(fmt.Sprintf(added, 3))
+	w.post(lobby, 1)
+	expect(t, s, "lobby caught up 0", "lobby:1")
+}
+
+// Who is too slow for them is told so, once they have taken some.
+func TestAccountEventsOfASlowConsumer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := follow(t, w.f.dial(&Options{EventBuffer: 4}), &FollowOptions{Account: true})
+		for i := range 10 {
+			w.f.peer(1).send(fmt.Sprintf(added, i))
+		}
+		synctest.Wait()
+		expect(t, s, "account room.added room_0", "account room.added room_1", "account room.added room_2", "account room.added room_3", "account gap")
+		w.f.peer(1).send(fmt.Sprintf(added, 10))
+		expect(t, s, "account room.added room_10")
+	})
+}
+
 // All joined rooms: those there are, one joined elsewhere, one left, one joined again, one joined while away.
 func TestFollowJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

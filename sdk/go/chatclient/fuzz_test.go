@@ -13,7 +13,7 @@ import (
 )
 
 var fuzzWords = []string{
-	`"jsonrpc"`, `"2.0"`, `"id"`, `"method"`, `"params"`, `"result"`, `"error"`, `"code"`, `"message"`, `"room.event"`, `"room.caught_up"`, `"sync.gap"`, `"room.signal"`, `"session.closing"`,
+	`"jsonrpc"`, `"2.0"`, `"id"`, `"method"`, `"params"`, `"result"`, `"error"`, `"code"`, `"message"`, `"room.event"`, `"room.caught_up"`, `"sync.gap"`, `"room.signal"`, `"account.event"`, `"session.closing"`,
 	`"seq"`, `"room_id"`, `"r1"`, `"r2"`, `"from"`, `"to"`, `"type"`, `"member.left"`, `"user_id"`, `"ada"`, `"head"`, `"epoch"`, `"rooms"`, `"status"`, `"reset"`, `"limited"`, `"gap"`, "3", "4", "5", "6",
 	`{"jsonrpc":"2.0","method":"`, `","params":`, `{"jsonrpc":"2.0","id":1,"result":`,
 }

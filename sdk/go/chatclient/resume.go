@@ -75,6 +75,7 @@ func (s *Subscription) openAll(conn *conn, begun bool) error {
 	st := &s.stream
 	if st.conn != conn && begun {
 		st.resume = true
+		s.hearAgainLocked()
 	}
 	st.conn, st.stale = conn, false
 	// By epoch: after an interruption in the midst of a reset, some positions belong to the old logs still.

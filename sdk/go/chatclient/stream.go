@@ -13,6 +13,7 @@ type stream struct {
 	resume bool  // the next answer to sync.open is the first after a lost connection
 	epoch  api.Epoch
 	rooms  map[api.RoomID]*followed
+	deaf   bool           // an event of the account was dropped since the buffer was full
 	wanted []api.SyncRoom // rooms of FollowOptions that have not been opened yet
 	joined bool           // rooms that are not in the list are followed too
 	begun  bool           // a sync.open was answered
@@ -71,6 +72,11 @@ func (s *Subscription) receive(conn *conn, m message) {
 		if err = json.Unmarshal(m.params, p); err == nil && s.opts.Signals && s.buffer.hasRoom() {
 			s.buffer.put(&Signal{p}, len(m.params))
 		}
+	case api.NotifyAccountEvent:
+		p := new(api.AccountEventParams)
+		if err = json.Unmarshal(m.params, p); err == nil && s.opts.Account {
+			s.accountLocked(p, len(m.params))
+		}
 	case api.NotifySessionClosing:
 		p := new(api.SessionClosingParams)
 		if err = json.Unmarshal(m.params, p); err == nil {
@@ -80,6 +86,21 @@ func (s *Subscription) receive(conn *conn, m message) {
 	if err != nil {
 		s.c.opts.Logger.Warn("chatclient: a broken notification", "method", m.method, "error", err)
 		s.refreshLocked() // whatever it was, the rooms are asked again for it
+	}
+}
+
+// accountLocked takes an event of the account. One that finds no room is not sent again: that is told when there is room.
+func (s *Subscription) accountLocked(p *api.AccountEventParams, size int) {
+	if s.stream.deaf || !s.buffer.put(&Account{p}, size+256) {
+		s.stream.deaf = true
+	}
+}
+
+// hearAgainLocked tells that events of the account may have been missed.
+func (s *Subscription) hearAgainLocked() {
+	s.stream.deaf = false
+	if s.opts.Account {
+		s.buffer.force(&AccountGap{}, 0)
 	}
 }
 

@@ -226,6 +226,10 @@ func show(n Notification) string {
 		return fmt.Sprintf("%s reset %d %s", name(n.RoomID), n.Seq, n.Epoch)
 	case *Signal:
 		return fmt.Sprintf("%s %s", n.Username, n.State)
+	case *Account:
+		return fmt.Sprintf("account %s %s", n.Type, n.RoomID)
+	case *AccountGap:
+		return "account gap"
 	case *Closing:
 		return fmt.Sprintf("closing %s %v %v", n.Reason, n.Return, n.ReconnectAfter)
 	case *Reconnected:

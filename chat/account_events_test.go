@@ -1,0 +1,146 @@
+package chat_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// account gives the events of the account that a connection was told.
+func (p *port) account() []api.AccountEventParams {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var told []api.AccountEventParams
+	for _, n := range p.notes {
+		var msg struct {
+			Method string
+			Params api.AccountEventParams
+		}
+		if strings.Contains(n, `"account.event"`) && json.Unmarshal([]byte(n), &msg) == nil {
+			told = append(told, msg.Params)
+		}
+	}
+	return told
+}
+
+func (p *port) accountTypes() []string {
+	var types []string
+	for _, e := range p.account() {
+		types = append(types, string(e.Type))
+	}
+	return types
+}
+
+// Whoever joins and leaves, on whatever connection, is told it on all of them, and nobody else.
+func TestRoomAddedAndRemoved(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	phone := w.connect()
+	phone.login("thanos")
+	room := groot.create("lobby")
+	if got := groot.port.accountTypes(); !slices.Equal(got, []string{"room.added"}) {
+		t.Errorf("who made it was told %v", got)
+	}
+	thanos.join("lobby")
+	thanos.join("lobby") // again: nothing happens
+	once := w.svc.Connect(nil, chat.Peer{Addr: "127.0.0.1", Loopback: true})
+	defer once.Close()
+	if _, err := once.AuthLogin(t.Context(), &api.AuthLoginParams{Username: "thanos", Password: "password of thanos"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := once.RoomLeave(t.Context(), &api.RoomLeaveParams{Room: "lobby"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := once.RoomLeave(t.Context(), &api.RoomLeaveParams{Room: "lobby"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*client{"thanos": thanos, "his phone": phone} {
+		told := c.port.account()
+		if got := c.port.accountTypes(); !slices.Equal(got, []string{"room.added", "room.removed"}) {
+			t.Fatalf("%s was told %v", name, got)
+		}
+		r := told[0].Room
+		if told[0].RoomID != room || r == nil || r.ID != room || r.Name != "lobby" || r.Role != api.RoleMember || r.MemberCount != 2 || r.Head.Seq != 3 {
+			t.Errorf("%s: added: %+v %+v", name, told[0], r)
+		}
+		if told[1].RoomID != room || told[1].Room != nil {
+			t.Errorf("%s: removed: %+v", name, told[1])
+		}
+	}
+	if got := groot.port.accountTypes(); len(got) != 1 {
+		t.Errorf("groot was told %v", got)
+	}
+}
+
+// Who has signed out is told nothing more, and who signs in on the same connection nothing of theirs.
+func TestAccountEventsEndWithTheSession(t *testing.T) {
+	w := newWorld(t, nil)
+	groot, thanos := w.user("groot"), w.user("thanos")
+	groot.create("lobby")
+	phone := w.connect()
+	phone.login("thanos")
+	if _, err := phone.AuthLogout(t.Context(), &api.AuthLogoutParams{}); err != nil {
+		t.Fatal(err)
+	}
+	thanos.join("lobby")
+	if got := phone.port.accountTypes(); len(got) != 0 {
+		t.Errorf("a connection without a user was told %v", got)
+	}
+	phone.login("groot")
+	if _, err := thanos.RoomLeave(t.Context(), &api.RoomLeaveParams{Room: "lobby"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := phone.port.accountTypes(); len(got) != 0 {
+		t.Errorf("somebody else was told %v", got)
+	}
+}
+
+// All connections hear of what happens in many rooms at once in one order.
+func TestAccountEventsHaveOneOrder(t *testing.T) {
+	w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, Lanes: 4})
+	w.user("groot")
+	var all []*client
+	for range 4 {
+		c := w.connect()
+		c.login("groot")
+		all = append(all, c)
+	}
+	const each = 20
+	done := make(chan error, len(all)) // one for each connection
+	for i, c := range all {
+		go func() { // ends when its rooms are made
+			var err error
+			for n := range each {
+				_, e := c.RoomCreate(t.Context(), &api.RoomCreateParams{Name: string(rune('a'+i)) + string(rune('a'+n))})
+				if e != nil {
+					err = e
+				}
+			}
+			done <- err
+		}()
+	}
+	for range all {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	order := func(c *client) (names []string) {
+		for _, e := range c.port.account() {
+			names = append(names, e.Room.Name)
+		}
+		return names
+	}
+	first := order(all[0])
+	if len(first) != each*len(all) {
+		t.Errorf("told %d of %d", len(first), each*len(all))
+	}
+	for i, c := range all[1:] {
+		if !slices.Equal(order(c), first) {
+			t.Errorf("connection %d heard another order than the first", i+1)
+		}
+	}
+}

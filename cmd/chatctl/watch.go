@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+func newWatch(c *cli) *cobra.Command {
+	w := &watch{cli: c}
+	cmd := &cobra.Command{
+		Use:     "watch",
+		GroupID: groupAccount,
+		Short:   "Print what happens to your account, here and on your other devices.",
+		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
+come into and that you are out of.
+
+It tells what happens while it runs. When the connection is lost it comes back by itself and says
+that something may be missing.`,
+		Example: `  chatctl watch
+  chatctl watch --json --count 1     wait for the next`,
+		Args: wants(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if w.count < 0 {
+				return usagef(cmd.UseLine(), "--count %d: must be 0 or more", w.count)
+			}
+			return w.run(cmd.Context())
+		},
+	}
+	cmd.Flags().IntVar(&w.count, "count", 0, "end after `N` of them; 0: go on")
+	return cmd
+}
+
+// watch is one run of the command.
+type watch struct {
+	*cli
+	count int
+	names map[api.RoomID]string
+}
+
+func (w *watch) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	client, err := w.dial(ctx, needUser, &chatclient.Options{OnState: w.stateTeller()})
+	if err != nil {
+		return err
+	}
+	defer hangUp(client)
+	sub, err := client.Follow(ctx, &chatclient.FollowOptions{Account: true})
+	if err != nil {
+		return err
+	}
+	defer hangUp(sub)
+	go watchPipe(w.out, cancel) // lives until the reader goes or the process ends
+	if err := w.learnNames(ctx, client); err != nil {
+		return err
+	}
+	w.note("watching; Ctrl-C ends it")
+	for n, err := range sub.Events(ctx) {
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return endOfFollowing(client, err)
+		}
+		e, ok := n.(*chatclient.Account)
+		if !ok {
+			if err := w.news(n); err != nil {
+				return err
+			}
+			continue
+		}
+		w.show(e.AccountEventParams)
+		if err := w.out.Flush(); err != nil {
+			return err
+		}
+		if w.count--; w.count == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// learnNames notes what the rooms are called: who is out of one is told its id only.
+func (w *watch) learnNames(ctx context.Context, client *chatclient.Client) error {
+	ctx, cancel := w.within(ctx)
+	defer cancel()
+	rooms, err := allRooms(ctx, client, true)
+	w.names = make(map[api.RoomID]string, len(rooms))
+	for i := range rooms {
+		w.names[rooms[i].ID] = rooms[i].Name
+	}
+	return err
+}
+
+func (w *watch) show(e *api.AccountEventParams) {
+	if e.Room != nil {
+		w.names[e.Room.ID] = e.Room.Name
+	}
+	if w.json {
+		w.out.document(e.AppendJSON(nil))
+		return
+	}
+	room := w.names[e.RoomID]
+	if room == "" {
+		room = string(e.RoomID)
+	}
+	var what string
+	switch e.Type {
+	case api.AccountEventTypeRoomAdded:
+		what = fmt.Sprintf("you are in %s now", room)
+	case api.AccountEventTypeRoomRemoved:
+		what = fmt.Sprintf("you are out of %s", room)
+	default:
+		what = string(e.Type)
+	}
+	w.out.printf("%s\n", what)
+}
