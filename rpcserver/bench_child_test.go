@@ -129,7 +129,7 @@ func BenchmarkDelivery(b *testing.B) {
 		for range 60 {
 			<-tick.C
 			for _, s := range sessions {
-				if _, err := s.conn.tryWrite(frame); err != nil {
+				if _, err := tryWrite(s.conn.fd, frame); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/chatd-dev/chatd/api"
@@ -18,15 +18,14 @@ import (
 
 var benchPing = []byte(`{"jsonrpc":"2.0","id":12345,"method":"server.ping","params":{}}`)
 
-// nowhere is a descriptor that takes everything at once.
-type nowhere struct{ syscall.RawConn }
-
-func (nowhere) Write(f func(fd uintptr) bool) error { f(0); return nil }
-
-// nullConn makes a conn that writes to nowhere.
-func nullConn(c *conn) {
-	c.sock = &sink{}
-	c.raw, c.rawFunc = nowhere{}, func(uintptr) bool { c.written = len(c.writing); return true }
+// nullConn makes a conn that writes to the null device.
+func nullConn(b *testing.B, c *conn) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { null.Close() })
+	c.sock, c.fd = &sink{}, int32(null.Fd())
 	c.busy = false
 }
 
@@ -58,7 +57,7 @@ func BenchmarkRequest(b *testing.B) {
 		srv := newServer(func(p chat.Port, _ chat.Peer) caller { return &fake{port: p, closed: make(chan struct{})} }, nil, fan, &Options{Limits: testLimits()})
 		defer srv.Close()
 		s := newSession(srv, chat.Peer{})
-		nullConn(&s.conn)
+		nullConn(b, &s.conn)
 		b.ReportAllocs()
 		b.ResetTimer()
 		c := jsonrpc2.NewConn(b.Context(), &fed{&s.stream, benchPing, b.N}, s, s.stream.options()...)
@@ -133,7 +132,7 @@ func BenchmarkFanout(b *testing.B) {
 						} else {
 							c = &conn{}
 							c.initConn(&Server{backlog: 1 << 20}, new(atomic.Bool), func() {})
-							nullConn(c)
+							nullConn(b, c)
 						}
 						f.follow(c, f.shard(), "room", 0, true)
 					}

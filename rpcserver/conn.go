@@ -1,7 +1,6 @@
 package rpcserver
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -9,9 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/chatd-dev/chatd/api"
-	"github.com/chatd-dev/chatd/internal/mutant"
 )
 
 var errGone = errors.New("the connection is closed")
@@ -21,28 +17,37 @@ const (
 	flushChunk = 16 << 10         // one write of the flusher; the peer has stallTime to take it
 	stallTime  = 10 * time.Second // a peer that takes nothing for so long is given up
 	closeGrace = time.Second      // a peer has so long to take its close frame and answer it
-
-	// strangersBacklog is what may wait for all together who are not signed in. One alone may have a long reply coming, the
-	// document say; thousands who do not read it are no slow readers.
-	strangersBacklog = 16 << 20
 )
 
 // conn is a connection's net.Conn: between the WebSocket library, which reads and writes control
 // frames, and the socket. Data frames come from us. Whole frames go in, and none ever waits for the
 // peer: what the socket does not take at once goes to a backlog, bounded in bytes, and a flusher.
 type conn struct {
+	// What a delivery looks at, side by side: of thousands of connections it has gone cold since the last one.
+	// Guarded by mu, but for fd, which is static once open.
+
+	mu      sync.Mutex
+	fd      int32  // of the socket, for who has set writing; < 0: it cannot be written without blocking, the flusher does it all
+	busy    bool   // somebody writes: a sender in place, or the flusher
+	writing bool   // a sender does, to fd: who does closes it too, if it is to be closed meanwhile, as its number may be another's then
+	closing bool   // the close frame is in out: nothing goes after it
+	dead    bool   // nothing goes out any more
+	done    bool   // the reader has ended: the socket is closed when out is empty
+	sent    bool   // a message was
+	queued  bool   // something has waited since the socket was last idle
+	out     []byte // whole frames that wait, but for the first, which may be partly written
+
 	// Static once open.
 
-	sock    net.Conn
-	raw     syscall.RawConn // nil: the socket cannot be written without blocking, the flusher does it all
-	rawFunc func(fd uintptr) bool
-	limit   int // of the backlog, in bytes
-	stats   *counters
-	wg      *sync.WaitGroup // counts flushers
-	lost    func()          // called, with mu held, when nothing more will go out; perhaps twice
-	clock   *atomic.Int64
-	known   *atomic.Bool  // somebody is signed in
-	pool    *atomic.Int64 // bytes that wait for strangers, of all connections
+	sock  net.Conn
+	raw   syscall.RawConn // what fd is of; nil: fd is negative
+	limit int             // of the backlog, in bytes
+	stats *counters
+	wg    *sync.WaitGroup // counts flushers
+	lost  func()          // called, with mu held, when nothing more will go out; perhaps twice
+	clock *atomic.Int64
+	known *atomic.Bool  // somebody is signed in
+	pool  *atomic.Int64 // bytes that wait for strangers, of all connections
 
 	// Owned by the reading goroutine.
 
@@ -58,29 +63,16 @@ type conn struct {
 	begun  atomic.Int64 // when the message that is being read began, by clock; 0: none is
 	closed atomic.Bool  // the socket is closed
 
-	// Owned by whoever holds busy.
-
-	writing []byte
-	written int
-	failure error
-
 	// Guarded by mu.
 
-	mu       sync.Mutex
-	busy     bool          // somebody writes: a sender in place, or the flusher
-	out      []byte        // whole frames that wait, but for the first, which may be partly written
 	first    int           // so many bytes of out are the rest of a frame that is partly written
 	inFlight int           // so many bytes of out the flusher is writing
 	pooled   int           // of pool, what this connection has
 	allow    int           // the backlog's bound is so much higher, for replies, which wait for room themselves
 	replies  int           // at most so many bytes of out were waited for: what is written counts against them
 	room     chan struct{} // closed when there is room or the end; nil: nobody waits
-	closing  bool          // the close frame is in out: nothing goes after it
-	dead     bool          // nothing goes out any more
-	done     bool          // the reader has ended: the socket is closed when out is empty
 	waiting  bool          // the reader waits for a message to begin
 	woken    bool          // by nudge, while it waited
-	sent     bool          // a message was
 }
 
 // kind is why something is sent.
@@ -95,7 +87,7 @@ const (
 func (c *conn) initConn(srv *Server, known *atomic.Bool, lost func()) {
 	c.limit, c.stats, c.wg, c.clock, c.lost = srv.backlog, &srv.stats, &srv.wg, &srv.clock, lost
 	c.known, c.pool = known, &srv.strangers
-	c.busy = true
+	c.busy, c.fd = true, -1
 }
 
 // open begins with sock; what was sent before goes out now.
@@ -103,9 +95,7 @@ func (c *conn) open(sock net.Conn, early []byte) {
 	tuneSocket(sock)
 	c.mu.Lock()
 	c.sock, c.early = sock, early
-	if raw := rawOf(sock); raw != nil {
-		c.raw, c.rawFunc = raw, c.writeRaw
-	}
+	c.raw, c.fd = rawOf(sock)
 	if c.dead {
 		c.closed.Store(true)
 		_ = bareSocket(sock).Close()
@@ -125,141 +115,80 @@ func (c *conn) startLocked() {
 		c.flushLocked()
 	default:
 		b := c.out
-		c.out = nil
+		c.out, c.writing = nil, true
 		c.mu.Unlock()
-		c.writeAll(b, push)
+		c.stats.bytesOut.Add(int64(c.writeAll(b, push)))
 	}
 }
 
 // send sends whole frames. It never blocks, and keeps nothing of b.
 func (c *conn) send(b []byte, k kind) error {
+	n, err := c.put(b, k)
+	if n > 0 {
+		c.stats.bytesOut.Add(int64(n))
+	}
+	return err
+}
+
+// put is send, and leaves it to the caller to count the bytes that were written at once.
+func (c *conn) put(b []byte, k kind) (written int, err error) {
 	c.mu.Lock()
 	if c.closing || c.dead {
 		c.mu.Unlock()
-		return errGone
+		return 0, errGone
 	}
-	c.sent = c.sent || b[0] == final|opText
+	if b[0] == final|opText {
+		c.sent = true
+	}
 	if c.busy {
 		err := c.enqueueLocked(b, k)
 		c.mu.Unlock()
-		return err
+		return 0, err
 	}
 	c.busy = true
-	if c.raw == nil {
+	if c.fd < 0 {
 		err := c.enqueueLocked(b, k)
 		c.startLocked()
-		return err
+		return 0, err
 	}
+	c.writing = true
 	c.mu.Unlock()
-	c.writeAll(b, k)
-	return nil
+	return c.writeAll(b, k), nil
 }
 
-// writeAll writes b, and what others enqueue meanwhile, until all is written or the socket is full.
-func (c *conn) writeAll(b []byte, k kind) {
+// writeAll writes b, and what others enqueue meanwhile, until all is written or the socket is full. The caller
+// has set busy and writing.
+func (c *conn) writeAll(b []byte, k kind) (written int) {
 	for {
-		n, err := c.tryWrite(b)
-		c.stats.bytesOut.Add(int64(n))
+		n, err := tryWrite(c.fd, b)
+		written += n
 		c.mu.Lock()
 		switch {
+		case c.dead: // by somebody else
+			c.writing = false
+			c.closeSocketLocked()
+			c.mu.Unlock()
+			return written
 		case err != nil:
+			c.writing = false
 			c.failLocked()
 			c.mu.Unlock()
-			return
+			return written
 		case n < len(b):
+			c.writing = false
 			c.blockedLocked(b, n, k)
 			c.flushLocked()
-			return
+			return written
 		}
 		if len(c.out) == 0 {
+			c.writing = false
 			c.idleLocked()
 			c.mu.Unlock()
-			return
+			return written
 		}
 		b, c.out, k = c.out, nil, push
 		c.mu.Unlock()
 	}
-}
-
-// blockedLocked puts what the socket did not take of b before what waits.
-func (c *conn) blockedLocked(b []byte, n int, k kind) {
-	c.first = frameRest(b, 0, n)
-	rest := make([]byte, 0, len(b)-n+len(c.out)+512)
-	c.out = append(append(rest, b[n:]...), c.out...)
-	if k == awaited {
-		c.allow += len(b) - n
-		c.replies += len(b) - n
-	}
-	c.poolLocked()
-	if !c.closing && !c.dead && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
-		c.overflowLocked()
-	}
-}
-
-// poolLocked counts what waits for a stranger to what waits for all of them. If that is too much, this one is cut off:
-// a close frame would have to wait for what it does not read.
-func (c *conn) poolLocked() {
-	more := len(c.out) - c.pooled
-	if more <= 0 || c.known.Load() {
-		return
-	}
-	c.pooled += more
-	if c.pool.Add(int64(more)) > strangersBacklog {
-		c.stats.slowCloses.Add(1)
-		c.hangUpLocked()
-	}
-}
-
-// unpoolLocked ends that: nothing waits.
-func (c *conn) unpoolLocked() {
-	if c.pooled > 0 {
-		c.pool.Add(-int64(c.pooled))
-		c.pooled = 0
-	}
-}
-
-func (c *conn) enqueueLocked(b []byte, k kind) error {
-	if k == awaited {
-		c.allow = min(c.allow, len(c.out)) + len(b)
-		c.replies = min(c.replies, len(c.out)) + len(b)
-	} else if len(c.out)+len(b) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
-		if mutant.On(mutant.QueueDropped) {
-			return nil
-		}
-		c.overflowLocked()
-		return errGone
-	}
-	c.growLocked(len(b))
-	c.out = append(c.out, b...)
-	c.poolLocked()
-	if c.dead {
-		return errGone
-	}
-	return nil
-}
-
-// growLocked makes room for n more bytes of out in few steps: those who stall do so together, and
-// what they have outgrown would be as much as what they hold.
-func (c *conn) growLocked(n int) {
-	const small, step = 16 << 10, 256 << 10
-	if need := len(c.out) + n; need > small && need > cap(c.out) {
-		c.out = append(make([]byte, 0, max(need, min(c.limit, max(2*need, step)))), c.out...)
-	}
-}
-
-// overflowLocked gives up a peer that reads too slowly: frames of which nothing is written are
-// dropped, and it is told why. The kernel gets room for that, to be read whenever the peer reads on.
-func (c *conn) overflowLocked() {
-	if c.sock != nil {
-		setSendBuffer(c.sock, 2*sendBuffer)
-	}
-	c.stats.slowCloses.Add(1)
-	keep := c.first
-	for keep < c.inFlight {
-		keep += frameLen(c.out[keep:])
-	}
-	c.out = c.out[:keep]
-	c.closeLocked(slowNotice, appendClose(nil, int(api.CloseCodeSlowConsumer), api.CloseCodeSlowConsumer.String()))
 }
 
 // flushLocked starts the flusher, which ends when nothing waits or the connection is lost; it unlocks mu.
@@ -320,11 +249,14 @@ func (c *conn) flush() {
 
 // idleLocked ends writing: nothing waits.
 func (c *conn) idleLocked() {
-	c.busy, c.first, c.allow, c.replies, c.out = false, 0, 0, 0, nil
-	c.unpoolLocked()
-	c.wakeLocked()
+	c.busy = false
+	if c.queued || c.out != nil {
+		c.queued, c.first, c.allow, c.replies, c.out = false, 0, 0, 0, nil
+		c.unpoolLocked()
+		c.wakeLocked()
+	}
 	switch {
-	case c.raw == nil: // not open, or the flusher's to end
+	case c.fd < 0: // not open, or the flusher's to end
 	case c.done:
 		c.hangUpLocked()
 	case c.closing:
@@ -354,7 +286,12 @@ func (c *conn) hangUpLocked() {
 	}
 	c.unpoolLocked()
 	c.wakeLocked()
-	if c.sock != nil && !c.closed.Swap(true) {
+	c.closeSocketLocked()
+}
+
+// closeSocketLocked closes the socket, or leaves that to who is writing to its descriptor this moment.
+func (c *conn) closeSocketLocked() {
+	if c.sock != nil && !c.writing && !c.closed.Swap(true) {
 		_ = bareSocket(c.sock).Close()
 	}
 }
@@ -363,31 +300,6 @@ func (c *conn) wakeLocked() {
 	if c.room != nil && (c.dead || c.closing || len(c.out) <= c.limit/2) {
 		close(c.room)
 		c.room = nil
-	}
-}
-
-// waitRoom waits until at most so many bytes of replies, and half of what may be at all, are in the backlog, or ctx ends.
-func (c *conn) waitRoom(ctx context.Context, most int) error {
-	for {
-		c.mu.Lock()
-		if c.closing || c.dead {
-			c.mu.Unlock()
-			return errGone
-		}
-		if len(c.out) <= c.limit/2 && min(c.replies, len(c.out)) <= most {
-			c.mu.Unlock()
-			return nil
-		}
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return errGone
-		}
 	}
 }
 
@@ -434,11 +346,4 @@ func (c *conn) hangUp() {
 	c.mu.Lock()
 	c.hangUpLocked()
 	c.mu.Unlock()
-}
-
-// backlog is how much waits for the peer.
-func (c *conn) backlog() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.out)
 }

@@ -7,11 +7,9 @@ import (
 	"syscall"
 )
 
-// rawOf gives nil: here the flusher writes everything.
-func rawOf(net.Conn) syscall.RawConn { return nil }
+// rawOf gives none: here the flusher writes everything.
+func rawOf(net.Conn) (raw syscall.RawConn, fd int32) { return nil, -1 }
 
-func (c *conn) tryWrite([]byte) (int, error) { return 0, errGone }
-
-func (c *conn) writeRaw(uintptr) bool { return true }
+func tryWrite(int32, []byte) (int, error) { return 0, errGone }
 
 func (c *conn) waitReadable() error { return errGone }

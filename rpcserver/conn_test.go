@@ -321,3 +321,32 @@ func TestSendAllocates(t *testing.T) {
 	}
 	c.hangUp()
 }
+
+// Who hangs up while somebody writes to the descriptor leaves the closing to the writer: by the time of the
+// write its number might be another connection's.
+func TestClosedAfterTheWrite(t *testing.T) {
+	near, far := tcpPair(t)
+	c, _ := testConn(near, 64<<10)
+	if c.fd < 0 {
+		t.Skip("a socket is not written in place here")
+	}
+	c.mu.Lock()
+	c.busy, c.writing = true, true // as put has it before it writes
+	c.mu.Unlock()
+	c.hangUp()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c.closed.Load() {
+		t.Fatal("the descriptor was closed under a writer")
+	}
+	if n := c.writeAll(numbered(1, 10), push); n == 0 {
+		t.Error("the descriptor was not what it had been")
+	}
+	if _, err := io.Copy(io.Discard, far); err != nil {
+		t.Error(err)
+	}
+	if !c.closed.Load() || c.send(numbered(2, 10), push) == nil {
+		t.Error("it was not closed after the write")
+	}
+}

@@ -51,6 +51,7 @@ var _ chat.Fanout = (*Fanout)(nil)
 
 type fanoutCounters struct {
 	published, events, signals, flushes atomic.Int64
+	bytes                               atomic.Int64 // written to sockets in place
 }
 
 // NewFanout starts a Fanout; opts may be nil. Close ends its goroutines.

@@ -132,12 +132,12 @@ func (g *gate) greet(c net.Conn) {
 		headPool.Put(br)
 	}()
 	early, whole, err := readHead(br)
-	w := &greeting{sock: c, br: br, header: http.Header{}}
+	w := &greeting{gate: g, sock: c, br: br, header: http.Header{}}
 	if err != nil {
 		if len(early) > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			_ = c.SetWriteDeadline(time.Now().Add(partTime))
 			w.WriteHeader(http.StatusRequestTimeout)
-			w.end(g)
+			w.end()
 			return
 		}
 		_ = c.Close()
@@ -154,7 +154,7 @@ func (g *gate) greet(c net.Conn) {
 	}
 	r.RemoteAddr = c.RemoteAddr().String()
 	r = r.WithContext(context.WithValue(context.Background(), http.LocalAddrContextKey, c.LocalAddr()))
-	defer w.end(g)
+	defer w.end()
 	g.srv.ServeHTTP(w, r)
 }
 
@@ -235,6 +235,7 @@ func (b *begun) CloseWrite() error {
 
 // greeting is the ResponseWriter of a connection's first request.
 type greeting struct {
+	gate   *gate
 	sock   net.Conn
 	br     *bufio.Reader // what was read behind the head is in it
 	header http.Header
@@ -271,14 +272,15 @@ func (w *greeting) Write(p []byte) (int, error) {
 // Hijack implements http.Hijacker for door, which reads no more of the reader than what is in it.
 func (w *greeting) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.taken = true
+	w.gate.greeted(w.sock) // who has it closes it, and nobody else
 	_ = w.sock.SetDeadline(time.Time{})
 	return w.sock, bufio.NewReadWriter(w.br, nil), nil
 }
 
 // end closes the connection unless it is a WebSocket now; a panic concerns this connection only.
-func (w *greeting) end(g *gate) {
+func (w *greeting) end() {
 	if fault := recover(); fault != nil {
-		g.srv.logger.Error("a handshake panicked", "fault", fault, "stack", string(debug.Stack()))
+		w.gate.srv.logger.Error("a handshake panicked", "fault", fault, "stack", string(debug.Stack()))
 	} else if !w.taken {
 		if half, ok := w.sock.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 			_ = w.sock.SetReadDeadline(time.Now().Add(partTime))

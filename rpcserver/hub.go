@@ -35,8 +35,17 @@ type hub struct {
 
 // hubShard is the followers that one worker writes.
 type hubShard struct {
-	mu        sync.Mutex // before hub.mu
-	followers []*follower
+	mu     sync.Mutex // before hub.mu
+	places []place
+}
+
+// place is what a flush looks at of a follower, one beside the other.
+type place struct {
+	conn        *conn
+	after       api.Seq // only events after it are for this one: what was sent is not sent again
+	afterSignal api.Seq
+	signals     bool
+	follower    *follower // whose it is
 }
 
 // flush is what is being written.
@@ -49,16 +58,10 @@ type flush struct {
 type follower struct {
 	// Static after construction.
 
-	hub     *hub
-	conn    *conn
-	shard   int
-	signals bool
+	hub   *hub
+	shard int
 
-	// Guarded by the shard's mu.
-
-	index       int     // in the shard
-	after       api.Seq // only events after it are for this one: what was sent is not sent again
-	afterSignal api.Seq
+	index int // of its place in the shard; guarded by the shard's mu
 }
 
 // flushBytes is when a waiting room stops waiting, and how much is written to one follower before
@@ -118,15 +121,15 @@ func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower 
 		h.mu.Unlock()
 		return nil
 	}
-	fo := &follower{hub: h, conn: c, shard: shard, signals: signals, after: after, afterSignal: h.signalled, index: len(s.followers)}
-	s.followers = append(s.followers, fo)
+	fo := &follower{hub: h, shard: shard, index: len(s.places)}
+	s.places = append(s.places, place{conn: c, after: after, afterSignal: h.signalled, signals: signals, follower: fo})
 	h.followers++
 	var missed []byte
 	if events := h.flush.events; !events.empty() {
 		// The flush under way may have passed the new one's place, and may end, and its block be used
 		// again, as soon as mu is free.
 		missed = bytes.Clone(events.after(after))
-		fo.after = max(after, events.last())
+		s.places[fo.index].after = max(after, events.last())
 	}
 	h.mu.Unlock()
 	if len(missed) > 0 {
@@ -140,21 +143,22 @@ func (h *hub) unfollow(fo *follower) (last bool) {
 	s := &h.shards[fo.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.places[fo.index]
 	h.mu.Lock()
 	events, signals := make([]*block, 0, 2), make([]*block, 0, 2)
 	events, signals = append(events, h.flush.events, h.events), append(signals, h.flush.signals, h.signals)
 	var owed [][]byte // these bytes do not change: what is published now comes after them, and no flush ends here without the shard
 	for i := range events {
-		owed = append(owed, events[i].after(fo.after))
-		if fo.signals {
-			owed = append(owed, signals[i].after(fo.afterSignal))
+		owed = append(owed, events[i].after(p.after))
+		if p.signals {
+			owed = append(owed, signals[i].after(p.afterSignal))
 		}
 	}
-	end := len(s.followers) - 1
-	s.followers[fo.index] = s.followers[end]
-	s.followers[fo.index].index = fo.index
-	s.followers[end] = nil
-	s.followers = s.followers[:end]
+	end := len(s.places) - 1
+	s.places[fo.index] = s.places[end]
+	s.places[fo.index].follower.index = fo.index
+	s.places[end] = place{}
+	s.places = s.places[:end]
 	h.followers--
 	if h.followers == 0 {
 		h.endLocked()
@@ -163,7 +167,7 @@ func (h *hub) unfollow(fo *follower) (last bool) {
 	h.mu.Unlock()
 	for _, b := range owed {
 		if len(b) > 0 {
-			_ = fo.conn.send(b, push)
+			_ = p.conn.send(b, push)
 		}
 	}
 	return last
@@ -253,49 +257,56 @@ func (h *hub) writeInline() {
 
 // each calls write for all followers, from the last to the first, and lets go of the shard in
 // between: who leaves then is replaced by one from the end, who was served, and who comes is added there.
-func (s *hubShard) each(chunk int, write func(fo *follower)) {
+func (s *hubShard) each(chunk int, write func(p *place)) {
 	for i := math.MaxInt; i > 0; {
 		s.mu.Lock()
-		i = min(i, len(s.followers))
+		i = min(i, len(s.places))
 		for end := max(0, i-chunk); i > end; {
 			i--
-			write(s.followers[i])
+			write(&s.places[i])
 		}
 		s.mu.Unlock()
 	}
 }
 
-func (s *hubShard) writeEvents(b *block, chunk int) (delivered int64) {
+// written is what a flush has done.
+type written struct{ frames, bytes int64 }
+
+func (w *written) put(c *conn, frames []byte, n int) {
+	bytes, err := c.put(frames, push)
+	w.bytes += int64(bytes)
+	if err == nil {
+		w.frames += int64(n)
+	}
+}
+
+func (s *hubShard) writeEvents(b *block, chunk int) (w written) {
 	for from := 0; from < len(b.seqs); {
 		to := b.segment(from)
 		last := b.seqs[to-1]
-		s.each(chunk, func(fo *follower) {
-			if frames, n := b.between(from, to, fo.after); n > 0 {
-				fo.after = last
-				if fo.conn.send(frames, push) == nil {
-					delivered += int64(n)
-				}
+		s.each(chunk, func(p *place) {
+			if frames, n := b.between(from, to, p.after); n > 0 {
+				p.after = last
+				w.put(p.conn, frames, n)
 			}
 		})
 		from = to
 	}
-	return delivered
+	return w
 }
 
-func (s *hubShard) writeSignals(b *block, chunk int) (delivered int64) {
+func (s *hubShard) writeSignals(b *block, chunk int) (w written) {
 	last := b.last()
-	s.each(chunk, func(fo *follower) {
-		if !fo.signals {
+	s.each(chunk, func(p *place) {
+		if !p.signals {
 			return
 		}
-		if frames, n := b.between(0, len(b.seqs), fo.afterSignal); n > 0 {
-			fo.afterSignal = last
-			if fo.conn.send(frames, push) == nil {
-				delivered += int64(n)
-			}
+		if frames, n := b.between(0, len(b.seqs), p.afterSignal); n > 0 {
+			p.afterSignal = last
+			w.put(p.conn, frames, n)
 		}
 	})
-	return delivered
+	return w
 }
 
 // write writes the flush under way to one shard. The last one ends it; it reports true if another
@@ -306,10 +317,14 @@ func (h *hub) write(shard int) (inline bool) {
 	events, signals := h.flush.events, h.flush.signals
 	h.mu.Unlock()
 	if !events.empty() {
-		h.fan.stats.events.Add(s.writeEvents(events, h.fan.chunk))
+		w := s.writeEvents(events, h.fan.chunk)
+		h.fan.stats.events.Add(w.frames)
+		h.fan.stats.bytes.Add(w.bytes)
 	}
 	if !signals.empty() {
-		h.fan.stats.signals.Add(s.writeSignals(signals, h.fan.chunk))
+		w := s.writeSignals(signals, h.fan.chunk)
+		h.fan.stats.signals.Add(w.frames)
+		h.fan.stats.bytes.Add(w.bytes)
 	}
 	s.mu.Lock() // nobody is being given what is left of the flush
 	h.mu.Lock()

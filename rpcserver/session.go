@@ -33,6 +33,8 @@ var _ caller = (*chat.Session)(nil)
 // it until it returns, or until the domain says that the next may begin (Queued). The elements
 // of a batch do so among themselves; after its last one, the turn stays until all are answered.
 type session struct {
+	conn conn // begins with what is looked at most
+
 	// Static after construction.
 
 	srv     *Server
@@ -40,7 +42,6 @@ type session struct {
 	peer    chat.Peer
 	limiter *rate.Limiter // nil: no limit
 
-	conn    conn
 	stream  stream
 	follows follows
 

@@ -72,7 +72,7 @@ func (srv *Server) Stats() Stats {
 		ConnectionsTotal: c.connectionsTotal.Load(), Refused: c.refused.Load(),
 		Requests: c.requestsOK.Load(), RequestErrors: c.requestErrors.Load(), ParseErrors: c.parseErrors.Load(), RateLimited: c.rateLimited.Load(),
 		InternalErrors: c.internalErrors.Load(), Timeouts: c.timeouts.Load(), Panics: c.panics.Load(),
-		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load() + f.stats.bytes.Load(),
 		Published: f.stats.published.Load(), Events: f.stats.events.Load(), Signals: f.stats.signals.Load(), Replayed: c.replayed.Load(), Flushes: f.stats.flushes.Load(),
 		SlowCloses: c.slowCloses.Load(), IdleCloses: c.idleCloses.Load(), AuthCloses: c.authCloses.Load(), AbuseCloses: c.abuseCloses.Load(),
 	}
