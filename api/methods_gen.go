@@ -217,6 +217,7 @@ var (
 	methodAuthResume = &Method{
 		Name: MethodAuthResume, Summary: "Sign this connection in with a token.",
 		Authz: AuthzAnyone, Idempotency: IdempotencyNatural,
+		Slow:     true,
 		Params:   shapeAuthResume.names,
 		Errors:   []Code{CodeUnauthenticated, CodeTokenExpired, CodeFailedPrecondition, CodeRateLimited},
 		dispatch: dispatchAuthResume,

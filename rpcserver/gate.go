@@ -113,7 +113,7 @@ func (g *gate) admit(c net.Conn) {
 	}
 	g.greets[c] = struct{}{}
 	g.wg.Add(1)
-	go g.greet(c) // ends with its deadline, or Close
+	g.srv.crew.run(func() { g.greet(c) }) // which ends with its deadline, or Close
 }
 
 // greet reads the first request of c, and answers it or hands c on.

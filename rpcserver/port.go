@@ -53,7 +53,7 @@ func (s *session) Queued() {
 	}
 	s.mu.Unlock()
 	if next != nil {
-		go s.runFrom(next) // as in Handle
+		s.srv.crew.run(func() { s.runFrom(next) }) // as in Handle
 	}
 }
 

@@ -67,6 +67,7 @@ type Server struct {
 	stats     counters
 	draining  atomic.Bool
 	posts     postLimits
+	crew      crew
 
 	stopped chan struct{}  // closed when the sweeper has ended
 	wg      sync.WaitGroup // sessions, and flushers of their conns
@@ -289,5 +290,6 @@ func (srv *Server) Close() {
 	srv.wg.Wait()
 	close(stop)
 	<-srv.stopped
+	srv.crew.close()
 	srv.fan.Close()
 }

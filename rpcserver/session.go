@@ -172,7 +172,7 @@ func (s *session) Handle(_ context.Context, rpc *jsonrpc2.Conn, _ *jsonrpc2.Requ
 	s.turn = c
 	s.mu.Unlock()
 	if c.refuse == nil && c.method.slow {
-		go s.runFrom(c) // ends with the call; readerEnded lets the session end after it
+		s.srv.crew.run(func() { s.runFrom(c) }) // readerEnded lets the session end after it
 		return
 	}
 	s.runFrom(c)
