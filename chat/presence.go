@@ -118,6 +118,9 @@ func startTender(s *Service) *tender {
 }
 
 func (t *tender) announce(id api.UserID, username string, state api.PresenceState) {
+	if t.svc.opts.PresenceMembers <= 0 {
+		return // no room is so small
+	}
 	t.mu.Lock()
 	t.news[id] = presence{username, state}
 	t.mu.Unlock()
@@ -165,23 +168,14 @@ func (t *tender) run() {
 
 // tell hands one user's presence to the followers of each room they are in, encoded once a room.
 func (t *tender) tell(ctx context.Context, id api.UserID, p presence) {
-	for last := ""; ; {
-		rooms, err := t.svc.store.ListRooms(ctx, id, true, last, listLimit)
-		if err != nil {
-			t.svc.logger.Warn("presence", "user", id, "err", err) // signals may be lost
-			return
-		}
-		for _, v := range rooms {
-			last = v.Name
-			if v.MemberCount > t.svc.opts.PresenceMembers {
-				continue
-			}
-			params := api.RoomSignalParams{Type: api.SignalTypePresence, State: p.state, UserID: id, Username: p.username, RoomID: v.ID}
-			t.svc.opts.Fanout.Signal(v.ID, api.AppendRoomSignal(nil, &params))
-		}
-		if len(rooms) < listLimit {
-			return
-		}
+	rooms, err := t.svc.store.RoomsOf(ctx, id, t.svc.opts.PresenceMembers)
+	if err != nil {
+		t.svc.logger.Warn("presence", "user", id, "err", err) // signals may be lost
+		return
+	}
+	for _, room := range rooms {
+		params := api.RoomSignalParams{Type: api.SignalTypePresence, State: p.state, UserID: id, Username: p.username, RoomID: room}
+		t.svc.opts.Fanout.Signal(room, api.AppendRoomSignal(nil, &params))
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Session) replayPages(ctx context.Context, f *follow) error {
 	if f.gap != nil {
 		s.announceGap(f.room.id, *f.gap, api.GapReasonLimited)
 	}
-	records := make([][]byte, 0, replayEvents)
+	var records [][]byte // most who come back have missed nothing
 	for !s.goLive(f) {
 		page, err := s.svc.store.History(ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
 		if err != nil {

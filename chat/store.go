@@ -135,6 +135,8 @@ type RoomStore interface {
 	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, whose names come
 	// after afterName, by name, at most limit.
 	ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*RoomView, error)
+	// RoomsOf gives the rooms that user is in and that have at most so many members, in no order.
+	RoomsOf(ctx context.Context, user api.UserID, members int64) ([]api.RoomID, error)
 	// ListMembers gives members whose usernames come after afterName, by username, at most limit; ErrNotFound.
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
 	// MemberByID and MemberByName find a member; ErrNotFound.

@@ -67,6 +67,19 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool,
 	return views[:min(len(views), limit)], ctx.Err()
 }
 
+// RoomsOf implements chat.RoomStore.
+func (s *Store) RoomsOf(ctx context.Context, user api.UserID, members int64) ([]api.RoomID, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var ids []api.RoomID
+	for _, r := range s.rooms {
+		if v := r.view(user); v.Role != "" && v.MemberCount <= members {
+			ids = append(ids, v.ID)
+		}
+	}
+	return ids, ctx.Err()
+}
+
 // ListMembers implements chat.RoomStore.
 func (s *Store) ListMembers(ctx context.Context, id api.RoomID, afterName string, limit int) ([]*chat.Membership, error) {
 	s.mu.RLock()

@@ -71,6 +71,20 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool,
 	return views, nil
 }
 
+// RoomsOf implements chat.RoomStore.
+func (s *Store) RoomsOf(ctx context.Context, user api.UserID, members int64) ([]api.RoomID, error) {
+	const query = `SELECT r.id FROM member m JOIN room r ON r.room_no = m.room_no
+		WHERE m.user_no = (SELECT user_no FROM account WHERE id = $1) AND r.member_count <= $2`
+	var ids []api.RoomID
+	err := s.read.each(ctx, query, []any{string(user), members}, func(rows *sql.Rows) (bool, error) {
+		var id api.RoomID
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return true, err
+	})
+	return ids, wrap("list rooms of a user", err)
+}
+
 // Head implements chat.Reader.
 func (s looks) Head(ctx context.Context, room api.RoomID) (api.Head, error) {
 	var h api.Head

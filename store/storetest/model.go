@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,6 +162,12 @@ func (m *machine) lists(t *rapid.T) {
 	got, err := m.got.ListRooms(ctx, user, joined, after, limit)
 	want, wantErr := m.want.ListRooms(ctx, user, joined, after, limit)
 	same(t, "rooms", outcome(got, err), outcome(want, wantErr))
+	few := rapid.Int64Range(0, 3).Draw(t, "members")
+	of, err := m.got.RoomsOf(ctx, user, few)
+	wantOf, wantErr := m.want.RoomsOf(ctx, user, few)
+	slices.Sort(of)
+	slices.Sort(wantOf)
+	same(t, "rooms of a user", outcome(of, err), outcome(wantOf, wantErr))
 	room := roomIDs.Draw(t, "room")
 	members, err := m.got.ListMembers(ctx, room, after, limit)
 	wantMembers, wantErr := m.want.ListMembers(ctx, room, after, limit)

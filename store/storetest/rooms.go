@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -90,6 +91,26 @@ var roomTests = []test{
 			}
 			f.want(fmt.Sprintf("pages of %d", limit), got, names)
 		}
+	}},
+
+	{"RoomsOf", func(f *fixture) {
+		groot, thanos := f.user("groot"), f.user("thanos")
+		small, large, other := f.room("small", groot), f.room("large", groot), f.room("other", thanos)
+		f.commit(Join(large, thanos))
+		for members, want := range map[int64][]api.RoomID{0: nil, 1: {small}, 2: {small, large}} {
+			got, err := f.RoomsOf(f.ctx(), groot, members)
+			f.wantErr(err, nil)
+			slices.Sort(got)
+			slices.Sort(want)
+			f.want(fmt.Sprintf("rooms of at most %d", members), got, want)
+		}
+		f.commit(Leave(large, groot))
+		got, err := f.RoomsOf(f.ctx(), thanos, 1)
+		f.wantErr(err, nil)
+		slices.Sort(got)
+		want := []api.RoomID{large, other}
+		slices.Sort(want)
+		f.want("rooms after a leaving", got, want)
 	}},
 
 	{"Members", func(f *fixture) {
