@@ -7,8 +7,8 @@
 // deadline) → the domain → stream → conn.
 // An event's way: Fanout.Publish → the room's hub (one frame at the end of the block) → conn.
 //
-// Goroutines: each connection has jsonrpc2's two, which end with it; a slow request has one while
-// it runs; a conn has a flusher while its peer reads too slowly. The Fanout has its workers, the
+// Goroutines: each connection has jsonrpc2's two, which end with it; a slow request has one of the
+// crew's while it runs, as has a gate for each that it greets; a conn has a flusher while its peer reads too slowly. The Fanout has its workers, the
 // Server one sweeper for all deadlines and pings. Server.Close ends them all and waits. A gate's end with its listener.
 //
 // Locks are taken in this order: a room of the domain, hub shard, hub, conn, session. Nobody calls
