@@ -319,6 +319,23 @@ func dispatchMessageList(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchMessageSearch(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MessageSearchParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MessageSearch(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMessageSearch)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchRoomHistory(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(RoomHistoryParams)
 	s := scanner{data: params}
@@ -866,6 +883,32 @@ func (v *MessageListParams) scan(s *scanner) {
 			x := new(Seq)
 			*x = Seq(s.integer(1, 9007199254740991))
 			v.Thread = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeMessageSearch = shape{
+	method:   "message.search",
+	names:    []string{"query", "room", "limit", "cursor"},
+	required: 0b1,
+}
+
+func (v *MessageSearchParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMessageSearch) {
+		case 0:
+			v.Query = s.text(1, 500)
+		case 1:
+			v.Room = s.text(1, 64)
+		case 2:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 3:
+			v.Cursor = s.text(1, 256)
 		default:
 			return
 		}

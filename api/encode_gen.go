@@ -681,6 +681,62 @@ func (v *MessageListResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *MessageSearchResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"hits":`...)
+	dst = append(dst, '[')
+	for i := range v.Hits {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Hits[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	if v.Behind != nil {
+		dst = append(dst, `,"behind":`...)
+		dst = strconv.AppendInt(dst, *v.Behind, 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SearchHit) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = v.Message.AppendJSON(dst)
+	dst = append(dst, `,"snippet":`...)
+	dst = v.Snippet.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Snippet) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"text":`...)
+	dst = AppendString(dst, v.Text)
+	dst = append(dst, `,"marks":`...)
+	dst = append(dst, '[')
+	for i := range v.Marks {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Marks[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Mark) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"start":`...)
+	dst = strconv.AppendInt(dst, v.Start, 10)
+	dst = append(dst, `,"end":`...)
+	dst = strconv.AppendInt(dst, v.End, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *MessageGetResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = v.Message.AppendJSON(dst)
@@ -1109,6 +1165,25 @@ func (v *MessageListParams) AppendJSON(dst []byte) []byte {
 	if v.Thread != nil {
 		dst = append(dst, `,"thread":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MessageSearchParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"query":`...)
+	dst = AppendString(dst, v.Query)
+	if v.Room != "" {
+		dst = append(dst, `,"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.Limit != nil {
+		dst = append(dst, `,"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		dst = append(dst, `,"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
 	}
 	return append(dst, '}')
 }

@@ -99,6 +99,11 @@ func (f *fake) MessageList(_ context.Context, p *MessageListParams) (*MessageLis
 	return new(MessageListResult), f.err
 }
 
+func (f *fake) MessageSearch(_ context.Context, p *MessageSearchParams) (*MessageSearchResult, error) {
+	f.got = p
+	return new(MessageSearchResult), f.err
+}
+
 func (f *fake) RoomHistory(_ context.Context, p *RoomHistoryParams) (*RoomHistoryResult, error) {
 	f.got = p
 	return new(RoomHistoryResult), f.err
@@ -200,6 +205,10 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberListResult),
 	new(MessagePostResult),
 	new(MessageListResult),
+	new(MessageSearchResult),
+	new(SearchHit),
+	new(Snippet),
+	new(Mark),
 	new(MessageGetResult),
 	new(MessageEditResult),
 	new(MessageDeleteResult),
@@ -230,6 +239,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberListParams),
 	new(MessagePostParams),
 	new(MessageListParams),
+	new(MessageSearchParams),
 	new(RoomHistoryParams),
 	new(MessageGetParams),
 	new(ThreadListParams),

@@ -60,6 +60,7 @@ const (
 	MethodMemberList     = "member.list"
 	MethodMessagePost    = "message.post"
 	MethodMessageList    = "message.list"
+	MethodMessageSearch  = "message.search"
 	MethodRoomHistory    = "room.history"
 	MethodMessageGet     = "message.get"
 	MethodThreadList     = "thread.list"
@@ -123,6 +124,8 @@ type Server interface {
 	MessagePost(ctx context.Context, p *MessagePostParams) (*MessagePostResult, error)
 	// MessageList answers message.list: Messages of a room as they now stand, ascending.
 	MessageList(ctx context.Context, p *MessageListParams) (*MessageListResult, error)
+	// MessageSearch answers message.search: Messages by what they say, of all rooms that the caller is in; the newest first.
+	MessageSearch(ctx context.Context, p *MessageSearchParams) (*MessageSearchResult, error)
 	// RoomHistory answers room.history: Raw events of a room, ascending.
 	RoomHistory(ctx context.Context, p *RoomHistoryParams) (*RoomHistoryResult, error)
 	// MessageGet answers message.get: One message as it now stands.
@@ -168,6 +171,7 @@ var Methods = []*Method{
 	methodMemberList,
 	methodMessagePost,
 	methodMessageList,
+	methodMessageSearch,
 	methodRoomHistory,
 	methodMessageGet,
 	methodThreadList,
@@ -306,6 +310,14 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
 		dispatch: dispatchMessageList,
 	}
+	methodMessageSearch = &Method{
+		Name: MethodMessageSearch, Summary: "Messages by what they say, of all rooms that the caller is in; the newest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMessageSearch.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMessageSearch,
+	}
 	methodRoomHistory = &Method{
 		Name: MethodRoomHistory, Summary: "Raw events of a room, ascending.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
@@ -440,6 +452,8 @@ func Lookup(name string) *Method {
 		return methodMessagePost
 	case MethodMessageList:
 		return methodMessageList
+	case MethodMessageSearch:
+		return methodMessageSearch
 	case MethodRoomHistory:
 		return methodRoomHistory
 	case MethodMessageGet:

@@ -494,6 +494,31 @@ type MessageListResult struct {
 	HasMoreAfter  bool      `json:"has_more_after"`
 }
 
+// MessageSearchResult: A page of what was found.
+type MessageSearchResult struct {
+	Hits       []SearchHit `json:"hits"`
+	NextCursor string      `json:"next_cursor,omitempty"`
+	Behind     *int64      `json:"behind,omitempty"` // so many of the latest events were not looked at, because there are too many that are in no index yet; absent: everything was
+}
+
+// SearchHit: A message that was found.
+type SearchHit struct {
+	Message Message `json:"message"`
+	Snippet Snippet `json:"snippet"`
+}
+
+// Snippet: The part of a message's text where the query's words stand, on one line; an ellipsis stands for what is left out.
+type Snippet struct {
+	Text  string `json:"text"`
+	Marks []Mark `json:"marks"` // where in the snippet the words stand, in order, none touching another
+}
+
+// Mark: A part of a text, counted in characters: Unicode code points, from 0.
+type Mark struct {
+	Start int64 `json:"start"`
+	End   int64 `json:"end"` // the first that is not part of it
+}
+
 // MessageGetResult: The message.
 type MessageGetResult struct {
 	Message Message `json:"message"`
@@ -692,6 +717,14 @@ type MessageListParams struct {
 	Around *Seq   `json:"around,omitempty"` // half before, and from this seq on
 	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
 	Thread *Seq   `json:"thread,omitempty"` // only the answers under this message
+}
+
+// MessageSearchParams are the parameters of message.search: Messages by what they say, of all rooms that the caller is in; the newest first.
+type MessageSearchParams struct {
+	Query  string `json:"query"`
+	Room   string `json:"room,omitempty"`   // only in this room
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 20 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
 }
 
 // RoomHistoryParams are the parameters of room.history: Raw events of a room, ascending.

@@ -33,6 +33,7 @@ type Store interface {
 	AccountStore
 	RoomStore
 	Timeline
+	Searcher
 
 	// Epoch is the identity of the logs; it is made when the store is.
 	Epoch() api.Epoch

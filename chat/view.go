@@ -35,7 +35,7 @@ func (s *Session) messages(ctx context.Context, r Reader, v *RoomView, posted []
 	}
 	all := make([]api.Message, 0, len(views))
 	for i := range views {
-		m, err := views[i].message()
+		m, err := views[i].Message()
 		if err != nil {
 			return nil, err
 		}
@@ -44,8 +44,8 @@ func (s *Session) messages(ctx context.Context, r Reader, v *RoomView, posted []
 	return all, nil
 }
 
-// message folds what has become of a message into it.
-func (v *MessageView) message() (*api.Message, error) {
+// Message folds what has become of a message into it.
+func (v *MessageView) Message() (*api.Message, error) {
 	var ev api.Event
 	if err := json.Unmarshal(v.Posted, &ev); err != nil {
 		return nil, fmt.Errorf("stored record: %w", err)

@@ -13,14 +13,15 @@ rpcserver            FuzzStream         10  10
 api                  FuzzDispatch      220 100
 api                  FuzzEvent         100 100
 api                  FuzzAppendJSON     80 100
-api                  FuzzStrings        70 100
+api                  FuzzStrings        50 100
 chat                 FuzzMethods        80  25
+chat/search          FuzzQuery          40 100
 chat                 FuzzHistory        60  25
 cmd/chatd/config     FuzzConfig         20  15
 sdk/go/chatclient    FuzzParseMessage   60 100
 sdk/go/chatclient    FuzzHostileServer  20  15
 internal/termsafe    FuzzText           30 100
-internal/termsafe    FuzzAppendJSON     30 100
+internal/termsafe    FuzzAppendJSON     10 100
 '
 listed=$(awk 'NF { print $1, $2 }' <<<"$targets" | sort)
 present=$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' . | sed -E 's|^\./(.*)/[^/]*:func |\1 |' | sort)

@@ -32,7 +32,8 @@ type Options struct {
 // Store is a chat.Store in a SQLite database.
 type Store struct {
 	*sqlstore.Store
-	lock *lock
+	lock  *lock
+	index *index
 }
 
 var _ chat.Store = (*Store)(nil)
@@ -62,14 +63,18 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	s, err := open(ctx, path, logger, opts.Now)
+	x := newIndex(path, logger)
+	s, err := open(ctx, path, logger, opts.Now, x)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, fault(err)), l.release())
 	}
-	return &Store{s, l}, nil
+	if err := x.start(s); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close(), l.release())
+	}
+	return &Store{s, l, x}, nil
 }
 
-func open(ctx context.Context, path string, logger *slog.Logger, now func() time.Time) (*sqlstore.Store, error) {
+func open(ctx context.Context, path string, logger *slog.Logger, now func() time.Time, x *index) (*sqlstore.Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
@@ -100,6 +105,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 		Begin:       "BEGIN IMMEDIATE",
 		Fault:       fault,
 		BeforeWrite: checkpoints.beforeWrite,
+		Index:       x,
 	}, &sqlstore.Options{Now: now})
 }
 
@@ -120,7 +126,10 @@ func prepare(ctx context.Context, write *sql.DB, logger *slog.Logger) error {
 }
 
 // Close implements chat.Store.
-func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.lock.release()) }
+func (s *Store) Close() error {
+	s.index.close()
+	return errors.Join(s.Store.Close(), s.lock.release())
+}
 
 // pool opens up to n connections with these pragmas, and keeps them.
 func pool(path string, n int, pragmas ...string) (*sql.DB, error) {

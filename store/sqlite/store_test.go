@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -26,5 +27,5 @@ func TestStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		return open(t, paths[s])
-	}})
+	}, Indexed: func(ctx context.Context, s chat.Store) error { return s.(*sqlite.Store).Indexed(ctx) }})
 }

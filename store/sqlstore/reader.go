@@ -31,6 +31,10 @@ var _ chat.Reader = looks{}
 
 // Snapshot implements chat.Timeline. Nothing in it waits for another connection: all might be in snapshots.
 func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) error {
+	return s.snapshot(ctx, func(l looks) error { return look(l) })
+}
+
+func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
 	tx, err := s.read.db.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return wrap("begin to read", s.read.fault(ctx, err))

@@ -28,6 +28,8 @@ type Dialect struct {
 	// BeforeWrite, if set, looks after the database before a transaction; about so many pages
 	// were written since it did so last. Its statements run on the write connection and are kept prepared.
 	BeforeWrite func(pages int, row func(query string, args ...any) *sql.Row) error
+	// Index finds messages by their words.
+	Index Index
 }
 
 // Options of a store.

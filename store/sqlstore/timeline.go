@@ -25,6 +25,7 @@ type batch struct {
 	tx      *tx
 	rooms   map[api.RoomID]*room
 	changed []*room // whose row is to be written
+	grown   []*room // that have new events
 	people  map[personKey]person
 	records []chat.Record // of all entries, which get slices of it
 	scratch []byte
@@ -36,6 +37,8 @@ type room struct {
 	chat.RoomRecord
 	no      int64 // 0: no such room
 	changed bool
+	before  api.Seq // if grown: the head before the batch
+	grown   bool
 }
 
 // keptRooms bounds how many rooms are kept in memory.
@@ -46,6 +49,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	var grown []Growth
 	err := s.write.do(ctx, func(t *tx) error {
 		b := &t.w.batch
 		b.begin(t, entries)
@@ -55,14 +59,17 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 				return err
 			}
 		}
+		grown = b.growth()
 		return b.updateRooms()
 	})
 	if err != nil {
 		for _, e := range entries {
 			reset(e)
 		}
+		return wrap("commit", err)
 	}
-	return wrap("commit", err)
+	s.dialect.Index.Grown(grown)
+	return nil
 }
 
 func (b *batch) begin(t *tx, entries []*chat.Entry) {
@@ -85,7 +92,8 @@ func (b *batch) end() {
 		clear(b.rooms)
 	}
 	clear(b.changed)
-	b.tx, b.records, b.changed = nil, nil, b.changed[:0]
+	clear(b.grown)
+	b.tx, b.records, b.changed, b.grown = nil, nil, b.changed[:0], b.grown[:0]
 	clear(b.people)
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
@@ -178,6 +186,10 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 	if err != nil || n == 0 {
 		return false, err
 	}
+	if !r.grown {
+		r.grown, r.before = true, r.Head.Seq
+		b.grown = append(b.grown, r)
+	}
 	r.Head = next
 	b.records = append(b.records, rec)
 	return true, nil
@@ -236,6 +248,16 @@ func (b *batch) change(r *room) {
 		r.changed = true
 		b.changed = append(b.changed, r)
 	}
+}
+
+// growth tells what the batch adds to which rooms.
+func (b *batch) growth() []Growth {
+	all := make([]Growth, len(b.grown))
+	for i, r := range b.grown {
+		all[i] = Growth{RoomNo: r.no, RoomID: r.ID, After: r.before, Head: r.Head.Seq}
+		r.grown = false
+	}
+	return all
 }
 
 func (b *batch) updateRooms() error {

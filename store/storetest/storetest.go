@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Reopen closes s and opens what it stored again. Nil means that nothing outlives Close.
 	Reopen func(t testing.TB, s chat.Store) chat.Store
+	// Indexed waits until what is committed is in the index of words. Nil means that there is none.
+	Indexed func(ctx context.Context, s chat.Store) error
 }
 
 // Run runs the suite. open makes an empty store; the suite closes it.
@@ -23,10 +25,10 @@ func Run(t *testing.T, open func(t testing.TB) chat.Store, opts *Options) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, concurrencyTests, reopenTests} {
+	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, searchTests, concurrencyTests, reopenTests} {
 		for _, tt := range group {
 			t.Run(tt.name, func(t *testing.T) {
-				f := &fixture{T: t, Store: open(t), open: open, reopen: opts.Reopen}
+				f := &fixture{T: t, Store: open(t), open: open, reopen: opts.Reopen, indexed: opts.Indexed}
 				t.Cleanup(func() {
 					if err := f.Close(); err != nil {
 						t.Errorf("close: %v", err)
@@ -37,6 +39,7 @@ func Run(t *testing.T, open func(t testing.TB) chat.Store, opts *Options) {
 		}
 	}
 	t.Run("SameAsMemory", func(t *testing.T) { sameAsMemory(t, open, opts.Reopen) })
+	t.Run("SearchSameAsMemory", func(t *testing.T) { searchSameAsMemory(t, open, opts.Indexed) })
 }
 
 type test struct {
@@ -50,6 +53,8 @@ type fixture struct {
 	chat.Store
 	open   func(t testing.TB) chat.Store
 	reopen func(t testing.TB, s chat.Store) chat.Store
+
+	indexed func(ctx context.Context, s chat.Store) error
 }
 
 // now is when everything happens; the store does not care.

@@ -241,6 +241,20 @@ func (c *Client) MessageList(ctx context.Context, p *api.MessageListParams) (*ap
 	return &r, nil
 }
 
+// MessageSearch calls message.search: Messages by what they say, of all rooms that the caller is in; the newest first.
+//
+// Words all have to be there, in any order, whatever their case and accents. word* is a beginning, "a phrase" stands as it is, -word must not be there. in:ROOM, from:USER (or from:me), has:link|reaction|thread|pin|data|mention, before:DATE and after:DATE (a day, month, year or time; UTC) narrow it; -in:, -from: and -has: too. Several in: or from: mean any of them. Scripts without spaces are found by any part of the text. What was posted, edited or deleted a moment ago counts. A page may hold fewer than limit, or nothing, and still have a next_cursor.
+func (c *Client) MessageSearch(ctx context.Context, p *api.MessageSearchParams) (*api.MessageSearchResult, error) {
+	if p == nil {
+		p = new(api.MessageSearchParams)
+	}
+	var r api.MessageSearchResult
+	if err := c.call(ctx, api.Lookup(api.MethodMessageSearch), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // RoomHistory calls room.history: Raw events of a room, ascending.
 //
 // Give at most one of before, after and around; with none, the newest. Beyond the end the page is empty. A page may hold fewer than limit when it reaches limits.history_bytes; has_more_before and has_more_after tell whether to go on.

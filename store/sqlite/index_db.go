@@ -1,0 +1,329 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/chat/search"
+	"github.com/chatd-dev/chatd/store/sqlstore"
+)
+
+// indexForm is changed with what is in the index, and with what package search makes of a text: one of another form is
+// made anew.
+const indexForm = 1
+
+// A doc is the time of a message in milliseconds and a number of its own in it, so that the newest come first by number. The
+// log_no is that of the store's log.
+const (
+	docBits   = 20
+	maxDocAt  = 1<<(63-docBits) - 1
+	indexPlan = `
+CREATE TABLE meta (epoch TEXT NOT NULL) STRICT;
+CREATE TABLE room (room_no INTEGER PRIMARY KEY, id TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE doc (doc INTEGER PRIMARY KEY, log_no INTEGER NOT NULL UNIQUE) STRICT;
+CREATE VIRTUAL TABLE word USING fts5(text, mark, content='', contentless_delete=1, tokenize='ascii', prefix='1 2 3');`
+)
+
+// indexReaders is how many searches run at once.
+const indexReaders = 2
+
+var errOtherIndex = errors.New("the index is of another form or another store")
+
+// openIndex opens the index of the store of this epoch, and makes it if there is none that fits.
+func openIndex(ctx context.Context, path string, epoch api.Epoch) (*indexDB, error) {
+	db, err := tryIndex(ctx, path, epoch)
+	if errors.Is(err, errOtherIndex) || errors.Is(fault(err), chat.ErrBroken) {
+		if err := removeIndex(path); err != nil {
+			return nil, err
+		}
+		return tryIndex(ctx, path, epoch)
+	}
+	return db, err
+}
+
+func tryIndex(ctx context.Context, path string, epoch api.Epoch) (*indexDB, error) {
+	if err := createFile(path); err != nil {
+		return nil, err
+	}
+	write, err := pool(path, 1, "cache_size(-4096)", "journal_mode(wal)", "synchronous(1)", "journal_size_limit(4194304)")
+	if err != nil {
+		return nil, err
+	}
+	read, err := pool(path, indexReaders, "cache_size(-2048)", "query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	db := &indexDB{write: write, read: read}
+	if err := db.prepare(ctx, epoch); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *indexDB) prepare(ctx context.Context, epoch api.Epoch) error {
+	var form, tables int
+	if err := db.write.QueryRowContext(ctx, "SELECT (SELECT user_version FROM pragma_user_version), (SELECT COUNT(*) FROM sqlite_schema)").Scan(&form, &tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return db.inTx(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, indexPlan); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO meta (epoch) VALUES ($1)", string(epoch)); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", indexForm))
+			return err
+		})
+	}
+	if form != indexForm {
+		return errOtherIndex
+	}
+	var of string
+	if err := db.write.QueryRowContext(ctx, "SELECT epoch FROM meta").Scan(&of); err != nil {
+		return err
+	}
+	if of != string(epoch) {
+		return errOtherIndex
+	}
+	return nil
+}
+
+func (db *indexDB) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// positions tells how far the index has come in each room.
+func (db *indexDB) positions(ctx context.Context) (map[int64]sqlstore.Growth, error) {
+	rows, err := db.read.QueryContext(ctx, "SELECT room_no, id, seq FROM room")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	had := map[int64]sqlstore.Growth{}
+	for rows.Next() {
+		var g sqlstore.Growth
+		if err := rows.Scan(&g.RoomNo, (*string)(&g.RoomID), (*int64)(&g.Head)); err != nil {
+			return nil, err
+		}
+		had[g.RoomNo] = g
+	}
+	return had, rows.Err()
+}
+
+// put indexes messages as they stand, and notes that these parts of the log are done.
+func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sqlstore.Growth) error {
+	return db.inTx(ctx, func(tx *sql.Tx) error {
+		w, err := newIndexWriter(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for i := range docs {
+			if err := w.put(ctx, &docs[i]); err != nil {
+				return err
+			}
+		}
+		for i := range parts {
+			p := &parts[i]
+			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO room (room_no, id, seq) VALUES ($1, $2, $3)", p.RoomNo, string(p.RoomID), int64(p.Head)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// indexWriter has the statements of one transaction, whose end closes them.
+type indexWriter struct{ known, free, add, word, forget, unword *sql.Stmt }
+
+func newIndexWriter(ctx context.Context, tx *sql.Tx) (*indexWriter, error) {
+	w := &indexWriter{}
+	for _, s := range []struct {
+		into  **sql.Stmt
+		query string
+	}{
+		{&w.known, "SELECT doc FROM doc WHERE log_no = $1"},
+		{&w.free, "SELECT COALESCE(MAX(doc) + 1, $1) FROM doc WHERE doc >= $1 AND doc < $2"},
+		{&w.add, "INSERT INTO doc (doc, log_no) VALUES ($1, $2)"},
+		{&w.word, "INSERT OR REPLACE INTO word (rowid, text, mark) VALUES ($1, $2, $3)"},
+		{&w.forget, "DELETE FROM doc WHERE doc = $1"},
+		{&w.unword, "DELETE FROM word WHERE rowid = $1"},
+	} {
+		var err error
+		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
+	var doc int64
+	err := w.known.QueryRowContext(ctx, d.LogNo).Scan(&doc)
+	known := err == nil
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return err
+	case d.Message == nil && !known:
+		return nil
+	case d.Message == nil:
+		if _, err := w.forget.ExecContext(ctx, doc); err != nil {
+			return err
+		}
+		_, err := w.unword.ExecContext(ctx, doc)
+		return err
+	case !known:
+		if doc, err = w.number(ctx, d); err != nil {
+			return err
+		}
+	}
+	text, mark := indexed(d)
+	_, err = w.word.ExecContext(ctx, doc, text, mark)
+	return err
+}
+
+// number gives a new doc a number. Of one millisecond there are a million; should they all be taken, it is of the next.
+func (w *indexWriter) number(ctx context.Context, d *sqlstore.Document) (int64, error) {
+	for at := docAt(d.Message.At); ; at++ {
+		var doc int64
+		if err := w.free.QueryRowContext(ctx, at<<docBits, (at+1)<<docBits).Scan(&doc); err != nil {
+			return 0, err
+		}
+		if doc>>docBits == at {
+			_, err := w.add.ExecContext(ctx, doc, d.LogNo)
+			return doc, err
+		}
+	}
+}
+
+func docAt(at api.Timestamp) int64 { return min(max(int64(at), 0), maxDocAt-1) }
+
+// indexed is what the index gets: the words as package search makes them, which the index's own tokenizer leaves as they
+// are, and what else is asked for, in words that are in a column of their own.
+func indexed(d *sqlstore.Document) (text, mark string) {
+	var b strings.Builder
+	for _, t := range search.Tokens(d.Message.Text) {
+		b.WriteString(t.Text)
+		b.WriteByte(' ')
+	}
+	marks := []string{roomMark(roomOf(d.LogNo)), userMark(d.SenderNo)}
+	has := chat.SearchKinds(d.Message)
+	for _, k := range search.Kinds {
+		if has&k.Kind != 0 {
+			marks = append(marks, kindMark(k.Kind))
+		}
+	}
+	return b.String(), strings.Join(marks, " ")
+}
+
+func roomOf(logNo int64) int64      { return logNo >> 38 }
+func roomMark(no int64) string      { return "r" + strconv.FormatInt(no, 10) }
+func userMark(no int64) string      { return "u" + strconv.FormatInt(no, 10) }
+func kindMark(k search.Kind) string { return "h" + strconv.Itoa(int(k)) }
+
+// find calls each with what the index has for q, the newest first, until it returns false.
+func (db *indexDB) find(ctx context.Context, q *sqlstore.IndexQuery, each func(at api.Timestamp, logNo int64) (bool, error)) error {
+	from, until := docAt(q.Since)<<docBits, int64(maxDocAt)<<docBits
+	if q.Until != 0 {
+		until = docAt(q.Until) << docBits
+	}
+	args := []any{from, until}
+	query := `SELECT doc, log_no FROM doc WHERE doc >= $1 AND doc < $2 ORDER BY doc DESC`
+	if match := expression(q); match != "" {
+		args = append(args, match)
+		query = `SELECT word.rowid, doc.log_no FROM word CROSS JOIN doc ON doc.doc = word.rowid
+			WHERE word MATCH $3 AND word.rowid >= $1 AND word.rowid < $2 ORDER BY word.rowid DESC`
+	}
+	rows, err := db.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var doc, logNo int64
+		if err := rows.Scan(&doc, &logNo); err != nil {
+			return ended(ctx, err)
+		}
+		if more, err := each(api.Timestamp(doc>>docBits), logNo); err != nil || !more {
+			return err
+		}
+	}
+	return ended(ctx, rows.Err())
+}
+
+// ended says of an error that came because the caller gave up what it is.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fault(err)
+}
+
+// expression puts a question as FTS5 reads it (https://sqlite.org/fts5.html#full_text_query_syntax); "": everything. Only
+// words that package search made get in, and each is quoted.
+func expression(q *sqlstore.IndexQuery) string {
+	var all, none []string
+	add := func(not bool, s string) {
+		if not {
+			none = append(none, s)
+		} else {
+			all = append(all, s)
+		}
+	}
+	for i := range q.Text.Terms {
+		t := &q.Text.Terms[i]
+		s := `text : ` + quote(strings.Join(t.Words, " "))
+		if t.Prefix {
+			s += " *"
+		}
+		add(t.Not, s)
+	}
+	for _, h := range q.Text.Has {
+		add(h.Not, oneOf([]string{kindMark(h.Kind)}))
+	}
+	for _, part := range []struct {
+		not  bool
+		mark func(int64) string
+		nos  []int64
+	}{{false, userMark, q.From}, {true, userMark, q.NotFrom}, {false, roomMark, q.Rooms}} {
+		if len(part.nos) > 0 {
+			var marks []string
+			for _, no := range part.nos {
+				marks = append(marks, part.mark(no))
+			}
+			add(part.not, oneOf(marks))
+		}
+	}
+	if len(all) == 0 {
+		return "" // FTS5 knows no NOT on its own
+	}
+	s := strings.Join(all, " AND ")
+	if len(none) > 0 {
+		s = "(" + s + ") NOT (" + strings.Join(none, " OR ") + ")"
+	}
+	return s
+}
+
+func oneOf(marks []string) string {
+	for i := range marks {
+		marks[i] = quote(marks[i])
+	}
+	return "mark : (" + strings.Join(marks, " OR ") + ")"
+}
+
+func quote(words string) string { return `"` + strings.ReplaceAll(words, `"`, `""`) + `"` }

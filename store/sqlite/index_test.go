@@ -1,0 +1,280 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/chat/search"
+	"github.com/chatd-dev/chatd/store/sqlite"
+	"github.com/chatd-dev/chatd/store/storetest"
+)
+
+// said is a message.posted as the domain writes it.
+type said struct {
+	entry *chat.Entry
+	text  string
+}
+
+func (d *said) Type() api.EventType { return api.EventTypeMessagePosted }
+
+func (d *said) About() api.Seq { return 0 }
+
+func (d *said) Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte {
+	data := api.MessagePosted{MsgNo: msgNo, Text: d.text}
+	ev := api.Event{RoomID: d.entry.RoomID, Seq: seq, Type: d.Type(), At: d.entry.At, SenderID: d.entry.SenderID, SenderName: "name", Data: data.AppendJSON(nil)}
+	return ev.AppendJSON(dst)
+}
+
+func say(room api.RoomID, user api.UserID, at api.Timestamp, text string) *chat.Entry {
+	e := storetest.Post(room, user, "")
+	e.At, e.Plain = at, &said{e, text}
+	return e
+}
+
+// talkative opens a store in which groot can say something in the lobby.
+func talkative(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	s := mustOpen(t, path)
+	if _, err := s.CreateAccount(t.Context(), storetest.NewAccount("groot")); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, storetest.Create("lobby", storetest.User("groot")))
+	return s
+}
+
+func commit(t *testing.T, s *sqlite.Store, es ...*chat.Entry) {
+	t.Helper()
+	if err := s.Commit(t.Context(), es); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range es {
+		if e.Err != nil {
+			t.Fatal(e.Err)
+		}
+	}
+}
+
+func sayInLobby(t *testing.T, s *sqlite.Store, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		commit(t, s, say(storetest.RoomID("lobby"), storetest.User("groot"), 1_764_000_000_000, text))
+	}
+}
+
+func indexedNow(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	if err := s.Indexed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantHits checks how many messages each query finds.
+func wantHits(t *testing.T, s *sqlite.Store, want map[string]int) {
+	t.Helper()
+	for query, n := range want {
+		got, err := hits(t, s, query)
+		if err != nil || got != n {
+			t.Errorf("%s: %d found, %v, want %d", query, got, err, n)
+		}
+	}
+}
+
+func hits(t *testing.T, s *sqlite.Store, query string) (int, error) {
+	q, err := search.Parse(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Search(t.Context(), &chat.SearchQuery{User: storetest.User("groot"), Text: q, Limit: 100})
+	if err != nil {
+		return 0, err
+	}
+	return len(page.Messages), nil
+}
+
+func mustClose(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestIndexThatIsLostOrForeignIsMadeAnew(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	path, index := filepath.Join(dir, "chatd.db"), filepath.Join(dir, "chatd.search.db")
+	s := talkative(t, path)
+	sayInLobby(t, s, "one", "two")
+	indexedNow(t, s)
+	mustClose(t, s)
+	o := talkative(t, filepath.Join(other, "chatd.db"))
+	sayInLobby(t, o, "three", "four", "five")
+	indexedNow(t, o)
+	mustClose(t, o)
+
+	for name, harm := range map[string]func(){
+		"none":    func() {},
+		"lost":    func() { os.Remove(index) },
+		"foreign": func() { copyFile(t, filepath.Join(other, "chatd.search.db"), index) },
+		"garbage": func() {
+			os.WriteFile(index, []byte("this is no database, whatever it is called; and it is long enough to be looked at"), 0o600)
+		},
+	} {
+		harm()
+		s := mustOpen(t, path)
+		indexedNow(t, s)
+		wantHits(t, s, map[string]int{"one": 1, "two": 1, "three": 0})
+		mustClose(t, s)
+		if t.Failed() {
+			t.Fatalf("after an index that is %s", name)
+		}
+	}
+}
+
+// An index that is ahead of the log was beside a newer copy of it: what it knows of the future is forgotten.
+func TestIndexAheadOfTheLog(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "chatd.db")
+	s := talkative(t, path)
+	sayInLobby(t, s, "one", "two")
+	indexedNow(t, s)
+	mustClose(t, s)
+	copyFile(t, path, path+".backup")
+	s = mustOpen(t, path)
+	sayInLobby(t, s, "three", "four")
+	indexedNow(t, s)
+	mustClose(t, s)
+
+	copyFile(t, path+".backup", path)
+	s = mustOpen(t, path)
+	sayInLobby(t, s, "five", "six", "seven")
+	wantHits(t, s, map[string]int{"one": 1, "three": 0, "four": 0, "five": 1, "six": 1, "seven": 1})
+	indexedNow(t, s)
+	wantHits(t, s, map[string]int{"one": 1, "three": 0, "four": 0, "five": 1, "six": 1, "seven": 1})
+	mustClose(t, s)
+}
+
+// A damaged index is no damage to the store: searches are refused until it is made anew.
+func TestIndexIsDamagedWhileInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chatd.db")
+	s := talkative(t, path)
+	for i := range 300 {
+		sayInLobby(t, s, fmt.Sprintf("word%d and more", i))
+	}
+	indexedNow(t, s)
+	mustClose(t, s)
+	db, err := sql.Open("sqlite", filepath.Join(filepath.Dir(path), "chatd.search.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "UPDATE word_data SET block = zeroblob(length(block)) WHERE id > 1000"); err != nil { // the words; it opens all the same
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = mustOpen(t, path)
+	defer mustClose(t, s)
+	refused := 0
+	for {
+		n, err := hits(t, s, "word7")
+		if err == nil && n != 1 {
+			t.Fatalf("%d found", n)
+		}
+		if err == nil {
+			break
+		}
+		if refused++; errors.Is(err, chat.ErrBroken) || !errors.Is(err, chat.ErrUnavailable) || refused > 2 {
+			t.Fatal(err)
+		}
+		indexedNow(t, s)
+	}
+	if refused == 0 {
+		t.Fatal("the damage was not seen: the test tests nothing")
+	}
+	sayInLobby(t, s, "word7 again")
+	wantHits(t, s, map[string]int{"word7": 2, "word299": 1})
+}
+
+// Who has posted finds it at once, whatever the index is about to do.
+func TestFindsWhatWasJustPosted(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	defer mustClose(t, s)
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 50 {
+				text := fmt.Sprintf("w%dn%d", w, i)
+				sayInLobby(t, s, text)
+				wantHits(t, s, map[string]int{text: 1})
+			}
+		})
+	}
+	stop := make(chan struct{})
+	var hurried sync.WaitGroup
+	hurried.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				indexedNow(t, s)
+			}
+		}
+	})
+	writers.Wait()
+	close(stop)
+	hurried.Wait()
+	indexedNow(t, s)
+	wantHits(t, s, map[string]int{"w3*": 50})
+}
+
+// A room with more messages at one time than a page holds is read page by page all the same.
+func TestManyMessagesOfOneTime(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	defer mustClose(t, s)
+	for range 25 {
+		sayInLobby(t, s, "same")
+	}
+	indexedNow(t, s)
+	q, err := search.Parse("same")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := &chat.SearchQuery{User: storetest.User("groot"), Text: q, Limit: 10}
+	var seqs []api.Seq
+	for {
+		page, err := s.Search(t.Context(), ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range page.Messages {
+			seqs = append(seqs, page.Messages[i].Seq)
+		}
+		if ask.After = page.Next; ask.After == nil {
+			break
+		}
+	}
+	for i, seq := range seqs {
+		if want := api.Seq(27 - i); seq != want || len(seqs) != 25 {
+			t.Fatalf("%v", seqs)
+		}
+	}
+}

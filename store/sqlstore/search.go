@@ -1,0 +1,310 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/chat/search"
+)
+
+// Index is an engine's index of the words of messages. It may be behind the log, and may name too many messages: what it
+// gives is held against the log.
+type Index interface {
+	// Grown tells which rooms have new events, when they are committed and before anybody is answered.
+	Grown(rooms []Growth)
+	// Behind tells what the index does not have yet, by room number.
+	Behind(ctx context.Context) (map[int64]Growth, error)
+	// Find calls each with the log_no of messages, the newest first, and when they were posted, until it returns false.
+	Find(ctx context.Context, q *IndexQuery, each func(at api.Timestamp, logNo int64) (more bool, err error)) error
+}
+
+// Growth is a part of a room's log: After < seq <= Head.
+type Growth struct {
+	RoomNo      int64
+	RoomID      api.RoomID
+	After, Head api.Seq
+}
+
+// IndexQuery is what an index is asked.
+type IndexQuery struct {
+	Text          *search.Query
+	Rooms         []int64 // in one of these; none: anywhere
+	From, NotFrom []int64 // by one of these, if any; by none of these
+	Since, Until  api.Timestamp
+}
+
+const (
+	// namedRooms is how many rooms an index is given by number; of what it finds in others the rest is sorted out here.
+	namedRooms = 64
+	// freshEvents is how many events that are not in the index a search looks at.
+	freshEvents = 1000
+	// candidates is how many messages a search holds against the log, foreigners how many of other rooms it passes by:
+	// then there is a page, with what was found.
+	candidates = 1000
+	foreigners = 10_000
+)
+
+// finder is one search.
+type finder struct {
+	looks
+	q      *chat.SearchQuery
+	rooms  map[int64]api.RoomID // that the user is in and the query takes
+	fresh  map[int64]bool       // log_no of messages that the index may know nothing of, or old things: they were looked at
+	found  []api.Message
+	behind int64
+}
+
+// Search implements chat.Searcher. What the index does not have yet is looked at one by one.
+func (s *Store) Search(ctx context.Context, q *chat.SearchQuery) (*chat.SearchPage, error) {
+	behind, err := s.dialect.Index.Behind(ctx) // before the snapshot: what is in neither was not committed when the call began
+	if err != nil {
+		return nil, wrap("search", err)
+	}
+	var page *chat.SearchPage
+	err = s.snapshot(ctx, func(l looks) error {
+		f := &finder{looks: l, q: q, rooms: map[int64]api.RoomID{}, fresh: map[int64]bool{}}
+		if err := f.readRooms(ctx); err != nil {
+			return err
+		}
+		if err := f.lookAtFresh(ctx, behind); err != nil {
+			return err
+		}
+		end, err := f.askIndex(ctx, s.dialect.Index)
+		if err != nil {
+			return err
+		}
+		page = f.page(end)
+		return nil
+	})
+	return page, wrap("search", err)
+}
+
+func (f *finder) page(end *chat.SearchPosition) *chat.SearchPage {
+	slices.SortFunc(f.found, func(a, b api.Message) int { return chat.PositionOf(&a).Compare(chat.PositionOf(&b)) })
+	if end != nil {
+		f.found = slices.DeleteFunc(f.found, func(m api.Message) bool { return chat.PositionOf(&m).Compare(*end) > 0 })
+	}
+	page := chat.FirstPage(f.q, f.found)
+	if page.Next == nil {
+		page.Next = end
+	}
+	page.Behind = f.behind
+	return page
+}
+
+func (f *finder) readRooms(ctx context.Context) error {
+	const query = `SELECT r.room_no, r.id FROM member m JOIN room r ON r.room_no = m.room_no WHERE m.user_no = (SELECT user_no FROM account WHERE id = $1)`
+	return f.read.each(ctx, query, []any{string(f.q.User)}, func(rows *sql.Rows) (bool, error) {
+		var no int64
+		var id api.RoomID
+		err := rows.Scan(&no, (*string)(&id))
+		if err == nil && f.q.TakesRoom(id) {
+			f.rooms[no] = id
+		}
+		return true, err
+	})
+}
+
+// lookAtFresh looks at the messages that the latest events are about.
+func (f *finder) lookAtFresh(ctx context.Context, behind map[int64]Growth) error {
+	left := freshEvents
+	for no, g := range behind {
+		if f.rooms[no] == "" {
+			continue
+		}
+		n := int(g.Head - g.After)
+		f.behind += int64(max(0, n-left))
+		touched, err := f.touched(ctx, no, g.After, maxSeq, left)
+		if err != nil {
+			return err
+		}
+		left = max(0, left-n)
+		for _, logNo := range touched {
+			f.fresh[logNo] = true
+			if err := f.lookAt(ctx, logNo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// touched gives the messages that the last events of part of a log are about: those posted, and those whose state changed.
+func (s looks) touched(ctx context.Context, room int64, after, last api.Seq, limit int) ([]int64, error) {
+	const query = `WITH late AS (SELECT log_no, type, about FROM event WHERE log_no > $1 AND log_no <= $2 ORDER BY log_no DESC LIMIT $3 + 0)
+		SELECT log_no FROM late WHERE type = 'message.posted'
+		UNION SELECT about FROM late WHERE about IS NOT NULL
+		UNION SELECT e.about FROM late JOIN event e ON e.log_no = late.about WHERE e.about IS NOT NULL`
+	var touched []int64
+	err := s.read.each(ctx, query, []any{logNo(room, after), logNo(room, last), int64(limit)}, func(rows *sql.Rows) (bool, error) {
+		var no int64
+		err := rows.Scan(&no)
+		touched = append(touched, no)
+		return true, err
+	})
+	return touched, err
+}
+
+// lookAt adds a message to what is found, if the query takes it.
+func (f *finder) lookAt(ctx context.Context, logNo int64) error {
+	m, _, err := f.message(ctx, f.rooms[logNo>>seqBits], logNo, f.q.User)
+	if err == nil && m != nil && f.q.Takes(m) {
+		f.found = append(f.found, *m)
+	}
+	return err
+}
+
+// message gives a message as it stands and its sender's number; nil: there is none. Mine of the reactions is user's.
+func (s looks) message(ctx context.Context, room api.RoomID, logNo int64, user api.UserID) (m *api.Message, sender int64, err error) {
+	const query = `SELECT e.log_no, e.msg_no, e.type, e.at, e.record, e.sender_no, COALESCE(x.record, ''), EXISTS (SELECT 1 FROM reaction r WHERE r.log_no = e.log_no), ` + messageColumns + `
+		FROM event e LEFT JOIN message m ON m.log_no = e.log_no LEFT JOIN event x ON x.log_no = (m.room_no << 38) + m.edited AND m.edited > 0 AND m.deleted = 0 WHERE e.log_no = $1`
+	var v *chat.MessageView
+	var rec chat.Record
+	var reacted bool
+	err = s.read.each(ctx, query, []any{logNo}, func(rows *sql.Rows) (bool, error) {
+		v = &chat.MessageView{}
+		var err error
+		rec, err = scanRecord(rows, append([]any{&sender, &v.Edit, &reacted}, messageFields(&v.State)...)...)
+		return false, err
+	})
+	if err != nil || v == nil || rec.Type != api.EventTypeMessagePosted {
+		return nil, 0, err
+	}
+	v.Posted, v.State.Seq = rec.Bytes, rec.Seq
+	if len(v.Edit) == 0 {
+		v.Edit = nil
+	}
+	if reacted {
+		if err := s.reactions(ctx, room, user, span{rec.Seq, rec.Seq}, map[api.Seq]*chat.MessageView{rec.Seq: v}); err != nil {
+			return nil, 0, err
+		}
+	}
+	if m, err = v.Message(); err != nil {
+		return nil, 0, nil // what cannot be read is not found, and keeps nothing else from being found
+	}
+	return m, sender, nil
+}
+
+// askIndex looks at what the index gives until there is more than a page. If it gives up before, it says how far it came.
+func (f *finder) askIndex(ctx context.Context, index Index) (end *chat.SearchPosition, err error) {
+	if len(f.rooms) == 0 {
+		return nil, nil
+	}
+	ask, err := f.question(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.q.From) > 0 && len(ask.From) == 0 {
+		return nil, nil
+	}
+	fresh := len(f.found)
+	looked, passed := 0, 0
+	var same []int64 // of one time: they are ordered by what the index does not know
+	var sameAt api.Timestamp
+	look := func() error {
+		for _, logNo := range same {
+			if err := f.lookAt(ctx, logNo); err != nil {
+				return err
+			}
+		}
+		looked += len(same)
+		same = same[:0]
+		return nil
+	}
+	err = index.Find(ctx, ask, func(at api.Timestamp, logNo int64) (bool, error) {
+		if at != sameAt {
+			if err := look(); err != nil {
+				return false, err
+			}
+			switch {
+			case len(f.found)-fresh > f.q.Limit:
+				return false, nil
+			case looked > candidates || passed > foreigners:
+				end = &chat.SearchPosition{At: at + 1} // after all that has this time
+				return false, nil
+			}
+			sameAt = at
+		}
+		switch {
+		case f.rooms[logNo>>seqBits] == "":
+			passed++
+		case !f.fresh[logNo]:
+			same = append(same, logNo)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return end, look()
+}
+
+// question puts the query as an index can answer it.
+func (f *finder) question(ctx context.Context) (*IndexQuery, error) {
+	ask := &IndexQuery{Text: f.q.Text, Since: api.Timestamp(f.q.Text.Since), Until: api.Timestamp(f.q.Text.Until)}
+	if a := f.q.After; a != nil && (ask.Until == 0 || a.At < ask.Until) {
+		ask.Until = a.At + 1
+	}
+	if len(f.rooms) <= namedRooms {
+		for no := range f.rooms {
+			ask.Rooms = append(ask.Rooms, no)
+		}
+	}
+	for _, part := range []struct {
+		users []api.UserID
+		into  *[]int64
+	}{{f.q.From, &ask.From}, {f.q.NotFrom, &ask.NotFrom}} {
+		for _, user := range part.users {
+			var no int64
+			if err := f.read.one(ctx, `SELECT user_no FROM account WHERE id = $1`, []any{string(user)}, &no); err != nil {
+				return nil, err
+			}
+			*part.into = append(*part.into, no)
+		}
+	}
+	return ask, nil
+}
+
+// Document is a message for an index.
+type Document struct {
+	LogNo    int64
+	SenderNo int64
+	Message  *api.Message // nil: it is no more, or says nothing
+}
+
+// Documents gives the messages that part of a room's log is about, as they stand now.
+func (s *Store) Documents(ctx context.Context, g *Growth) ([]Document, error) {
+	touched, err := s.touched(ctx, g.RoomNo, g.After, g.Head, int(g.Head-g.After))
+	if err != nil {
+		return nil, wrap("read for the index", err)
+	}
+	docs := make([]Document, 0, len(touched))
+	for _, logNo := range touched {
+		m, sender, err := s.message(ctx, g.RoomID, logNo, "")
+		if err != nil {
+			return nil, wrap("read for the index", err)
+		}
+		if m != nil && m.Deleted {
+			m = nil
+		}
+		docs = append(docs, Document{LogNo: logNo, SenderNo: sender, Message: m})
+	}
+	return docs, nil
+}
+
+// Heads tells how long each room's log is.
+func (s *Store) Heads(ctx context.Context) ([]Growth, error) {
+	const query = `SELECT r.room_no, r.id, COALESCE((SELECT MAX(e.log_no) FROM event e WHERE e.log_no >= r.room_no << 38 AND e.log_no < (r.room_no + 1) << 38), 0) FROM room r`
+	var all []Growth
+	err := s.read.each(ctx, query, nil, func(rows *sql.Rows) (bool, error) {
+		var g Growth
+		err := rows.Scan(&g.RoomNo, (*string)(&g.RoomID), (*int64)(&g.Head))
+		g.Head &= maxSeq
+		all = append(all, g)
+		return true, err
+	})
+	return all, wrap("read heads", err)
+}
