@@ -165,7 +165,7 @@ func newIndexWriter(ctx context.Context, tx *sql.Tx) (*indexWriter, error) {
 		{&w.unword, "DELETE FROM word WHERE rowid = $1"},
 	} {
 		var err error
-		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil {
+		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil { //nolint:sqlclosecheck // the transaction's end closes it
 			return nil, err
 		}
 	}

@@ -278,3 +278,47 @@ func TestManyMessagesOfOneTime(t *testing.T) {
 		}
 	}
 }
+
+// What is found in rooms of others is passed by, whether the index is told which rooms count or not; and a page that ends
+// before anything was found goes on.
+func TestSearchPassesOtherRoomsBy(t *testing.T) {
+	for _, c := range []struct{ rooms, foreign, pages int }{{5, 100, 1}, {10, 1500, 1}, {70, 11_000, 2}} {
+		t.Run(fmt.Sprintf("rooms=%d", c.rooms), func(t *testing.T) {
+			s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+			defer mustClose(t, s)
+			if _, err := s.CreateAccount(t.Context(), storetest.NewAccount("rocket")); err != nil {
+				t.Fatal(err)
+			}
+			rocket := storetest.User("rocket")
+			for i := range c.rooms {
+				commit(t, s, storetest.Create(fmt.Sprintf("r%d", i), rocket))
+			}
+			for i := range 3 {
+				commit(t, s, say(storetest.RoomID("r1"), rocket, 1_763_000_000_000, fmt.Sprintf("word %d", i)))
+			}
+			var others []*chat.Entry
+			for i := range c.foreign {
+				others = append(others, say(storetest.RoomID("lobby"), storetest.User("groot"), api.Timestamp(1_764_000_000_000+i), "word"))
+			}
+			commit(t, s, others...)
+			indexedNow(t, s)
+			q, err := search.Parse("word")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := &chat.SearchQuery{User: rocket, Text: q, Limit: 10}
+			found, pages := 0, 0
+			for ; pages == 0 || ask.After != nil; pages++ {
+				page, err := s.Search(t.Context(), ask)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found += len(page.Messages)
+				ask.After = page.Next
+			}
+			if found != 3 || pages != c.pages {
+				t.Errorf("%d found on %d pages, want 3 on %d", found, pages, c.pages)
+			}
+		})
+	}
+}

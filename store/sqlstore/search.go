@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 
 	"github.com/chatd-dev/chatd/api"
@@ -37,24 +38,29 @@ type IndexQuery struct {
 }
 
 const (
-	// namedRooms is how many rooms an index is given by number; of what it finds in others the rest is sorted out here.
-	namedRooms = 64
 	// freshEvents is how many events that are not in the index a search looks at.
 	freshEvents = 1000
-	// candidates is how many messages a search holds against the log, foreigners how many of other rooms it passes by:
-	// then there is a page, with what was found.
+	// candidates is how many messages a search holds against the log: then there is a page, with what was found.
 	candidates = 1000
-	foreigners = 10_000
+
+	// An index finds in few rooms by number at once; for many it has to look up each, which is worth it only for who is
+	// in so little of the server that most of what is found elsewhere is passed by.
+	fewRooms   = 8
+	manyRooms  = 64
+	passFew    = 1000
+	passNoMore = 10_000
 )
 
 // finder is one search.
 type finder struct {
 	looks
-	q      *chat.SearchQuery
-	rooms  map[int64]api.RoomID // that the user is in and the query takes
-	fresh  map[int64]bool       // log_no of messages that the index may know nothing of, or old things: they were looked at
-	found  []api.Message
-	behind int64
+	q          *chat.SearchQuery
+	rooms      map[int64]api.RoomID // that the user is in and the query takes
+	fresh      map[int64]bool       // log_no of messages that the index may know nothing of, or old things: they were looked at
+	found      []api.Message
+	foundFresh int // of found, those that were looked at first
+	looked     int // candidates, so far
+	behind     int64
 }
 
 // Search implements chat.Searcher. What the index does not have yet is looked at one by one.
@@ -72,6 +78,7 @@ func (s *Store) Search(ctx context.Context, q *chat.SearchQuery) (*chat.SearchPa
 		if err := f.lookAtFresh(ctx, behind); err != nil {
 			return err
 		}
+		f.foundFresh = len(f.found)
 		end, err := f.askIndex(ctx, s.dialect.Index)
 		if err != nil {
 			return err
@@ -197,11 +204,24 @@ func (f *finder) askIndex(ctx context.Context, index Index) (end *chat.SearchPos
 	if err != nil {
 		return nil, err
 	}
-	if len(f.q.From) > 0 && len(ask.From) == 0 {
-		return nil, nil
+	named := slices.Collect(maps.Keys(f.rooms))
+	switch n := len(named); {
+	case n <= fewRooms:
+		ask.Rooms = named
+		return f.take(ctx, index, ask, passNoMore)
+	case n > manyRooms:
+		return f.take(ctx, index, ask, passNoMore)
 	}
-	fresh := len(f.found)
-	looked, passed := 0, 0
+	if end, err = f.take(ctx, index, ask, passFew); err != nil || end == nil || f.looked > candidates {
+		return end, err
+	}
+	ask.Rooms, ask.Until = named, end.At
+	return f.take(ctx, index, ask, passNoMore)
+}
+
+// take looks at what the index answers, and gives up after so many messages of other rooms.
+func (f *finder) take(ctx context.Context, index Index, ask *IndexQuery, pass int) (end *chat.SearchPosition, err error) {
+	passed := 0
 	var same []int64 // of one time: they are ordered by what the index does not know
 	var sameAt api.Timestamp
 	look := func() error {
@@ -210,7 +230,7 @@ func (f *finder) askIndex(ctx context.Context, index Index) (end *chat.SearchPos
 				return err
 			}
 		}
-		looked += len(same)
+		f.looked += len(same)
 		same = same[:0]
 		return nil
 	}
@@ -220,9 +240,9 @@ func (f *finder) askIndex(ctx context.Context, index Index) (end *chat.SearchPos
 				return false, err
 			}
 			switch {
-			case len(f.found)-fresh > f.q.Limit:
+			case len(f.found)-f.foundFresh > f.q.Limit:
 				return false, nil
-			case looked > candidates || passed > foreigners:
+			case f.looked > candidates || passed > pass:
 				end = &chat.SearchPosition{At: at + 1} // after all that has this time
 				return false, nil
 			}
@@ -247,11 +267,6 @@ func (f *finder) question(ctx context.Context) (*IndexQuery, error) {
 	ask := &IndexQuery{Text: f.q.Text, Since: api.Timestamp(f.q.Text.Since), Until: api.Timestamp(f.q.Text.Until)}
 	if a := f.q.After; a != nil && (ask.Until == 0 || a.At < ask.Until) {
 		ask.Until = a.At + 1
-	}
-	if len(f.rooms) <= namedRooms {
-		for no := range f.rooms {
-			ask.Rooms = append(ask.Rooms, no)
-		}
 	}
 	for _, part := range []struct {
 		users []api.UserID
