@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat/search"
@@ -132,6 +133,10 @@ func (s *Session) MessageSearch(ctx context.Context, p *api.MessageSearchParams)
 		return nil, err
 	}
 	page, err := s.svc.store.Search(ctx, q)
+	if errors.Is(err, ErrUnavailable) {
+		s.svc.logger.Warn("search", "err", err)
+		return nil, api.Errorf(api.CodeUnavailable, "nothing can be searched now").WithRetryAfter(time.Second)
+	}
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}

@@ -322,3 +322,40 @@ func TestSearchPassesOtherRoomsBy(t *testing.T) {
 		})
 	}
 }
+
+// What is not in the index and too much to be looked at is counted, not passed over in silence.
+func TestSearchTellsWhatItLeavesOut(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	defer mustClose(t, s)
+	const all = 1500
+	var es []*chat.Entry
+	for i := range all {
+		es = append(es, say(storetest.RoomID("lobby"), storetest.User("groot"), api.Timestamp(1_764_000_000_000+i), "word"))
+	}
+	commit(t, s, es...)
+	q, err := search.Parse("word")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := &chat.SearchQuery{User: storetest.User("groot"), Text: q, Limit: 2 * all}
+	page, err := s.Search(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page.Next == nil && len(page.Messages)+int(page.Behind) != all { // with a next page the index had been quick
+		t.Errorf("%d found, %d left out, of %d", len(page.Messages), page.Behind, all)
+	}
+	indexedNow(t, s)
+	found := 0
+	for pages := 0; pages == 0 || ask.After != nil; pages++ {
+		page, err := s.Search(t.Context(), ask)
+		if err != nil || page.Behind != 0 {
+			t.Fatal(err, page)
+		}
+		found += len(page.Messages)
+		ask.After = page.Next
+	}
+	if found != all {
+		t.Errorf("%d found, of %d", found, all)
+	}
+}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"maps"
@@ -117,14 +118,24 @@ func (f *finder) readRooms(ctx context.Context) error {
 
 // lookAtFresh looks at the messages that the latest events are about.
 func (f *finder) lookAtFresh(ctx context.Context, behind map[int64]Growth) error {
-	left := freshEvents
+	var parts []Growth
 	for no, g := range behind {
-		if f.rooms[no] == "" {
-			continue
+		if f.rooms[no] != "" {
+			parts = append(parts, g)
 		}
+	}
+	// The rooms with least first: so most of them are looked at to the end.
+	slices.SortFunc(parts, func(a, b Growth) int {
+		return cmp.Or(cmp.Compare(a.Head-a.After, b.Head-b.After), cmp.Compare(a.RoomNo, b.RoomNo))
+	})
+	left := freshEvents
+	for _, g := range parts {
 		n := int(g.Head - g.After)
 		f.behind += int64(max(0, n-left))
-		touched, err := f.touched(ctx, no, g.After, maxSeq, left)
+		if left == 0 {
+			continue
+		}
+		touched, err := f.touched(ctx, g.RoomNo, g.After, maxSeq, left)
 		if err != nil {
 			return err
 		}

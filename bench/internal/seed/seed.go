@@ -61,7 +61,9 @@ func (s *seeder) fillDir(ctx context.Context, dir string) (err error) {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, "chatd.db"), nil); err != nil {
 		return err
 	}
-	err = s.fill(ctx)
+	if err = s.fill(ctx); err == nil {
+		err = s.store.Indexed(ctx) // which would keep the server busy while it is measured
+	}
 	if closeErr := s.store.Close(); err == nil {
 		err = closeErr
 	}
@@ -71,13 +73,18 @@ func (s *seeder) fillDir(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// Copy copies the database of a data directory that nobody has open.
+// Copy copies the databases of a data directory that nobody has open.
 func Copy(to, from string) error {
-	text, err := os.ReadFile(filepath.Join(from, "chatd.db"))
-	if err != nil {
-		return err
+	for _, name := range []string{"chatd.db", "chatd.search.db"} {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(to, "chatd.db"), text, 0o600)
+	return nil
 }
 
 type seeder struct {
