@@ -498,7 +498,7 @@ type MessageListResult struct {
 type MessageSearchResult struct {
 	Hits       []SearchHit `json:"hits"`
 	NextCursor string      `json:"next_cursor,omitempty"`
-	Behind     *int64      `json:"behind,omitempty"` // so many of the latest events were not looked at, because there are too many that are in no index yet; absent: everything was
+	Behind     *int64      `json:"behind,omitempty"` // so many events at most were not looked at, because they are in no index yet; absent: everything was
 }
 
 // SearchHit: A message that was found.

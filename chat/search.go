@@ -47,7 +47,7 @@ type SearchPage struct {
 	Messages []api.Message
 	// Next is where the search goes on, nil if that was all. There may be no message up to it, if many had to be looked at.
 	Next *SearchPosition
-	// Behind is how many of the latest events were not looked at, because there is too much that no index has yet.
+	// Behind is how many events at most were not looked at, because there is too much that no index has yet.
 	Behind int64
 }
 

@@ -90,7 +90,7 @@ func (c *cli) search(ctx context.Context, client *chatclient.Client, p *api.Mess
 		c.note("nothing found")
 	}
 	if behind > 0 {
-		c.note("the latest %s are not searched yet", count(int(behind), "event", "events"))
+		c.note("not searched, as no index has them yet: %s at most", count(int(behind), "event", "events"))
 	}
 	return nil
 }
