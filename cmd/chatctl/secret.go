@@ -9,12 +9,16 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
 
 // maxSecretBytes bounds what is read as a password, token or invitation.
 const maxSecretBytes = 4096
+
+// echoPatience is how long a question waits for the echo to be off, if it is not off already.
+const echoPatience = 200 * time.Millisecond
 
 // ask is the terminal that questions are put to. It is /dev/tty where that opens, so that a
 // redirected stderr hides no question, and stderr elsewhere.
@@ -35,14 +39,23 @@ func (c *cli) terminal() *ask {
 	return &ask{in, os.Stderr}
 }
 
-// secret asks without echo.
+// secret asks without echo. The question comes when the echo is off: who types at once would be shown what they type.
 func (a *ask) secret(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(a.out, question)
 	fd := int(a.in.Fd())
 	echoing, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("asking: %w", err)
 	}
+	asked := make(chan struct{})
+	go func() { // ends within echoPatience
+		defer close(asked)
+		for begin := time.Now(); time.Since(begin) < echoPatience; time.Sleep(time.Millisecond) {
+			if now, err := term.GetState(fd); err != nil || *now != *echoing {
+				break
+			}
+		}
+		fmt.Fprint(a.out, question)
+	}()
 	answer, err := untilDone(ctx, func() (string, error) {
 		raw, err := term.ReadPassword(fd)
 		return string(raw), err
@@ -50,6 +63,7 @@ func (a *ask) secret(ctx context.Context, question string) (string, error) {
 	if ctx.Err() != nil {
 		_ = term.Restore(fd, echoing) // nothing more can be done about it
 	}
+	<-asked
 	fmt.Fprintln(a.out)
 	return answer, err
 }

@@ -25,6 +25,9 @@ func TestFilesAreTheOwners(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "for this")
 	s := mustOpen(t, filepath.Join(dir, "chat d?#%.db")) // SQLite reads names as URIs
 	defer s.Close()
+	if err := s.Indexed(t.Context()); err != nil { // all files are there
+		t.Fatal(err)
+	}
 	modes := map[string]string{}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		info, err := os.Stat(d)
@@ -46,6 +49,7 @@ func TestFilesAreTheOwners(t *testing.T) {
 	}
 	want := map[string]string{
 		"made": "drwx------", "for this": "drwx------", "chat d?#%.db": "-rw-------", "chat d?#%.db-wal": "-rw-------", "chat d?#%.db-shm": "-rw-------", "chat d?#%.db.lock": "-rw-------",
+		"chat d?#%.search.db": "-rw-------", "chat d?#%.search.db-wal": "-rw-------", "chat d?#%.search.db-shm": "-rw-------",
 	}
 	if d := cmp.Diff(want, modes); d != "" {
 		t.Error(d)
