@@ -506,6 +506,23 @@ func dispatchMessageDelete(ctx context.Context, srv Server, params json.RawMessa
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchReadMark(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ReadMarkParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ReadMark(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodReadMark)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -1153,6 +1170,28 @@ func (v *MessageDeleteParams) scan(s *scanner) {
 			v.Seq = Seq(s.integer(1, 9007199254740991))
 		case 2:
 			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeReadMark = shape{
+	method:   "read.mark",
+	names:    []string{"room", "seq"},
+	required: 0b1,
+}
+
+func (v *ReadMarkParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeReadMark) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(Seq)
+			*x = Seq(s.integer(0, 9007199254740991))
+			v.Seq = x
 		default:
 			return
 		}

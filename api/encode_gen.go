@@ -63,6 +63,23 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"role":`...)
 		dst = AppendString(dst, string(v.Role))
 	}
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ReadState) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"msg_no":`...)
+	dst = strconv.AppendInt(dst, int64(v.MsgNo), 10)
+	dst = append(dst, `,"unread":`...)
+	dst = strconv.AppendInt(dst, v.Unread, 10)
+	dst = append(dst, `,"mentions":`...)
+	dst = strconv.AppendInt(dst, v.Mentions, 10)
 	return append(dst, '}')
 }
 
@@ -408,6 +425,8 @@ func (v *SyncedRoom) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"gap":`...)
 		dst = v.Gap.AppendJSON(dst)
 	}
+	dst = append(dst, `,"read":`...)
+	dst = v.Read.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -886,6 +905,19 @@ func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"marked":`...)
+	dst = strconv.AppendBool(dst, v.Marked)
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
+	dst = append(dst, `,"read":`...)
+	dst = v.Read.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"epoch":`...)
 	dst = AppendString(dst, string(v.Epoch))
@@ -1341,6 +1373,17 @@ func (v *MessageDeleteParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ReadMarkParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"rooms":`...)
 	dst = v.Rooms.AppendJSON(dst)
@@ -1430,6 +1473,14 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 	if v.Room != nil {
 		dst = append(dst, `,"room":`...)
 		dst = v.Room.AppendJSON(dst)
+	}
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	if v.Head != nil {
+		dst = append(dst, `,"head":`...)
+		dst = v.Head.AppendJSON(dst)
 	}
 	return append(dst, '}')
 }

@@ -154,6 +154,11 @@ func (f *fake) MessageDelete(_ context.Context, p *MessageDeleteParams) (*Messag
 	return new(MessageDeleteResult), f.err
 }
 
+func (f *fake) ReadMark(_ context.Context, p *ReadMarkParams) (*ReadMarkResult, error) {
+	f.got = p
+	return new(ReadMarkResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -170,6 +175,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Gap),
 	new(User),
 	new(Room),
+	new(ReadState),
 	new(Member),
 	new(Event),
 	new(RoomCreated),
@@ -219,6 +225,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinListResult),
 	new(ThreadListResult),
 	new(RoomHistoryResult),
+	new(ReadMarkResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -250,6 +257,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinListParams),
 	new(PinRemoveParams),
 	new(MessageDeleteParams),
+	new(ReadMarkParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

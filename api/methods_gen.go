@@ -71,6 +71,7 @@ const (
 	MethodPinList        = "pin.list"
 	MethodPinRemove      = "pin.remove"
 	MethodMessageDelete  = "message.delete"
+	MethodReadMark       = "read.mark"
 	MethodSyncOpen       = "sync.open"
 	MethodSyncClose      = "sync.close"
 )
@@ -146,6 +147,8 @@ type Server interface {
 	PinRemove(ctx context.Context, p *PinRemoveParams) (*PinRemoveResult, error)
 	// MessageDelete answers message.delete: Remove what a message said, for everyone.
 	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
+	// ReadMark answers read.mark: Say how far one has read a room.
+	ReadMark(ctx context.Context, p *ReadMarkParams) (*ReadMarkResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -182,6 +185,7 @@ var Methods = []*Method{
 	methodPinList,
 	methodPinRemove,
 	methodMessageDelete,
+	methodReadMark,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -398,6 +402,14 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchMessageDelete,
 	}
+	methodReadMark = &Method{
+		Name: MethodReadMark, Summary: "Say how far one has read a room.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeReadMark.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchReadMark,
+	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -474,6 +486,8 @@ func Lookup(name string) *Method {
 		return methodPinRemove
 	case MethodMessageDelete:
 		return methodMessageDelete
+	case MethodReadMark:
+		return methodReadMark
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

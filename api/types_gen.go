@@ -98,6 +98,7 @@ type AccountEventType string
 const (
 	AccountEventTypeRoomAdded   AccountEventType = "room.added"
 	AccountEventTypeRoomRemoved AccountEventType = "room.removed"
+	AccountEventTypeReadMarked  AccountEventType = "read.marked"
 )
 
 // PresenceState: Is the person there?
@@ -182,6 +183,15 @@ type Room struct {
 	MemberCount int64      `json:"member_count"`
 	Head        Head       `json:"head"`
 	Role        Role       `json:"role,omitempty"` // the caller's; absent: not a member
+	Read        *ReadState `json:"read,omitempty"` // how far the caller has read it; absent: not a member
+}
+
+// ReadState: How far the caller has read a room. A message of which nothing is left still counts as one, not as a mention.
+type ReadState struct {
+	Seq      Seq   `json:"seq"`      // up to this event
+	MsgNo    MsgNo `json:"msg_no"`   // so many messages
+	Unread   int64 `json:"unread"`   // messages after it, answers in threads included: the head's msg_no less this one
+	Mentions int64 `json:"mentions"` // those of them that mean the caller, or everyone in the room, as they now stand
 }
 
 // Member: A user in a room.
@@ -352,6 +362,7 @@ type SyncedRoom struct {
 	Status FollowStatus `json:"status"`
 	Head   Head         `json:"head"`
 	Gap    *Gap         `json:"gap,omitempty"`
+	Read   ReadState    `json:"read"`
 }
 
 // Limits: What the server takes; 0 means no limit.
@@ -591,6 +602,14 @@ type RoomHistoryResult struct {
 	HasMoreAfter  bool    `json:"has_more_after"`
 }
 
+// ReadMarkResult: How far the caller has read.
+type ReadMarkResult struct {
+	RoomID RoomID    `json:"room_id"`
+	Marked bool      `json:"marked"` // false: they had read so far already
+	Head   Head      `json:"head"`
+	Read   ReadState `json:"read"`
+}
+
 // SyncOpenResult: How following begins.
 type SyncOpenResult struct {
 	Epoch Epoch        `json:"epoch"`
@@ -799,6 +818,12 @@ type MessageDeleteParams struct {
 	Reason string `json:"reason,omitempty"` // for those who wonder
 }
 
+// ReadMarkParams are the parameters of read.mark: Say how far one has read a room.
+type ReadMarkParams struct {
+	Room string `json:"room"`
+	Seq  *Seq   `json:"seq,omitempty"` // the last event that was seen; all that there is unless given. It is not beyond the head
+}
+
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
@@ -841,8 +866,10 @@ type RoomSignalParams struct {
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.
 type AccountEventParams struct {
 	Type   AccountEventType `json:"type"`
-	RoomID RoomID           `json:"room_id,omitempty"` // of room.added and room.removed
+	RoomID RoomID           `json:"room_id,omitempty"` // which room it is about
 	Room   *Room            `json:"room,omitempty"`    // of room.added: the room as it was when they came
+	Read   *ReadState       `json:"read,omitempty"`    // of read.marked: how far they have read
+	Head   *Head            `json:"head,omitempty"`    // of read.marked: where the log ended when that was so
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.

@@ -94,7 +94,7 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 	if err != nil {
 		return nil, err
 	}
-	data := &api.MessageEdited{Message: p.Seq, Text: p.Text, Format: p.Format, Data: p.Data, Mentions: who.users, MentionsRoom: who.room}
+	data := &api.MessageEdited{Message: p.Seq, Text: p.Text, Format: p.Format, Data: p.Data, Mentions: who.Users, MentionsRoom: who.Room}
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
 		if err := on.there(); err != nil {
 			return err
@@ -109,7 +109,8 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		if err != nil {
 			return err
 		}
-		if same, err := says(versions[len(versions)-1].Bytes, data); err != nil || same {
+		was, err := saying(versions)
+		if err != nil || says(was, data) {
 			return err
 		}
 		if len(versions) > maxEdits {
@@ -117,6 +118,9 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		}
 		on.msg.Edited, on.msg.EditedAt = t.Room().Head.Seq+1, on.entry.At
 		if err := t.PutMessage(on.msg); err != nil {
+			return err
+		}
+		if err := on.mean(t, was, who); err != nil {
 			return err
 		}
 		return on.tell(t, api.EventTypeMessageEdited, data)
@@ -127,18 +131,35 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 	return &api.MessageEditResult{RoomID: e.RoomID, Message: p.Seq, Edited: !e.Unchanged, Seq: eventOf(e)}, nil
 }
 
-// says tells whether a version of a message says just what data does.
-func says(record []byte, data *api.MessageEdited) (bool, error) {
+// saying is what a message says, of all its versions the last.
+func saying(versions []Record) (*api.MessageEdited, error) {
 	var ev api.Event
-	if err := json.Unmarshal(record, &ev); err != nil {
-		return false, fmt.Errorf("stored record: %w", err)
+	if err := json.Unmarshal(versions[len(versions)-1].Bytes, &ev); err != nil {
+		return nil, fmt.Errorf("stored record: %w", err)
 	}
-	var was api.MessageEdited // a post says the same under the same names
-	if err := json.Unmarshal(ev.Data, &was); err != nil {
-		return false, fmt.Errorf("stored record %s/%d: %w", ev.RoomID, ev.Seq, err)
+	was := new(api.MessageEdited) // a post says the same under the same names
+	if err := json.Unmarshal(ev.Data, was); err != nil {
+		return nil, fmt.Errorf("stored record %s/%d: %w", ev.RoomID, ev.Seq, err)
 	}
+	return was, nil
+}
+
+// says tells whether a message says just what data does.
+func says(was, data *api.MessageEdited) bool {
 	return was.Text == data.Text && plainly(was.Format) == plainly(data.Format) && bytes.Equal(was.Data, data.Data) &&
-		slices.Equal(was.Mentions, data.Mentions) && was.MentionsRoom == data.MentionsRoom, nil
+		slices.Equal(was.Mentions, data.Mentions) && was.MentionsRoom == data.MentionsRoom
+}
+
+// mean makes the message mean who, instead of whom it meant.
+func (on *target) mean(t Tx, was *api.MessageEdited, who Mentions) error {
+	before, now := Mentions{Users: was.Mentions, Room: was.MentionsRoom}.counted(), who.counted()
+	if before.equal(now) {
+		return nil
+	}
+	if err := t.DeleteMentions(on.msg.Seq, before); err != nil {
+		return err
+	}
+	return t.PutMentions(on.msg.Seq, now)
 }
 
 // plainly is a format, spelled out or not.
@@ -172,6 +193,10 @@ func (on *target) delete(t Tx, reason string) error {
 	if err != nil {
 		return err
 	}
+	was, err := saying(versions)
+	if err != nil {
+		return err
+	}
 	for i := range versions {
 		if versions[i].Bytes, err = blanked(versions[i].Bytes); err != nil {
 			return err
@@ -191,6 +216,9 @@ func (on *target) delete(t Tx, reason string) error {
 		}
 	}
 	if err := t.DeleteReaction(on.msg.Seq, "", ""); err != nil {
+		return err
+	}
+	if err := on.mean(t, was, Mentions{}); err != nil {
 		return err
 	}
 	on.msg.Deleted, on.msg.Pinned = t.Room().Head.Seq+1, 0

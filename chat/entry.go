@@ -18,6 +18,12 @@ type Act interface {
 	Do(t Tx) error
 }
 
+// Mentions is whom a message means: some users, or everyone in the room, which leaves nobody to be named.
+type Mentions struct {
+	Users []api.UserID
+	Room  bool
+}
+
 // Tx is an entry's room as the entries before it have left it, for its Act. Reads give the caller's own copies. What is
 // put is stored together, or not at all. Faults of the store come back as errors, and need not be told from refusals.
 type Tx interface {
@@ -28,10 +34,19 @@ type Tx interface {
 
 	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user.
 	Member(user api.UserID) (*Membership, error)
-	// PutMember makes a user a member, or changes what their membership says. The username is the store's to know.
+	// PutMember makes a user a member, who has read what is there, or changes what their membership says. The username is
+	// the store's to know.
 	PutMember(m *Membership) error
 	// DeleteMember ends a membership that there is.
 	DeleteMember(user api.UserID) error
+
+	// Read gives how far a member has read. Who posts has read up to that message: Append sees to it.
+	Read(user api.UserID) (Read, error)
+	// PutRead changes it to an event of the log.
+	PutRead(user api.UserID, seq api.Seq) error
+	// PutMentions notes that a message, which is no other event, means those users, DeleteMentions that it does so no more.
+	PutMentions(seq api.Seq, who Mentions) error
+	DeleteMentions(seq api.Seq, who Mentions) error
 
 	// IsMessage tells whether seq is that of a message.posted.
 	IsMessage(seq api.Seq) (bool, error)
@@ -78,12 +93,16 @@ type Entry struct {
 
 	Records   []Record // of the events; none if Unchanged
 	Head      api.Head // of the room right after this entry
-	Joined    []Membership
+	Joined    []Joining
 	Left      []api.UserID
 	Room      *RoomRecord // right after this entry; only if somebody joined
 	Duplicate bool
 	Unchanged bool
 	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender
+
+	// The domain's.
+
+	after func() // called by the applier, in the order of the log, when the entry has taken effect; nil: nothing
 
 	// The lane's.
 

@@ -219,7 +219,7 @@ func (l *lane) applyAll() {
 	defer close(l.stopped)
 	for batch := range l.batches {
 		for _, e := range batch {
-			if e.Err == nil && !e.Duplicate && !e.Unchanged {
+			if e.Err == nil && !e.Duplicate {
 				l.svc.apply(e)
 			}
 			if e.Plain == nil {

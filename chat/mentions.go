@@ -17,15 +17,9 @@ const mentionRoom = "@room"
 // maxMentions is how many users a message may mean by name.
 const maxMentions = 50
 
-// mentioned is who a message means.
-type mentioned struct {
-	users []api.UserID
-	room  bool
-}
-
 // mentions finds out whom a message means: those of refs, unless that is nil, or the members whose @name stands in the text.
-func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, format api.TextFormat, refs []string) (mentioned, error) {
-	var m mentioned
+func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, format api.TextFormat, refs []string) (Mentions, error) {
+	var m Mentions
 	if refs == nil && !strings.Contains(text, "@") || refs != nil && len(refs) == 0 {
 		return m, nil
 	}
@@ -42,7 +36,7 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 	}
 	for _, ref := range names {
 		if ref == mentionRoom {
-			if m.room = moderates(me.Role); !m.room && refs != nil {
+			if m.Room = moderates(me.Role); !m.Room && refs != nil {
 				return m, api.Errorf(api.CodePermissionDenied, "mentions: @room is for moderators and owners").WithField("mentions")
 			}
 			continue
@@ -54,11 +48,25 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 			return m, api.Errorf(api.CodeNotFound, "mentions: no such member").WithField("mentions")
 		case err != nil:
 			return m, s.svc.coded(err)
-		case !slices.Contains(m.users, found.UserID):
-			m.users = append(m.users, found.UserID)
+		case !slices.Contains(m.Users, found.UserID):
+			m.Users = append(m.Users, found.UserID)
 		}
 	}
 	return m, nil
+}
+
+// counted is whom it counts for: who is meant with everyone is meant once.
+func (m Mentions) counted() Mentions {
+	if m.Room {
+		m.Users = nil
+	}
+	return m
+}
+
+func (m Mentions) none() bool { return !m.Room && len(m.Users) == 0 }
+
+func (m Mentions) equal(other Mentions) bool {
+	return m.Room == other.Room && slices.Equal(m.Users, other.Users)
 }
 
 // memberByRef finds a member by id or username; loosely, what ends in punctuation may be a name without it.

@@ -31,7 +31,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	}
 	m := &post{user: user, params: p, who: who}
 	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), Act: m, Key: p.IdempotencyKey}
-	if p.Thread == nil {
+	if p.Thread == nil && who.none() {
 		m.entry.Plain = m
 	}
 	if p.ReplyTo != nil {
@@ -155,7 +155,7 @@ type post struct {
 	entry  Entry
 	user   *Account
 	params *api.MessagePostParams
-	who    mentioned
+	who    Mentions
 }
 
 // Do implements Act.
@@ -172,8 +172,22 @@ func (m *post) Do(t Tx) error {
 			return ErrNoMessage
 		}
 	}
-	if m.params.Thread == nil {
+	if m.entry.Plain != nil {
 		return t.Append(m.entry.Plain)
+	}
+	if err := m.answer(t); err != nil {
+		return err
+	}
+	if err := t.Append(m); err != nil || m.who.none() {
+		return err
+	}
+	return t.PutMentions(t.Room().Head.Seq, m.who.counted())
+}
+
+// answer counts the message in the thread that it belongs to, if it belongs to one.
+func (m *post) answer(t Tx) error {
+	if m.params.Thread == nil {
+		return nil
 	}
 	root, err := t.Message(*m.params.Thread)
 	switch {
@@ -186,10 +200,7 @@ func (m *post) Do(t Tx) error {
 	}
 	root.Replies++
 	root.LastReply = t.Room().Head.Seq + 1
-	if err := t.PutMessage(root); err != nil {
-		return err
-	}
-	return t.Append(m)
+	return t.PutMessage(root)
 }
 
 // memberOf gives a member's part in the room of an act; ErrNotFound, ErrNotMember.
@@ -217,7 +228,7 @@ func (m *post) Type() api.EventType { return api.EventTypeMessagePosted }
 func (m *post) Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte {
 	p := m.params
 	data := api.MessagePosted{
-		MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data, Thread: p.Thread, Mentions: m.who.users, MentionsRoom: m.who.room,
+		MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data, Thread: p.Thread, Mentions: m.who.Users, MentionsRoom: m.who.Room,
 	}
 	return appendRecord(dst, &m.entry, seq, m.Type(), m.user.Username, &data)
 }

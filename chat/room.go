@@ -40,8 +40,14 @@ func (s *Service) detach(r *liveRoom) {
 }
 
 // apply makes a committed entry take effect: its records go to the room's followers, in log
-// order, and who left follows no more.
+// order, who left follows no more, and then whatever the act wants.
 func (s *Service) apply(e *Entry) {
+	if e.after != nil {
+		defer e.after()
+	}
+	if e.Unchanged {
+		return
+	}
 	if !mutant.On(mutant.PublishBeforeCommit) || e.Plain == nil {
 		s.publish(e.RoomID, e.Records, e)
 	}

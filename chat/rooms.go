@@ -125,8 +125,7 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	if err != nil {
 		return nil, svc.coded(err)
 	}
-	v := RoomView{RoomRecord: *room, Role: api.RoleOwner}
-	v.Head, v.MemberCount = e.Head, 1
+	v := RoomView{RoomRecord: *e.Room, Role: api.RoleOwner, Read: Read{Head: e.Joined[0].Read}}
 	return &api.RoomCreateResult{Room: v.view()}, nil
 }
 
@@ -351,8 +350,13 @@ func (s *Session) MemberList(ctx context.Context, p *api.MemberListParams) (*api
 }
 
 func (v *RoomView) view() api.Room {
-	return api.Room{
+	room := api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
 		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role,
 	}
+	if v.Role != "" {
+		read := v.Read.state(v.Head)
+		room.Read = &read
+	}
+	return room
 }

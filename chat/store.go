@@ -121,6 +121,13 @@ type RoomRecord struct {
 type RoomView struct {
 	RoomRecord
 	Role api.Role // "" if the user is not a member
+	Read Read     // how far they have read; nothing if they are not a member
+}
+
+// Read is how far a member has read a room, and how many messages after that, as they now stand, mean them.
+type Read struct {
+	api.Head
+	Mentions int64
 }
 
 // Membership is a user in a room.
@@ -129,6 +136,12 @@ type Membership struct {
 	Username string
 	Role     api.Role
 	JoinedAt api.Timestamp
+}
+
+// Joining is how a membership begins.
+type Joining struct {
+	Membership
+	Read api.Head // what was there counts as read
 }
 
 // RoomStore reads rooms and members. They are written by Timeline.Commit alone, with the events that say so (Tx).

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,7 @@ func newChat(c *cli) *cobra.Command {
 		Long: `Talk in a room, line by line. Joins the room if you are not in it.
 
 What you type and end with Enter is said in the room; what others say, who joins, leaves, comes
-online or goes offline appears above your line. When the connection is lost, chat comes back by
+online or goes offline appears above your line, and counts as read. When the connection is lost, chat comes back by
 itself and shows what was said meanwhile.
 
   /who      who is in the room
@@ -40,7 +42,7 @@ stdin ends it. With --json stdout gets an event record a line.`,
 			if last < 0 {
 				return usagef(cmd.UseLine(), "--lines %d: must be 0 or more", last)
 			}
-			h := &chat{cli: c, room: args[0], last: api.Seq(last), mine: map[string]bool{}}
+			h := &chat{cli: c, room: args[0], last: api.Seq(last), mine: map[string]bool{}, seen: make(chan struct{}, 1)}
 			return h.run(cmd.Context())
 		},
 	}
@@ -58,7 +60,10 @@ type chat struct {
 	last   api.Seq
 	client *chatclient.Client
 	render *renderer
-	typed  bool // what is typed shows on the screen already, so its event need not
+	typed  bool          // what is typed shows on the screen already, so its event need not
+	seen   chan struct{} // 1 deep: there is something on the screen that has not been marked as read
+
+	upTo atomic.Int64 // what is on the screen, as a seq
 
 	mu     sync.Mutex
 	mine   map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
@@ -107,6 +112,9 @@ func (h *chat) run(ctx context.Context) error {
 	speech := make(chan string)                // unbuffered: the next line is taken when the one before is on disk
 	spoken := make(chan struct{})              // closed when all speech is out
 	wg.Go(func() { h.hear(ctx, cancel, sub, news) })
+	if h.typed {
+		wg.Go(func() { h.keepMarking(ctx) })
+	}
 	wg.Go(func() { // ends when speech is closed or ctx ends
 		defer close(spoken)
 		for text := range speech {
@@ -138,6 +146,9 @@ func (h *chat) enter(ctx context.Context) (api.Seq, error) {
 	title := res.Room.Name
 	if res.Room.Title != "" {
 		title += ", " + res.Room.Title
+	}
+	if r := res.Room.Read; r != nil && r.Unread > 0 {
+		title += "; " + unread(r)
 	}
 	h.note("* %s; /help for what you can type", title)
 	if err := h.who(ctx); err != nil {
@@ -235,6 +246,11 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 	switch n := n.(type) {
 	case *chatclient.EventReceived:
 		h.shown = n.Seq
+		h.upTo.Store(int64(n.Seq))
+		select {
+		case h.seen <- struct{}{}:
+		default:
+		}
 		if !h.isEcho(n.Event) {
 			h.show(h.render, n.Event)
 		}
@@ -250,6 +266,25 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		}
 	}
 	return h.out.Flush()
+}
+
+// keepMarking marks what a person has on the screen as read, once a second at most, until ctx ends. That it
+// cannot be marked now is no matter: the next mark says it too.
+func (h *chat) keepMarking(ctx context.Context) {
+	for {
+		select {
+		case <-h.seen:
+		case <-ctx.Done():
+			return
+		}
+		seq := api.Seq(h.upTo.Load())
+		_, _ = h.client.ReadMark(ctx, &api.ReadMarkParams{Room: h.room, Seq: &seq})
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // isEcho tells whether e is something that was typed here and stands on the screen already. What

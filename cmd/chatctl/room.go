@@ -44,18 +44,18 @@ func newRoomLs(c *cli) *cobra.Command {
 				if len(rooms) == 0 {
 					c.note("no rooms; make one with: chatctl room create NAME")
 				}
-				t := c.table("ROOM", "YOU", "MEMBERS", "SEQ", "TITLE")
+				t := c.table("ROOM", "YOU", "UNREAD", "FOR YOU", "MEMBERS", "SEQ", "TITLE")
 				for i := range rooms {
 					r := &rooms[i]
 					name := r.Name
 					if r.Visibility == api.VisibilityPrivate {
 						name += " (private)"
 					}
-					role := string(r.Role)
-					if role == "" {
-						role = "-"
+					role, unread, mentions := "-", "-", "-"
+					if r.Read != nil {
+						role, unread, mentions = string(r.Role), fmt.Sprint(r.Read.Unread), fmt.Sprint(r.Read.Mentions)
 					}
-					t.row(name, role, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
+					t.row(name, role, unread, mentions, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
 				}
 				return t.end()
 			})

@@ -45,6 +45,9 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("members", fmt.Sprint(r.MemberCount))
 				t.row("messages", fmt.Sprint(r.Head.MsgNo))
 				t.row("head", fmt.Sprint(r.Head.Seq))
+				if r.Read != nil {
+					t.row("read", fmt.Sprintf("up to %d, %s", r.Read.Seq, unread(r.Read)))
+				}
 				t.row("created", c.day(r.CreatedAt))
 				return t.end()
 			})

@@ -17,7 +17,7 @@ func newWatch(c *cli) *cobra.Command {
 		GroupID: groupAccount,
 		Short:   "Print what happens to your account, here and on your other devices.",
 		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
-come into and that you are out of.
+come into and that you are out of, and how far you have read.
 
 It tells what happens while it runs. When the connection is lost it comes back by itself and says
 that something may be missing.`,
@@ -115,6 +115,10 @@ func (w *watch) show(e *api.AccountEventParams) {
 		what = fmt.Sprintf("you are in %s now", room)
 	case api.AccountEventTypeRoomRemoved:
 		what = fmt.Sprintf("you are out of %s", room)
+	case api.AccountEventTypeReadMarked:
+		if what = "you have read " + room; e.Read != nil {
+			what += fmt.Sprintf(" up to #%d; %s", e.Read.Seq, unread(e.Read))
+		}
 	default:
 		what = string(e.Type)
 	}

@@ -58,7 +58,8 @@ func (a *act) PutMember(m *chat.Membership) error {
 	m = clone(m)
 	m.Username = a.s.accounts[m.UserID].Username
 	if a.r.members[m.UserID] == nil {
-		a.e.Joined = append(a.e.Joined, *m)
+		a.e.Joined = append(a.e.Joined, chat.Joining{Membership: *m, Read: a.r.Head})
+		a.r.read[m.UserID] = a.r.Head
 	}
 	a.r.members[m.UserID] = m
 	a.r.MemberCount = int64(len(a.r.members))
@@ -71,6 +72,47 @@ func (a *act) DeleteMember(user api.UserID) error {
 	a.e.Left = append(a.e.Left, user)
 	delete(a.r.members, user)
 	a.r.MemberCount = int64(len(a.r.members))
+	return nil
+}
+
+// Read implements chat.Tx.
+func (a *act) Read(user api.UserID) (chat.Read, error) { return a.r.readOf(user), nil }
+
+// PutRead implements chat.Tx.
+func (a *act) PutRead(user api.UserID, seq api.Seq) error {
+	a.put = true
+	msgNo := api.MsgNo(0)
+	for i := range a.r.log[:seq] {
+		msgNo = max(msgNo, a.r.log[i].MsgNo)
+	}
+	a.r.read[user] = api.Head{Seq: seq, MsgNo: msgNo}
+	return nil
+}
+
+// PutMentions implements chat.Tx.
+func (a *act) PutMentions(seq api.Seq, who chat.Mentions) error {
+	a.put = true
+	m := a.r.means[seq]
+	if m == nil {
+		m = &chat.Mentions{}
+		a.r.means[seq] = m
+	}
+	m.Room = m.Room || who.Room
+	for _, user := range who.Users {
+		if !slices.Contains(m.Users, user) {
+			m.Users = append(m.Users, user)
+		}
+	}
+	return nil
+}
+
+// DeleteMentions implements chat.Tx.
+func (a *act) DeleteMentions(seq api.Seq, who chat.Mentions) error {
+	a.put = true
+	if m := a.r.means[seq]; m != nil {
+		m.Room = m.Room && !who.Room
+		m.Users = slices.DeleteFunc(m.Users, func(u api.UserID) bool { return slices.Contains(who.Users, u) })
+	}
 	return nil
 }
 
@@ -159,6 +201,9 @@ func (a *act) Append(d chat.Draft) error {
 	a.put = true
 	rec := a.r.append(d, a.e.At)
 	a.r.senders[rec.Seq] = a.e.SenderID
+	if rec.Type == api.EventTypeMessagePosted && a.r.members[a.e.SenderID] != nil {
+		a.r.read[a.e.SenderID] = a.r.Head
+	}
 	a.e.Records = append(a.e.Records, rec)
 	return nil
 }

@@ -18,6 +18,8 @@ type room struct {
 	about   map[api.Seq]api.Seq // of the events that are about a message: which
 	states  map[api.Seq]*chat.MessageState
 	reacted map[api.Seq][]reaction // in order
+	read    map[api.UserID]api.Head
+	means   map[api.Seq]*chat.Mentions
 	keys    map[key]used
 }
 
@@ -29,7 +31,7 @@ type reaction struct {
 func newRoom(rec *chat.RoomRecord) *room {
 	return &room{
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
-		reacted: map[api.Seq][]reaction{}, keys: map[key]used{},
+		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, keys: map[key]used{},
 	}
 }
 
@@ -47,9 +49,20 @@ type used struct {
 func (r *room) view(user api.UserID) *chat.RoomView {
 	v := &chat.RoomView{RoomRecord: r.RoomRecord}
 	if m := r.members[user]; m != nil {
-		v.Role = m.Role
+		v.Role, v.Read = m.Role, r.readOf(user)
 	}
 	return v
+}
+
+// readOf is how far a member has read.
+func (r *room) readOf(user api.UserID) chat.Read {
+	read := chat.Read{Head: r.read[user]}
+	for seq, who := range r.means {
+		if seq > read.Seq && (who.Room || slices.Contains(who.Users, user)) {
+			read.Mentions++
+		}
+	}
+	return read
 }
 
 // ListRooms implements chat.RoomStore.

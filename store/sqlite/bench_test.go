@@ -153,3 +153,38 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReads tells a user of 1,000 rooms how much is unread in each, and in one with many unread messages and mentions.
+func BenchmarkReads(b *testing.B) {
+	s, lobby, users := benchStore(b)
+	reader := users[1]
+	const rooms, unread = 1000, 100_000
+	var create, posts []*chat.Entry
+	for i := range rooms {
+		name := fmt.Sprintf("r%d", i)
+		create = append(create, storetest.Create(name, users[0]), storetest.Join(storetest.RoomID(name), reader))
+		posts = append(posts, storetest.Post(storetest.RoomID(name), users[0], "x"), storetest.Mean(storetest.RoomID(name), users[0], 4, reader))
+	}
+	benchCommit(b, s, create)
+	benchCommit(b, s, posts)
+	for n := 0; n < unread; n += 500 {
+		entries := benchEntries(lobby, users[:1], n, 500, nil)
+		benchCommit(b, s, append(entries, storetest.Mean(lobby, users[0], api.Seq(70+n), reader)))
+	}
+	b.Run("rooms=1000", func(b *testing.B) {
+		for range b.N {
+			views, err := s.ListRooms(b.Context(), reader, true, "", rooms+1)
+			if err != nil || len(views) != rooms+1 || views[1].Read.Mentions != 1 {
+				b.Fatal(len(views), err, views[1].Read)
+			}
+		}
+	})
+	b.Run("unread=100000", func(b *testing.B) {
+		for range b.N {
+			v, err := s.RoomByID(b.Context(), lobby, reader)
+			if err != nil || v.Read.Mentions != unread/500 || v.Head.MsgNo-v.Read.MsgNo != unread {
+				b.Fatal(err, v.Head, v.Read)
+			}
+		}
+	})
+}

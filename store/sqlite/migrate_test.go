@@ -35,6 +35,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 	}
 	execSQL(t, path, `UPDATE event SET msg_no = 0 WHERE type <> 'message.posted'`)
 	execSQL(t, path, `DROP INDEX event_about`, `ALTER TABLE event DROP COLUMN about`, `DROP TABLE message`, `DROP TABLE reaction`)
+	execSQL(t, path, `DROP TRIGGER event_read`, `DROP TABLE mention`, `ALTER TABLE member DROP COLUMN read_seq`, `ALTER TABLE member DROP COLUMN read_msg_no`)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
@@ -42,6 +43,10 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 	defer s.Close()
 	if got, err := s.Head(t.Context(), room); err != nil || got != want {
 		t.Errorf("head %+v, %v, want %+v", got, err, want)
+	}
+	// What was there when positions came counts as read.
+	if v, err := s.RoomByID(t.Context(), room, thanos); err != nil || v.Read.Head != want {
+		t.Errorf("read up to %+v, %v, want %+v", v.Read, err, want)
 	}
 	e := storetest.Post(room, thanos, "3")
 	if err := s.Commit(t.Context(), entries(e)); err != nil || e.Err != nil || e.Head != (api.Head{Seq: 6, MsgNo: 3}) {

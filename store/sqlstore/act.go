@@ -111,7 +111,7 @@ func (a *act) PutMember(m *chat.Membership) error {
 	a.put = true
 	joined, err := a.b.putMember(a.r, m)
 	if joined != nil {
-		a.e.Joined = append(a.e.Joined, *joined)
+		a.e.Joined = append(a.e.Joined, chat.Joining{Membership: *joined, Read: a.r.Head})
 	}
 	return a.check(err)
 }

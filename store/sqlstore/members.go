@@ -81,9 +81,9 @@ func (b *batch) putMember(r *room, m *chat.Membership) (joined *chat.Membership,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.tx.exec(`INSERT INTO member (room_no, user_no, username, role, joined_at) VALUES ($1, $2, $3, $4, $5)
+	if _, err := b.tx.exec(`INSERT INTO member (room_no, user_no, username, role, joined_at, read_seq, read_msg_no) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (room_no, user_no) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at`,
-		r.no, p.no, p.Username, string(m.Role), int64(m.JoinedAt)); err != nil {
+		r.no, p.no, p.Username, string(m.Role), int64(m.JoinedAt), int64(r.Head.Seq), int64(r.Head.MsgNo)); err != nil {
 		return nil, err
 	}
 	isNew := p.Role == ""

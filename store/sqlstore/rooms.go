@@ -16,14 +16,20 @@ const (
 		(SELECT log_no FROM event WHERE log_no > (r.room_no << 38) AND log_no <= (r.room_no << 38) + 274877906943 ORDER BY log_no DESC LIMIT 1)`
 )
 
+// unreadMentions counts the messages after the read position of the member m of the room r that mean them. Where nothing
+// is unread there are none: edits and deletions do not change that.
+const unreadMentions = `CASE WHEN COALESCE(e.msg_no, 0) > m.read_msg_no THEN (SELECT COUNT(*) FROM mention
+	WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943) ELSE 0 END`
+
 // selectRoom gives rooms with the part that the user $1 has in each.
-const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, ` + headColumns + `, COALESCE(m.role, '')
+const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, ` + headColumns + `, COALESCE(m.role, ''),
+	COALESCE(m.read_seq, 0), COALESCE(m.read_msg_no, 0), ` + unreadMentions + `
 	FROM room r ` + joinLast + `
 	JOIN account c ON c.user_no = r.created_by
 	LEFT JOIN member m ON m.room_no = r.room_no AND m.user_no = (SELECT user_no FROM account WHERE id = $1)`
 
 func roomFields(v *chat.RoomView) []any {
-	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role}
+	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role, &v.Read.Seq, &v.Read.MsgNo, &v.Read.Mentions}
 }
 
 // RoomByID implements chat.Reader.

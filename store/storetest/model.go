@@ -110,6 +110,9 @@ func (m *machine) commit(t *rapid.T) {
 		if on, ok := e.Act.(*OnMessage); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(on.Seen, nil), outcome(w.Act.(*OnMessage).Seen, nil))
 		}
+		if r, ok := e.Act.(*Reading); ok {
+			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Reading).Seen, nil))
+		}
 		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged}, w.Err))
 	}
 }
@@ -117,7 +120,7 @@ func (m *machine) commit(t *rapid.T) {
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 12).Draw(t, "act") {
+	switch rapid.IntRange(0, 15).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
@@ -133,6 +136,14 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 	case 5, 6, 7:
 		what := rapid.SampledFrom([]string{"edit", "delete", "react", "unreact", "pin", "unpin", "answer"}).Draw(t, "what")
 		return On(room, user, api.Seq(seqsOf.Draw(t, "on")), what, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "emoji"))
+	case 13:
+		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
+	case 14, 15:
+		who := chat.Mentions{Users: rapid.SliceOfN(userIDs, 0, 2).Draw(t, "who")}
+		if rapid.Bool().Draw(t, "room") {
+			who = chat.Mentions{Room: true}
+		}
+		return meaning(room, user, api.Seq(seqsOf.Draw(t, "seq")), rapid.Bool().Draw(t, "no"), who)
 	default:
 		text := texts.Draw(t, "text")
 		e := Post(room, user, text)

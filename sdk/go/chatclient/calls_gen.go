@@ -387,6 +387,20 @@ func (c *Client) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) 
 	return &r, nil
 }
 
+// ReadMark calls read.mark: Say how far one has read a room.
+//
+// A mark only moves on: marking something earlier changes nothing. All connections of the caller learn it (account.event, read.marked). A message of one's own moves it too, which its message.posted says and no other event. Who joins a room has read what was there.
+func (c *Client) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.ReadMarkResult, error) {
+	if p == nil {
+		p = new(api.ReadMarkParams)
+	}
+	var r api.ReadMarkResult
+	if err := c.call(ctx, api.Lookup(api.MethodReadMark), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // SyncOpen calls sync.open: Follow rooms on this connection, resuming each after a seq.
 //
 // WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.

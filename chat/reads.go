@@ -1,0 +1,54 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// state tells how far a member has read a room that ends at head.
+func (r *Read) state(head api.Head) api.ReadState {
+	return api.ReadState{Seq: r.Seq, MsgNo: r.MsgNo, Unread: int64(head.MsgNo - r.MsgNo), Mentions: r.Mentions}
+}
+
+// ReadMark implements read.mark. Of two marks the one that is further on stays, whichever comes first.
+func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.ReadMarkResult, error) {
+	room, err := s.roomID(ctx, "room", p.Room)
+	if err != nil {
+		return nil, err
+	}
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	res := &api.ReadMarkResult{RoomID: room}
+	e := s.svc.entry(room, user)
+	e.Act = does(func(t Tx) error {
+		if _, err := memberOf(t, user.ID); err != nil {
+			return err
+		}
+		res.Head = t.Room().Head
+		seq := orElse(p.Seq, res.Head.Seq)
+		if seq > res.Head.Seq {
+			return api.Errorf(api.CodeInvalidParams, "seq: the log ends at %d", res.Head.Seq).WithField("seq")
+		}
+		read, err := t.Read(user.ID)
+		if err == nil && seq > read.Seq {
+			res.Marked = true
+			if err = t.PutRead(user.ID, seq); err == nil {
+				read, err = t.Read(user.ID)
+			}
+		}
+		res.Read = read.state(res.Head)
+		return err
+	})
+	e.after = func() {
+		if res.Marked {
+			s.svc.tell(user.ID, &api.AccountEventParams{Type: api.AccountEventTypeReadMarked, RoomID: room, Head: &res.Head, Read: &res.Read})
+		}
+	}
+	if err := s.svc.commit(ctx, e); err != nil {
+		return nil, s.refused(ctx, p.Room, err)
+	}
+	return res, nil
+}

@@ -1,0 +1,140 @@
+package chatclient
+
+import (
+	"slices"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// Reads keeps how far the user has read each room, and how much is unread: from room.list, room.get or sync.open, and the
+// events of the rooms and of the account after that. It is for one goroutine at a time.
+//
+// Follow with FollowOptions.Account, then load, then apply what the Subscription hands out: rooms that are not followed stay
+// as they were loaded. After *AccountGap, *Gap and *Reset the rooms that they are about are to be loaded again.
+type Reads struct {
+	me    api.UserID
+	rooms map[api.RoomID]*roomReads
+}
+
+// roomReads is one room: read as of head.
+type roomReads struct {
+	head  api.Head
+	read  api.ReadState
+	since api.Seq          // messages up to here have been counted by the server: which of them mean the user is not known
+	meant map[api.Seq]bool // messages after since that are unread and mean the user
+	stale bool
+}
+
+// NewReads holds nothing yet; me is the caller.
+func NewReads(me api.UserID) *Reads { return &Reads{me: me, rooms: map[api.RoomID]*roomReads{}} }
+
+// Load takes in how a room stands; one that the user is not in is forgotten.
+func (v *Reads) Load(room *api.Room) {
+	if room.Read == nil {
+		delete(v.rooms, room.ID)
+		return
+	}
+	v.load(room.ID, room.Head, *room.Read)
+}
+
+// LoadSynced is Load of a room in the answer to sync.open.
+func (v *Reads) LoadSynced(room *api.SyncedRoom) { v.load(room.RoomID, room.Head, room.Read) }
+
+func (v *Reads) load(id api.RoomID, head api.Head, read api.ReadState) {
+	v.rooms[id] = &roomReads{head: head, read: read, since: head.Seq, meant: map[api.Seq]bool{}}
+}
+
+// Room gives where a room's log ends and how far the user has read it; false: it is not held.
+func (v *Reads) Room(id api.RoomID) (api.Head, api.ReadState, bool) {
+	r := v.rooms[id]
+	if r == nil {
+		return api.Head{}, api.ReadState{}, false
+	}
+	return r.head, r.read, true
+}
+
+// Stale gives the rooms whose mentions have to be loaded again: a message changed that was unread when they were loaded, and
+// events do not say whether it was one of the mentions.
+func (v *Reads) Stale() []api.RoomID {
+	var stale []api.RoomID
+	for id, r := range v.rooms {
+		if r.stale {
+			stale = append(stale, id)
+		}
+	}
+	slices.Sort(stale)
+	return stale
+}
+
+// Apply takes the next event of a room in. What it knows already it passes over, and events of rooms that are not held. The
+// error is that of e.Payload.
+func (v *Reads) Apply(e *api.Event) error {
+	r := v.rooms[e.RoomID]
+	if r == nil || e.Seq <= r.head.Seq {
+		return nil
+	}
+	payload, err := e.Payload()
+	if err != nil {
+		return err
+	}
+	r.head.Seq = e.Seq
+	switch d := payload.(type) {
+	case *api.MessagePosted:
+		r.head.MsgNo = d.MsgNo
+		if e.SenderID == v.me {
+			r.read = api.ReadState{Seq: e.Seq, MsgNo: d.MsgNo}
+			r.since, r.stale = e.Seq, false
+			clear(r.meant)
+			return nil
+		}
+		r.read.Unread = int64(r.head.MsgNo - r.read.MsgNo)
+		r.mean(e.Seq, v.isMeant(d.Mentions, d.MentionsRoom))
+	case *api.MessageEdited:
+		r.change(d.Message, v.isMeant(d.Mentions, d.MentionsRoom))
+	case *api.MessageDeleted:
+		r.change(d.Message, false)
+	}
+	return nil
+}
+
+func (v *Reads) isMeant(users []api.UserID, room bool) bool {
+	return room || slices.Contains(users, v.me)
+}
+
+// mean notes whether a message after since means the user.
+func (r *roomReads) mean(seq api.Seq, meant bool) {
+	switch was := r.meant[seq]; {
+	case meant && !was:
+		r.meant[seq] = true
+		r.read.Mentions++
+	case was && !meant:
+		delete(r.meant, seq)
+		r.read.Mentions--
+	}
+}
+
+// change notes that a message means the user now, or does not.
+func (r *roomReads) change(seq api.Seq, meant bool) {
+	switch unknown := r.read.Mentions - int64(len(r.meant)); {
+	case seq <= r.read.Seq:
+	case seq > r.since:
+		r.mean(seq, meant)
+	case meant || unknown > 0: // was it counted?
+		r.stale = true
+	}
+}
+
+// ApplyAccount takes an event of the account in.
+func (v *Reads) ApplyAccount(e *api.AccountEventParams) {
+	switch r := v.rooms[e.RoomID]; {
+	case e.Type == api.AccountEventTypeRoomAdded && e.Room != nil:
+		v.Load(e.Room)
+	case e.Type == api.AccountEventTypeRoomRemoved:
+		delete(v.rooms, e.RoomID)
+	case e.Type != api.AccountEventTypeReadMarked || r == nil || e.Head == nil || e.Read == nil:
+	case e.Head.Seq >= r.head.Seq:
+		v.load(e.RoomID, *e.Head, *e.Read)
+	case e.Read.Seq > r.read.Seq: // loaded meanwhile, before the mark was made and after its head was read
+		r.stale = true
+	}
+}
