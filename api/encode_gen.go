@@ -30,10 +30,66 @@ func (v *User) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, string(v.ID))
 	dst = append(dst, `,"username":`...)
 	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
 	dst = append(dst, `,"admin":`...)
 	dst = strconv.AppendBool(dst, v.Admin)
+	if v.Bot {
+		dst = append(dst, `,"bot":`...)
+		dst = strconv.AppendBool(dst, v.Bot)
+	}
+	if v.OwnerID != "" {
+		dst = append(dst, `,"owner_id":`...)
+		dst = AppendString(dst, string(v.OwnerID))
+	}
+	if v.Deleted {
+		dst = append(dst, `,"deleted":`...)
+		dst = strconv.AppendBool(dst, v.Deleted)
+	}
 	dst = append(dst, `,"created_at":`...)
 	dst = v.CreatedAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Suspension) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *LoginSession) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.DeviceName != "" {
+		dst = append(dst, `,"device_name":`...)
+		dst = AppendString(dst, v.DeviceName)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"last_seen_at":`...)
+	dst = v.LastSeenAt.AppendJSON(dst)
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
+	dst = append(dst, `,"current":`...)
+	dst = strconv.AppendBool(dst, v.Current)
+	dst = append(dst, `,"online":`...)
+	dst = strconv.AppendBool(dst, v.Online)
 	return append(dst, '}')
 }
 
@@ -555,6 +611,149 @@ func (v *AccountGetResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *AccountUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountSetPasswordResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions_ended":`...)
+	dst = strconv.AppendInt(dst, v.SessionsEnded, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountExportResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	dst = append(dst, `,"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Sessions[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"rooms":`...)
+	dst = append(dst, '[')
+	for i := range v.Rooms {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Rooms[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"events":`...)
+	dst = append(dst, '[')
+	for i := range v.Events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Events[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"rooms_left":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLeft, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Sessions[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, string(v.Sessions[i]))
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	if v.Suspension != nil {
+		dst = append(dst, `,"suspension":`...)
+		dst = v.Suspension.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = append(dst, '[')
+	for i := range v.Users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Users[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSuspendResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"suspended":`...)
+	dst = strconv.AppendBool(dst, v.Suspended)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"restored":`...)
+	dst = strconv.AppendBool(dst, v.Restored)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *InviteCreateResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"invite":`...)
 	dst = AppendString(dst, v.Invite)
@@ -929,6 +1128,152 @@ func (*AuthLogoutParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"
 
 // AppendJSON appends v as a JSON object.
 func (*AccountGetParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"display_name":`...)
+	dst = AppendString(dst, v.DisplayName)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountSetPasswordParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"old_password":`...)
+	dst = AppendString(dst, v.OldPassword)
+	dst = append(dst, `,"new_password":`...)
+	dst = AppendString(dst, v.NewPassword)
+	if v.KeepSessions != nil {
+		dst = append(dst, `,"keep_sessions":`...)
+		dst = strconv.AppendBool(dst, *v.KeepSessions)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountExportParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"password":`...)
+	dst = AppendString(dst, v.Password)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*SessionListParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Session != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"session":`...)
+		dst = AppendString(dst, string(v.Session))
+	}
+	if v.Others != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"others":`...)
+		dst = strconv.AppendBool(dst, *v.Others)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Prefix != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"prefix":`...)
+		dst = AppendString(dst, v.Prefix)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"username":`...)
+	dst = AppendString(dst, v.Username)
+	dst = append(dst, `,"password":`...)
+	dst = AppendString(dst, v.Password)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	if v.Admin != nil {
+		dst = append(dst, `,"admin":`...)
+		dst = strconv.AppendBool(dst, *v.Admin)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSuspendParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
 
 // AppendJSON appends v as a JSON object.
 func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {

@@ -54,6 +54,61 @@ func (f *fake) AccountGet(_ context.Context, p *AccountGetParams) (*AccountGetRe
 	return new(AccountGetResult), f.err
 }
 
+func (f *fake) AccountUpdate(_ context.Context, p *AccountUpdateParams) (*AccountUpdateResult, error) {
+	f.got = p
+	return new(AccountUpdateResult), f.err
+}
+
+func (f *fake) AccountSetPassword(_ context.Context, p *AccountSetPasswordParams) (*AccountSetPasswordResult, error) {
+	f.got = p
+	return new(AccountSetPasswordResult), f.err
+}
+
+func (f *fake) AccountExport(_ context.Context, p *AccountExportParams) (*AccountExportResult, error) {
+	f.got = p
+	return new(AccountExportResult), f.err
+}
+
+func (f *fake) AccountDelete(_ context.Context, p *AccountDeleteParams) (*AccountDeleteResult, error) {
+	f.got = p
+	return new(AccountDeleteResult), f.err
+}
+
+func (f *fake) SessionList(_ context.Context, p *SessionListParams) (*SessionListResult, error) {
+	f.got = p
+	return new(SessionListResult), f.err
+}
+
+func (f *fake) SessionRevoke(_ context.Context, p *SessionRevokeParams) (*SessionRevokeResult, error) {
+	f.got = p
+	return new(SessionRevokeResult), f.err
+}
+
+func (f *fake) UserGet(_ context.Context, p *UserGetParams) (*UserGetResult, error) {
+	f.got = p
+	return new(UserGetResult), f.err
+}
+
+func (f *fake) UserList(_ context.Context, p *UserListParams) (*UserListResult, error) {
+	f.got = p
+	return new(UserListResult), f.err
+}
+
+func (f *fake) UserCreate(_ context.Context, p *UserCreateParams) (*UserCreateResult, error) {
+	f.got = p
+	return new(UserCreateResult), f.err
+}
+
+func (f *fake) UserSuspend(_ context.Context, p *UserSuspendParams) (*UserSuspendResult, error) {
+	f.got = p
+	return new(UserSuspendResult), f.err
+}
+
+func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestoreResult, error) {
+	f.got = p
+	return new(UserRestoreResult), f.err
+}
+
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
 	f.got = p
 	return new(InviteCreateResult), f.err
@@ -164,6 +219,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Head),
 	new(Gap),
 	new(User),
+	new(Suspension),
+	new(LoginSession),
 	new(Room),
 	new(Member),
 	new(Event),
@@ -191,6 +248,17 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuthResumeResult),
 	new(AuthLogoutResult),
 	new(AccountGetResult),
+	new(AccountUpdateResult),
+	new(AccountSetPasswordResult),
+	new(AccountExportResult),
+	new(AccountDeleteResult),
+	new(SessionListResult),
+	new(SessionRevokeResult),
+	new(UserGetResult),
+	new(UserListResult),
+	new(UserCreateResult),
+	new(UserSuspendResult),
+	new(UserRestoreResult),
 	new(InviteCreateResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
@@ -221,6 +289,17 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuthResumeParams),
 	new(AuthLogoutParams),
 	new(AccountGetParams),
+	new(AccountUpdateParams),
+	new(AccountSetPasswordParams),
+	new(AccountExportParams),
+	new(AccountDeleteParams),
+	new(SessionListParams),
+	new(SessionRevokeParams),
+	new(UserGetParams),
+	new(UserListParams),
+	new(UserCreateParams),
+	new(UserSuspendParams),
+	new(UserRestoreParams),
 	new(InviteCreateParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),

@@ -165,10 +165,33 @@ type Gap struct {
 
 // User: An account.
 type User struct {
-	ID        UserID    `json:"id"`
-	Username  string    `json:"username"`
-	Admin     bool      `json:"admin"` // an administrator of the server
-	CreatedAt Timestamp `json:"created_at"`
+	ID          UserID    `json:"id"`
+	Username    string    `json:"username"`
+	DisplayName string    `json:"display_name,omitempty"`
+	Admin       bool      `json:"admin"`              // an administrator of the server
+	Bot         bool      `json:"bot,omitempty"`      // a program
+	OwnerID     UserID    `json:"owner_id,omitempty"` // whose program it is
+	Deleted     bool      `json:"deleted,omitempty"`  // the account is gone; the name stays taken
+	CreatedAt   Timestamp `json:"created_at"`
+}
+
+// Suspension: Why and how long a user is kept out.
+type Suspension struct {
+	At     Timestamp  `json:"at"`
+	Until  *Timestamp `json:"until,omitempty"` // absent: until they are restored
+	Reason string     `json:"reason,omitempty"`
+}
+
+// LoginSession: What one sign-in with a password opened.
+type LoginSession struct {
+	ID         SessionID `json:"id"`
+	DeviceName string    `json:"device_name,omitempty"`
+	Address    string    `json:"address,omitempty"` // where it was last used
+	CreatedAt  Timestamp `json:"created_at"`
+	LastSeenAt Timestamp `json:"last_seen_at"` // when it was last used, to the hour or so
+	ExpiresAt  Timestamp `json:"expires_at"`
+	Current    bool      `json:"current"` // the one that asks
+	Online     bool      `json:"online"`  // has a connection now
 }
 
 // Room: A room as the caller sees it.
@@ -432,6 +455,70 @@ type AccountGetResult struct {
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
+// AccountUpdateResult: The account as it is now.
+type AccountUpdateResult struct {
+	User User `json:"user"`
+}
+
+// AccountSetPasswordResult: The password is another.
+type AccountSetPasswordResult struct {
+	SessionsEnded int64 `json:"sessions_ended"` // other login sessions that ended with it
+}
+
+// AccountExportResult: A page of what the server keeps about the caller.
+type AccountExportResult struct {
+	User       User           `json:"user"`
+	Sessions   []LoginSession `json:"sessions"` // on the first page
+	Rooms      []Room         `json:"rooms"`    // likewise
+	Events     []Event        `json:"events"`
+	NextCursor string         `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// AccountDeleteResult: The account that is gone.
+type AccountDeleteResult struct {
+	UserID    UserID `json:"user_id"`
+	RoomsLeft int64  `json:"rooms_left"`
+}
+
+// SessionListResult: The caller's login sessions.
+type SessionListResult struct {
+	Sessions []LoginSession `json:"sessions"`
+}
+
+// SessionRevokeResult: Sessions that ended just now.
+type SessionRevokeResult struct {
+	Sessions []SessionID `json:"sessions"`
+}
+
+// UserGetResult: The user.
+type UserGetResult struct {
+	User       User        `json:"user"`
+	Suspension *Suspension `json:"suspension,omitempty"` // for administrators; absent: not suspended
+}
+
+// UserListResult: A page of users.
+type UserListResult struct {
+	Users      []User `json:"users"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// UserCreateResult: The new account.
+type UserCreateResult struct {
+	User User `json:"user"`
+}
+
+// UserSuspendResult: Who is kept out.
+type UserSuspendResult struct {
+	UserID    UserID `json:"user_id"`
+	Suspended bool   `json:"suspended"` // false: was suspended already; reason and end are as given now
+}
+
+// UserRestoreResult: Who may come back.
+type UserRestoreResult struct {
+	UserID   UserID `json:"user_id"`
+	Restored bool   `json:"restored"` // false: was not suspended
+}
+
 // InviteCreateResult: A new invitation.
 type InviteCreateResult struct {
 	Invite    string    `json:"invite"`
@@ -624,6 +711,71 @@ type AuthLogoutParams struct {
 
 // AccountGetParams are the parameters of account.get: Who am I?
 type AccountGetParams struct {
+}
+
+// AccountUpdateParams are the parameters of account.update: Change what others see of the caller's account.
+type AccountUpdateParams struct {
+	DisplayName string `json:"display_name"` // name for people, in any script; empty takes it away
+}
+
+// AccountSetPasswordParams are the parameters of account.set_password: Change the caller's password.
+type AccountSetPasswordParams struct {
+	OldPassword  string `json:"old_password"`
+	NewPassword  string `json:"new_password"`            // 8 to 256 characters
+	KeepSessions *bool  `json:"keep_sessions,omitempty"` // true: other login sessions go on; false unless given
+}
+
+// AccountExportParams are the parameters of account.export: All that the server keeps about the caller, page by page.
+type AccountExportParams struct {
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many events; 200 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// AccountDeleteParams are the parameters of account.delete: Delete the caller's account, for good.
+type AccountDeleteParams struct {
+	Password string `json:"password"`
+}
+
+// SessionListParams are the parameters of session.list: The caller's login sessions, the newest first.
+type SessionListParams struct {
+}
+
+// SessionRevokeParams are the parameters of session.revoke: End login sessions of the caller's: their tokens are void, and their connections are closed.
+type SessionRevokeParams struct {
+	Session SessionID `json:"session,omitempty"` // this one
+	Others  *bool     `json:"others,omitempty"`  // true: all but the one that asks
+}
+
+// UserGetParams are the parameters of user.get: One user, by id or username.
+type UserGetParams struct {
+	User string `json:"user"`
+}
+
+// UserListParams are the parameters of user.list: Users, by username.
+type UserListParams struct {
+	Prefix string `json:"prefix,omitempty"` // only those whose username begins so
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// UserCreateParams are the parameters of user.create: Make an account for somebody.
+type UserCreateParams struct {
+	Username    string `json:"username"` // unique; lower-case letters, digits, dot, underscore, hyphen
+	Password    string `json:"password"` // 8 to 256 characters
+	DisplayName string `json:"display_name,omitempty"`
+	Admin       *bool  `json:"admin,omitempty"` // true: an administrator
+}
+
+// UserSuspendParams are the parameters of user.suspend: Keep a user and their bots out, for a time or until they are restored.
+type UserSuspendParams struct {
+	User   string     `json:"user"`
+	Reason string     `json:"reason,omitempty"` // told to them when they try to sign in
+	Until  *Timestamp `json:"until,omitempty"`  // it ends by itself then; not unless given
+}
+
+// UserRestoreParams are the parameters of user.restore: Let a suspended user in again.
+type UserRestoreParams struct {
+	User string `json:"user"`
 }
 
 // InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.

@@ -154,6 +154,7 @@ func (t *tender) run() {
 			return
 		case <-expiry.C:
 			t.expire(ctx)
+			t.svc.writeSeen(ctx)
 		case <-t.wake:
 			t.mu.Lock()
 			news := t.news
@@ -203,11 +204,15 @@ func (t *tender) expire(ctx context.Context) {
 			sess.port.Close(api.CloseCodeExpired, api.CloseReasonExpired, -1)
 			continue
 		}
+		s.see(login, sess.peer.Addr)
 		renewed := *login
 		if s.extend(ctx, &renewed, now) {
 			sess.signOut()
 			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
 			continue
+		}
+		if now.Sub(renewed.SeenAt.Time()) >= seenInterval {
+			renewed.SeenAt = api.TimestampOf(now)
 		}
 		sess.mu.Lock()
 		if sess.login == login {

@@ -15,12 +15,12 @@ import (
 )
 
 // Every example of the document is what a live server answers, in the document's order, but for
-// room.leave, whose seq says that it comes after the posts. groot is the caller, and signs in anew
+// room.leave, whose seq says that it comes after the posts, and account.delete, which is the end. groot is the caller, and signs in anew
 // where an example has signed him out; thanos is who leaves.
 func TestExamples(t *testing.T) {
 	bubbleChat(t, func(_ *chat.Options, o *Options, _ *FanoutOptions) { o.Limits.AuthTimeoutMS = 0 }, func(t *testing.T, x *chatFixture) {
 		e := &exampleRun{x: x, doc: contract.Read(), groot: x.connect(t), thanos: x.connect(t)}
-		var leave []func()
+		var leave, end []func()
 		for _, m := range e.doc.Methods {
 			for _, ex := range m.Examples {
 				run := func() { e.run(t, m.Name, m.Authz, m.Params, m.Result, &ex) }
@@ -29,12 +29,14 @@ func TestExamples(t *testing.T) {
 					e.notification(t, m.Name, m.Params, &ex)
 				case m.Name == api.MethodRoomLeave:
 					leave = append(leave, run)
+				case m.Name == api.MethodAccountDelete:
+					end = append(end, run)
 				default:
 					run()
 				}
 			}
 		}
-		for _, run := range leave {
+		for _, run := range append(leave, end...) {
 			run()
 		}
 		e.groot.got()
@@ -56,7 +58,7 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	t.Helper()
 	what := method + ": " + ex.Name
 	caller := e.groot
-	if method == api.MethodRoomLeave {
+	if method == api.MethodRoomLeave || method == api.MethodAccountDelete {
 		caller = e.thanos
 		e.joinThanos(t)
 	}

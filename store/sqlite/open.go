@@ -100,6 +100,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 		Begin:       "BEGIN IMMEDIATE",
 		Fault:       fault,
 		BeforeWrite: checkpoints.beforeWrite,
+		Size:        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 	}, &sqlstore.Options{Now: now})
 }
 

@@ -116,6 +116,154 @@ func (c *Client) AccountGet(ctx context.Context, p *api.AccountGetParams) (*api.
 	return &r, nil
 }
 
+// AccountUpdate calls account.update: Change what others see of the caller's account.
+func (c *Client) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
+	if p == nil {
+		p = new(api.AccountUpdateParams)
+	}
+	var r api.AccountUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountSetPassword calls account.set_password: Change the caller's password.
+//
+// Their other login sessions end, unless keep_sessions says otherwise; tokens made by token.create stay.
+func (c *Client) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswordParams) (*api.AccountSetPasswordResult, error) {
+	if p == nil {
+		p = new(api.AccountSetPasswordParams)
+	}
+	var r api.AccountSetPasswordResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountSetPassword), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountExport calls account.export: All that the server keeps about the caller, page by page.
+//
+// The first page has the profile, the login sessions, the tokens and the rooms; events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
+func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
+	if p == nil {
+		p = new(api.AccountExportParams)
+	}
+	var r api.AccountExportResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountExport), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountDelete calls account.delete: Delete the caller's account, for good.
+//
+// Password, display name, login sessions, tokens and bots go, and they leave every room. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
+func (c *Client) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
+	if p == nil {
+		p = new(api.AccountDeleteParams)
+	}
+	var r api.AccountDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountDelete), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// SessionList calls session.list: The caller's login sessions, the newest first.
+func (c *Client) SessionList(ctx context.Context, p *api.SessionListParams) (*api.SessionListResult, error) {
+	if p == nil {
+		p = new(api.SessionListParams)
+	}
+	var r api.SessionListResult
+	if err := c.call(ctx, api.Lookup(api.MethodSessionList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// SessionRevoke calls session.revoke: End login sessions of the caller's: their tokens are void, and their connections are closed.
+//
+// Give session or others. A session that has ended already is no error. The calling connection stays open; if its own session ends it is signed out.
+func (c *Client) SessionRevoke(ctx context.Context, p *api.SessionRevokeParams) (*api.SessionRevokeResult, error) {
+	if p == nil {
+		p = new(api.SessionRevokeParams)
+	}
+	var r api.SessionRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodSessionRevoke), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserGet calls user.get: One user, by id or username.
+func (c *Client) UserGet(ctx context.Context, p *api.UserGetParams) (*api.UserGetResult, error) {
+	if p == nil {
+		p = new(api.UserGetParams)
+	}
+	var r api.UserGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserList calls user.list: Users, by username.
+//
+// Deleted accounts are left out.
+func (c *Client) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
+	if p == nil {
+		p = new(api.UserListParams)
+	}
+	var r api.UserListResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserCreate calls user.create: Make an account for somebody.
+//
+// For administrators. Whoever it is for signs in with the password and changes it.
+func (c *Client) UserCreate(ctx context.Context, p *api.UserCreateParams) (*api.UserCreateResult, error) {
+	if p == nil {
+		p = new(api.UserCreateParams)
+	}
+	var r api.UserCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserSuspend calls user.suspend: Keep a user and their bots out, for a time or until they are restored.
+//
+// For administrators. Their login sessions end and their connections are closed; their tokens open nothing meanwhile. Suspending somebody again changes reason and end. The last administrator cannot be suspended.
+func (c *Client) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*api.UserSuspendResult, error) {
+	if p == nil {
+		p = new(api.UserSuspendParams)
+	}
+	var r api.UserSuspendResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserSuspend), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserRestore calls user.restore: Let a suspended user in again.
+//
+// For administrators. Restoring who is not suspended changes nothing.
+func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*api.UserRestoreResult, error) {
+	if p == nil {
+		p = new(api.UserRestoreParams)
+	}
+	var r api.UserRestoreResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserRestore), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // InviteCreate calls invite.create: Make an invitation with which others may register.
 //
 // For administrators. The secret is shown once; the server keeps only its hash.
