@@ -353,6 +353,142 @@ func dispatchUserRestore(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchTokenCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenCreateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenCreate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchTokenList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchTokenRevoke(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenRevokeParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenRevoke(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenRevoke)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotCreateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotCreate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotUpdate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotUpdateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotUpdate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotUpdate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPermissionExplain(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PermissionExplainParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PermissionExplain(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPermissionExplain)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(InviteCreateParams)
 	s := scanner{data: params}
@@ -1039,6 +1175,186 @@ func (v *UserRestoreParams) scan(s *scanner) {
 	}
 }
 
+var shapeTokenCreate = shape{
+	method:   "token.create",
+	names:    []string{"name", "methods", "rooms", "requests_per_minute", "expires_in_s", "bot"},
+	required: 0b1,
+}
+
+func (v *TokenCreateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenCreate) {
+		case 0:
+			v.Name = s.match(1, 64, isTokenName, "^[!-~]{1,64}$")
+		case 1:
+			for l0 := (list{min: 1, max: 100}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Methods = append(v.Methods, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 100}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Rooms = append(v.Rooms, x0)
+			}
+		case 3:
+			x := new(int64)
+			*x = s.integer(1, 1000000)
+			v.RequestsPerMinute = x
+		case 4:
+			x := new(int64)
+			*x = s.integer(60, 315360000)
+			v.ExpiresInS = x
+		case 5:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTokenList = shape{
+	method: "token.list",
+	names:  []string{"bot"},
+}
+
+func (v *TokenListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenList) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTokenRevoke = shape{
+	method:   "token.revoke",
+	names:    []string{"token", "bot"},
+	required: 0b1,
+}
+
+func (v *TokenRevokeParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenRevoke) {
+		case 0:
+			v.Token = s.text(1, 64)
+		case 1:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotCreate = shape{
+	method:   "bot.create",
+	names:    []string{"username", "display_name"},
+	required: 0b1,
+}
+
+func (v *BotCreateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotCreate) {
+		case 0:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 1:
+			v.DisplayName = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotList = shape{
+	method: "bot.list",
+	names:  []string{"limit", "cursor"},
+}
+
+func (v *BotListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotList) {
+		case 0:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 1:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotUpdate = shape{
+	method:   "bot.update",
+	names:    []string{"bot", "display_name"},
+	required: 0b11,
+}
+
+func (v *BotUpdateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotUpdate) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		case 1:
+			v.DisplayName = s.text(0, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotDelete = shape{
+	method:   "bot.delete",
+	names:    []string{"bot"},
+	required: 0b1,
+}
+
+func (v *BotDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotDelete) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapePermissionExplain = shape{
+	method:   "permission.explain",
+	names:    []string{"method", "room", "user", "token"},
+	required: 0b1,
+}
+
+func (v *PermissionExplainParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePermissionExplain) {
+		case 0:
+			v.Method = s.text(1, 64)
+		case 1:
+			v.Room = s.text(1, 64)
+		case 2:
+			v.User = s.text(1, 64)
+		case 3:
+			v.Token = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
 var shapeInviteCreate = shape{
 	method: "invite.create",
 	names:  []string{"uses", "expires_in_s"},
@@ -1684,6 +2000,19 @@ func isUsername(b []byte) bool {
 	}
 	for _, c := range b[1:] {
 		if (c < '-' || c > '.') && (c < '0' || c > '9') && c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isTokenName matches ^[!-~]{1,64}$
+func isTokenName(b []byte) bool {
+	if len(b) < 1 || len(b) > 64 {
+		return false
+	}
+	for _, c := range b {
+		if c < '!' || c > '~' {
 			return false
 		}
 	}

@@ -94,6 +94,55 @@ func (v *LoginSession) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *MadeToken) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"name":`...)
+	dst = AppendString(dst, v.Name)
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	if v.Methods != nil {
+		dst = append(dst, `,"methods":`...)
+		dst = append(dst, '[')
+		for i := range v.Methods {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Methods[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Rooms != nil {
+		dst = append(dst, `,"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Rooms[i]))
+		}
+		dst = append(dst, ']')
+	}
+	if v.RequestsPerMinute != nil {
+		dst = append(dst, `,"requests_per_minute":`...)
+		dst = strconv.AppendInt(dst, *v.RequestsPerMinute, 10)
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	if v.LastSeenAt != nil {
+		dst = append(dst, `,"last_seen_at":`...)
+		dst = v.LastSeenAt.AppendJSON(dst)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *Room) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendString(dst, string(v.ID))
@@ -585,8 +634,14 @@ func (v *AuthLoginResult) AppendJSON(dst []byte) []byte {
 func (v *AuthResumeResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = v.User.AppendJSON(dst)
-	dst = append(dst, `,"session_id":`...)
-	dst = AppendString(dst, string(v.SessionID))
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
+	}
+	if v.TokenID != "" {
+		dst = append(dst, `,"token_id":`...)
+		dst = AppendString(dst, string(v.TokenID))
+	}
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
@@ -603,8 +658,14 @@ func (v *AuthLogoutResult) AppendJSON(dst []byte) []byte {
 func (v *AccountGetResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = v.User.AppendJSON(dst)
-	dst = append(dst, `,"session_id":`...)
-	dst = AppendString(dst, string(v.SessionID))
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
+	}
+	if v.TokenID != "" {
+		dst = append(dst, `,"token_id":`...)
+		dst = AppendString(dst, string(v.TokenID))
+	}
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
@@ -750,6 +811,94 @@ func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, string(v.UserID))
 	dst = append(dst, `,"restored":`...)
 	dst = strconv.AppendBool(dst, v.Restored)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"token":`...)
+	dst = v.Token.AppendJSON(dst)
+	dst = append(dst, `,"secret":`...)
+	dst = AppendString(dst, v.Secret)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"tokens":`...)
+	dst = append(dst, '[')
+	for i := range v.Tokens {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Tokens[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"revoked":`...)
+	dst = strconv.AppendBool(dst, v.Revoked)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = v.Bot.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bots":`...)
+	dst = append(dst, '[')
+	for i := range v.Bots {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Bots[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = v.Bot.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"rooms_left":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLeft, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PermissionExplainResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"allowed":`...)
+	dst = strconv.AppendBool(dst, v.Allowed)
+	dst = append(dst, `,"rule":`...)
+	dst = AppendString(dst, string(v.Rule))
+	if v.Role != "" {
+		dst = append(dst, `,"role":`...)
+		dst = AppendString(dst, string(v.Role))
+	}
+	if v.Message != "" {
+		dst = append(dst, `,"message":`...)
+		dst = AppendString(dst, v.Message)
+	}
 	return append(dst, '}')
 }
 
@@ -1272,6 +1421,139 @@ func (v *UserSuspendParams) AppendJSON(dst []byte) []byte {
 func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"name":`...)
+	dst = AppendString(dst, v.Name)
+	if v.Methods != nil {
+		dst = append(dst, `,"methods":`...)
+		dst = append(dst, '[')
+		for i := range v.Methods {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Methods[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Rooms != nil {
+		dst = append(dst, `,"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Rooms[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.RequestsPerMinute != nil {
+		dst = append(dst, `,"requests_per_minute":`...)
+		dst = strconv.AppendInt(dst, *v.RequestsPerMinute, 10)
+	}
+	if v.ExpiresInS != nil {
+		dst = append(dst, `,"expires_in_s":`...)
+		dst = strconv.AppendInt(dst, *v.ExpiresInS, 10)
+	}
+	if v.Bot != "" {
+		dst = append(dst, `,"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Bot != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"token":`...)
+	dst = AppendString(dst, v.Token)
+	if v.Bot != "" {
+		dst = append(dst, `,"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = AppendString(dst, v.Bot)
+	dst = append(dst, `,"display_name":`...)
+	dst = AppendString(dst, v.DisplayName)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = AppendString(dst, v.Bot)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PermissionExplainParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"method":`...)
+	dst = AppendString(dst, v.Method)
+	if v.Room != "" {
+		dst = append(dst, `,"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.User != "" {
+		dst = append(dst, `,"user":`...)
+		dst = AppendString(dst, v.User)
+	}
+	if v.Token != "" {
+		dst = append(dst, `,"token":`...)
+		dst = AppendString(dst, v.Token)
+	}
 	return append(dst, '}')
 }
 

@@ -109,6 +109,46 @@ func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestor
 	return new(UserRestoreResult), f.err
 }
 
+func (f *fake) TokenCreate(_ context.Context, p *TokenCreateParams) (*TokenCreateResult, error) {
+	f.got = p
+	return new(TokenCreateResult), f.err
+}
+
+func (f *fake) TokenList(_ context.Context, p *TokenListParams) (*TokenListResult, error) {
+	f.got = p
+	return new(TokenListResult), f.err
+}
+
+func (f *fake) TokenRevoke(_ context.Context, p *TokenRevokeParams) (*TokenRevokeResult, error) {
+	f.got = p
+	return new(TokenRevokeResult), f.err
+}
+
+func (f *fake) BotCreate(_ context.Context, p *BotCreateParams) (*BotCreateResult, error) {
+	f.got = p
+	return new(BotCreateResult), f.err
+}
+
+func (f *fake) BotList(_ context.Context, p *BotListParams) (*BotListResult, error) {
+	f.got = p
+	return new(BotListResult), f.err
+}
+
+func (f *fake) BotUpdate(_ context.Context, p *BotUpdateParams) (*BotUpdateResult, error) {
+	f.got = p
+	return new(BotUpdateResult), f.err
+}
+
+func (f *fake) BotDelete(_ context.Context, p *BotDeleteParams) (*BotDeleteResult, error) {
+	f.got = p
+	return new(BotDeleteResult), f.err
+}
+
+func (f *fake) PermissionExplain(_ context.Context, p *PermissionExplainParams) (*PermissionExplainResult, error) {
+	f.got = p
+	return new(PermissionExplainResult), f.err
+}
+
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
 	f.got = p
 	return new(InviteCreateResult), f.err
@@ -221,6 +261,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(User),
 	new(Suspension),
 	new(LoginSession),
+	new(MadeToken),
 	new(Room),
 	new(Member),
 	new(Event),
@@ -259,6 +300,14 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateResult),
 	new(UserSuspendResult),
 	new(UserRestoreResult),
+	new(TokenCreateResult),
+	new(TokenListResult),
+	new(TokenRevokeResult),
+	new(BotCreateResult),
+	new(BotListResult),
+	new(BotUpdateResult),
+	new(BotDeleteResult),
+	new(PermissionExplainResult),
 	new(InviteCreateResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
@@ -300,6 +349,14 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateParams),
 	new(UserSuspendParams),
 	new(UserRestoreParams),
+	new(TokenCreateParams),
+	new(TokenListParams),
+	new(TokenRevokeParams),
+	new(BotCreateParams),
+	new(BotListParams),
+	new(BotUpdateParams),
+	new(BotDeleteParams),
+	new(PermissionExplainParams),
 	new(InviteCreateParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),

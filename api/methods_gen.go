@@ -62,6 +62,14 @@ const (
 	MethodUserCreate         = "user.create"
 	MethodUserSuspend        = "user.suspend"
 	MethodUserRestore        = "user.restore"
+	MethodTokenCreate        = "token.create"
+	MethodTokenList          = "token.list"
+	MethodTokenRevoke        = "token.revoke"
+	MethodBotCreate          = "bot.create"
+	MethodBotList            = "bot.list"
+	MethodBotUpdate          = "bot.update"
+	MethodBotDelete          = "bot.delete"
+	MethodPermissionExplain  = "permission.explain"
 	MethodInviteCreate       = "invite.create"
 	MethodRoomCreate         = "room.create"
 	MethodRoomGet            = "room.get"
@@ -138,6 +146,22 @@ type Server interface {
 	UserSuspend(ctx context.Context, p *UserSuspendParams) (*UserSuspendResult, error)
 	// UserRestore answers user.restore: Let a suspended user in again.
 	UserRestore(ctx context.Context, p *UserRestoreParams) (*UserRestoreResult, error)
+	// TokenCreate answers token.create: Make a token for a program: it may do a part of what its user may.
+	TokenCreate(ctx context.Context, p *TokenCreateParams) (*TokenCreateResult, error)
+	// TokenList answers token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+	TokenList(ctx context.Context, p *TokenListParams) (*TokenListResult, error)
+	// TokenRevoke answers token.revoke: Make a token void; its connections are closed.
+	TokenRevoke(ctx context.Context, p *TokenRevokeParams) (*TokenRevokeResult, error)
+	// BotCreate answers bot.create: Make a bot: a user for a program, which the caller owns.
+	BotCreate(ctx context.Context, p *BotCreateParams) (*BotCreateResult, error)
+	// BotList answers bot.list: The caller's bots, by username.
+	BotList(ctx context.Context, p *BotListParams) (*BotListResult, error)
+	// BotUpdate answers bot.update: Change what others see of a bot.
+	BotUpdate(ctx context.Context, p *BotUpdateParams) (*BotUpdateResult, error)
+	// BotDelete answers bot.delete: Delete a bot, for good.
+	BotDelete(ctx context.Context, p *BotDeleteParams) (*BotDeleteResult, error)
+	// PermissionExplain answers permission.explain: May somebody call a method, and what decides it?
+	PermissionExplain(ctx context.Context, p *PermissionExplainParams) (*PermissionExplainResult, error)
 	// InviteCreate answers invite.create: Make an invitation with which others may register.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
 	// RoomCreate answers room.create: Make a room; the caller owns it and is its first member.
@@ -203,6 +227,14 @@ var Methods = []*Method{
 	methodUserCreate,
 	methodUserSuspend,
 	methodUserRestore,
+	methodTokenCreate,
+	methodTokenList,
+	methodTokenRevoke,
+	methodBotCreate,
+	methodBotList,
+	methodBotUpdate,
+	methodBotDelete,
+	methodPermissionExplain,
 	methodInviteCreate,
 	methodRoomCreate,
 	methodRoomGet,
@@ -364,6 +396,70 @@ var (
 		Params:   shapeUserRestore.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchUserRestore,
+	}
+	methodTokenCreate = &Method{
+		Name: MethodTokenCreate, Summary: "Make a token for a program: it may do a part of what its user may.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeTokenCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchTokenCreate,
+	}
+	methodTokenList = &Method{
+		Name: MethodTokenList, Summary: "The caller's tokens, or those of a bot of theirs; the newest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeTokenList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchTokenList,
+	}
+	methodTokenRevoke = &Method{
+		Name: MethodTokenRevoke, Summary: "Make a token void; its connections are closed.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeTokenRevoke.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchTokenRevoke,
+	}
+	methodBotCreate = &Method{
+		Name: MethodBotCreate, Summary: "Make a bot: a user for a program, which the caller owns.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeBotCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchBotCreate,
+	}
+	methodBotList = &Method{
+		Name: MethodBotList, Summary: "The caller's bots, by username.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeBotList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchBotList,
+	}
+	methodBotUpdate = &Method{
+		Name: MethodBotUpdate, Summary: "Change what others see of a bot.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeBotUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchBotUpdate,
+	}
+	methodBotDelete = &Method{
+		Name: MethodBotDelete, Summary: "Delete a bot, for good.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeBotDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchBotDelete,
+	}
+	methodPermissionExplain = &Method{
+		Name: MethodPermissionExplain, Summary: "May somebody call a method, and what decides it?",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePermissionExplain.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchPermissionExplain,
 	}
 	methodInviteCreate = &Method{
 		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
@@ -574,6 +670,22 @@ func Lookup(name string) *Method {
 		return methodUserSuspend
 	case MethodUserRestore:
 		return methodUserRestore
+	case MethodTokenCreate:
+		return methodTokenCreate
+	case MethodTokenList:
+		return methodTokenList
+	case MethodTokenRevoke:
+		return methodTokenRevoke
+	case MethodBotCreate:
+		return methodBotCreate
+	case MethodBotList:
+		return methodBotList
+	case MethodBotUpdate:
+		return methodBotUpdate
+	case MethodBotDelete:
+		return methodBotDelete
+	case MethodPermissionExplain:
+		return methodPermissionExplain
 	case MethodInviteCreate:
 		return methodInviteCreate
 	case MethodRoomCreate:

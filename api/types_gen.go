@@ -20,6 +20,9 @@ type RoomID string
 // SessionID: A login session: session_ and 26 base-32 characters of a UUIDv7.
 type SessionID string
 
+// TokenID: A token of token.create: token_ and 26 base-32 characters of a UUIDv7.
+type TokenID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -28,6 +31,23 @@ type Seq int64
 
 // MsgNo: Dense count of the posts of a room.
 type MsgNo int64
+
+// PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room.
+type PermissionRule string
+
+// The values of PermissionRule known to this version; receivers take any other too.
+const (
+	PermissionRuleAnyone       PermissionRule = "anyone"
+	PermissionRuleUser         PermissionRule = "user"
+	PermissionRuleAdmin        PermissionRule = "admin"
+	PermissionRuleExpired      PermissionRule = "expired"
+	PermissionRuleSuspended    PermissionRule = "suspended"
+	PermissionRuleLoginOnly    PermissionRule = "login_only"
+	PermissionRuleTokenMethods PermissionRule = "token_methods"
+	PermissionRuleTokenRooms   PermissionRule = "token_rooms"
+	PermissionRuleRoom         PermissionRule = "room"
+	PermissionRuleMember       PermissionRule = "member"
+)
 
 // Visibility: Who sees the room: everyone, or its members.
 type Visibility string
@@ -192,6 +212,20 @@ type LoginSession struct {
 	ExpiresAt  Timestamp `json:"expires_at"`
 	Current    bool      `json:"current"` // the one that asks
 	Online     bool      `json:"online"`  // has a connection now
+}
+
+// MadeToken: A token of token.create, without its secret.
+type MadeToken struct {
+	ID                TokenID    `json:"id"`
+	Name              string     `json:"name"`
+	UserID            UserID     `json:"user_id"`
+	Methods           []string   `json:"methods,omitempty"`             // absent: all
+	Rooms             []RoomID   `json:"rooms,omitempty"`               // absent: all
+	RequestsPerMinute *int64     `json:"requests_per_minute,omitempty"` // absent: no bound of its own
+	CreatedAt         Timestamp  `json:"created_at"`
+	LastSeenAt        *Timestamp `json:"last_seen_at,omitempty"` // when it was last used, to the hour or so; absent: never
+	Address           string     `json:"address,omitempty"`      // where it was last used
+	ExpiresAt         Timestamp  `json:"expires_at"`
 }
 
 // Room: A room as the caller sees it.
@@ -439,7 +473,8 @@ type AuthLoginResult struct {
 // AuthResumeResult: The session that the token opens.
 type AuthResumeResult struct {
 	User      User      `json:"user"`
-	SessionID SessionID `json:"session_id"`
+	SessionID SessionID `json:"session_id,omitempty"` // absent: a token of token.create opened it
+	TokenID   TokenID   `json:"token_id,omitempty"`   // that token
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
@@ -451,7 +486,8 @@ type AuthLogoutResult struct {
 // AccountGetResult: The caller and the session.
 type AccountGetResult struct {
 	User      User      `json:"user"`
-	SessionID SessionID `json:"session_id"`
+	SessionID SessionID `json:"session_id,omitempty"` // absent: a token of token.create opened it
+	TokenID   TokenID   `json:"token_id,omitempty"`   // that token
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
@@ -517,6 +553,52 @@ type UserSuspendResult struct {
 type UserRestoreResult struct {
 	UserID   UserID `json:"user_id"`
 	Restored bool   `json:"restored"` // false: was not suspended
+}
+
+// TokenCreateResult: The token and, once, what it is.
+type TokenCreateResult struct {
+	Token  MadeToken `json:"token"`
+	Secret string    `json:"secret"`
+}
+
+// TokenListResult: Tokens.
+type TokenListResult struct {
+	Tokens []MadeToken `json:"tokens"`
+}
+
+// TokenRevokeResult: What became of the token.
+type TokenRevokeResult struct {
+	Revoked bool `json:"revoked"` // false: there was none
+}
+
+// BotCreateResult: The new bot.
+type BotCreateResult struct {
+	Bot User `json:"bot"`
+}
+
+// BotListResult: A page of bots.
+type BotListResult struct {
+	Bots       []User `json:"bots"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// BotUpdateResult: The bot as it is now.
+type BotUpdateResult struct {
+	Bot User `json:"bot"`
+}
+
+// BotDeleteResult: The bot that is gone.
+type BotDeleteResult struct {
+	UserID    UserID `json:"user_id"`
+	RoomsLeft int64  `json:"rooms_left"`
+}
+
+// PermissionExplainResult: A ruling.
+type PermissionExplainResult struct {
+	Allowed bool           `json:"allowed"`
+	Rule    PermissionRule `json:"rule"`
+	Role    Role           `json:"role,omitempty"`    // theirs in the room
+	Message string         `json:"message,omitempty"` // what the refusal would say
 }
 
 // InviteCreateResult: A new invitation.
@@ -776,6 +858,58 @@ type UserSuspendParams struct {
 // UserRestoreParams are the parameters of user.restore: Let a suspended user in again.
 type UserRestoreParams struct {
 	User string `json:"user"`
+}
+
+// TokenCreateParams are the parameters of token.create: Make a token for a program: it may do a part of what its user may.
+type TokenCreateParams struct {
+	Name              string   `json:"name"`                          // what it is for; unique among the user's
+	Methods           []string `json:"methods,omitempty"`             // methods by name, or noun.* for all of a noun; all unless given
+	Rooms             []string `json:"rooms,omitempty"`               // only these rooms; all unless given
+	RequestsPerMinute *int64   `json:"requests_per_minute,omitempty"` // over all its connections; no bound of its own unless given
+	ExpiresInS        *int64   `json:"expires_in_s,omitempty"`        // seconds until it is void; a year unless given
+	Bot               string   `json:"bot,omitempty"`                 // for this bot of the caller's; for the caller unless given
+}
+
+// TokenListParams are the parameters of token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+type TokenListParams struct {
+	Bot string `json:"bot,omitempty"` // of this bot of the caller's
+}
+
+// TokenRevokeParams are the parameters of token.revoke: Make a token void; its connections are closed.
+type TokenRevokeParams struct {
+	Token string `json:"token"`         // id or name
+	Bot   string `json:"bot,omitempty"` // of this bot of the caller's
+}
+
+// BotCreateParams are the parameters of bot.create: Make a bot: a user for a program, which the caller owns.
+type BotCreateParams struct {
+	Username    string `json:"username"` // unique among all users; lower-case letters, digits, dot, underscore, hyphen
+	DisplayName string `json:"display_name,omitempty"`
+}
+
+// BotListParams are the parameters of bot.list: The caller's bots, by username.
+type BotListParams struct {
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// BotUpdateParams are the parameters of bot.update: Change what others see of a bot.
+type BotUpdateParams struct {
+	Bot         string `json:"bot"`
+	DisplayName string `json:"display_name"` // name for people, in any script; empty takes it away
+}
+
+// BotDeleteParams are the parameters of bot.delete: Delete a bot, for good.
+type BotDeleteParams struct {
+	Bot string `json:"bot"`
+}
+
+// PermissionExplainParams are the parameters of permission.explain: May somebody call a method, and what decides it?
+type PermissionExplainParams struct {
+	Method string `json:"method"`
+	Room   string `json:"room,omitempty"`  // in this room
+	User   string `json:"user,omitempty"`  // this user; the caller unless given
+	Token  string `json:"token,omitempty"` // with this token of theirs; signed in with a password unless given, and as the caller is if it is about them
 }
 
 // InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.

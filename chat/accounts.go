@@ -179,7 +179,8 @@ func (s *Session) AuthResume(ctx context.Context, p *api.AuthResumeParams) (*api
 	if user == nil {
 		return nil, api.Errorf(api.CodeUnauthenticated, "the session has ended")
 	}
-	return &api.AuthResumeResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+	session, token := login.ids()
+	return &api.AuthResumeResult{User: user.view(), SessionID: session, TokenID: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
 // AuthLogout implements auth.logout: the token is void, and connections opened with it are closed.
@@ -209,7 +210,8 @@ func (s *Session) AccountGet(context.Context, *api.AccountGetParams) (*api.Accou
 	if user == nil {
 		return nil, signInFirst()
 	}
-	return &api.AccountGetResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+	session, token := login.ids()
+	return &api.AccountGetResult{User: user.view(), SessionID: session, TokenID: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
 const (

@@ -155,6 +155,7 @@ func (t *tender) run() {
 		case <-expiry.C:
 			t.expire(ctx)
 			t.svc.writeSeen(ctx)
+			t.svc.forgetRates()
 		case <-t.wake:
 			t.mu.Lock()
 			news := t.news

@@ -13,19 +13,27 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	if user == nil {
 		return nil, signInFirst()
 	}
-	var now *Account
-	err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
-		if now, err = t.Account(user.ID); err != nil || now.DisplayName == p.DisplayName {
+	now, err := s.svc.rename(ctx, user.ID, p.DisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return &api.AccountUpdateResult{User: now.view()}, nil
+}
+
+// rename gives a user another name for people.
+func (s *Service) rename(ctx context.Context, user api.UserID, name string) (now *Account, err error) {
+	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
+		if now, err = present(t, user); err != nil || now.DisplayName == name {
 			return err
 		}
-		now.DisplayName = p.DisplayName
+		now.DisplayName = name
 		return t.PutAccount(now)
 	})
 	if err != nil {
-		return nil, s.svc.coded(err)
+		return nil, s.coded(err)
 	}
-	s.svc.changed(now)
-	return &api.AccountUpdateResult{User: now.view()}, nil
+	s.changed(now)
+	return now, nil
 }
 
 // AccountSetPassword implements account.set_password.

@@ -56,6 +56,9 @@ type Service struct {
 	revocations atomic.Int64 // of what tokens and users may, counted before their connections are told
 	failures    *rate.Limiter
 
+	ratesMu sync.Mutex
+	rates   map[api.SessionID]*rate.Limiter // of tokens with a rate of their own, as met
+
 	seenMu sync.Mutex
 	seen   map[api.SessionID]seen // sessions in use, to be written down
 
@@ -76,7 +79,7 @@ const maxNames = 100_000
 
 // New starts a service on store. Close ends it; the store stays the caller's.
 func New(store Store, opts *Options) *Service {
-	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}}
+	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}}
 	if opts != nil {
 		s.opts = *opts
 	}

@@ -112,15 +112,13 @@ func (s *Session) Authorize(ctx context.Context, m *api.Method) error {
 		}
 	}
 	user, login := s.who()
-	switch {
-	case user == nil:
-		return signInFirst()
-	case login.ExpiresAt <= s.svc.timestamp():
-		return api.Errorf(api.CodeTokenExpired, "the token has expired")
-	case m.Authz == api.AuthzAdmin && !user.Admin:
-		return api.Errorf(api.CodePermissionDenied, "for administrators only")
+	if err := s.svc.mayCall(user, login, m).err; err != nil {
+		if m.Authz == api.AuthzAdmin && user != nil {
+			s.svc.refusedAct(ctx, s.record(m.Name), err)
+		}
+		return err
 	}
-	return nil
+	return s.svc.withinRate(login)
 }
 
 func (s *Session) who() (*Account, *LoginSession) {
@@ -200,7 +198,16 @@ func (s *Session) signIn(user *Account, login *LoginSession) error {
 	}
 	first := s.user == nil
 	s.user, s.login = user, login
+	var beyond []api.RoomID // followed with another token
+	for id := range s.follows {
+		if !login.Scope.covers(id) {
+			beyond = append(beyond, id)
+		}
+	}
 	s.mu.Unlock()
+	for _, id := range beyond {
+		s.unfollow(id)
+	}
 	if first && s.port != nil {
 		s.svc.cameOnline(s, user)
 	}

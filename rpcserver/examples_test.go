@@ -183,7 +183,7 @@ func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
 		schema = e.doc.Components.Schemas[name]
 	}
 	switch name {
-	case "UserID", "RoomID", "SessionID", "Epoch", "Token", "InviteSecret", "Timestamp":
+	case "UserID", "RoomID", "SessionID", "TokenID", "Epoch", "Token", "InviteSecret", "Timestamp":
 		if s, ok := v.(string); !ok || s == "" {
 			t.Errorf("%v is no %s", v, name)
 		}

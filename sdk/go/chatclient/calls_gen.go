@@ -264,6 +264,112 @@ func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*ap
 	return &r, nil
 }
 
+// TokenCreate calls token.create: Make a token for a program: it may do a part of what its user may.
+//
+// What it may is what its user may, and no more than methods, rooms and requests_per_minute leave of it, on each call and with each event. It opens connections by auth.resume and Authorization: Bearer, and cannot be used to make or end sessions, tokens and bots. The secret is shown once; the server keeps only its hash.
+func (c *Client) TokenCreate(ctx context.Context, p *api.TokenCreateParams) (*api.TokenCreateResult, error) {
+	if p == nil {
+		p = new(api.TokenCreateParams)
+	}
+	var r api.TokenCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TokenList calls token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+func (c *Client) TokenList(ctx context.Context, p *api.TokenListParams) (*api.TokenListResult, error) {
+	if p == nil {
+		p = new(api.TokenListParams)
+	}
+	var r api.TokenListResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TokenRevoke calls token.revoke: Make a token void; its connections are closed.
+//
+// Revoking one that is not there changes nothing.
+func (c *Client) TokenRevoke(ctx context.Context, p *api.TokenRevokeParams) (*api.TokenRevokeResult, error) {
+	if p == nil {
+		p = new(api.TokenRevokeParams)
+	}
+	var r api.TokenRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenRevoke), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotCreate calls bot.create: Make a bot: a user for a program, which the caller owns.
+//
+// A bot signs in with tokens that its owner makes by token.create, and is a member of rooms like any user. It is kept out while its owner is.
+func (c *Client) BotCreate(ctx context.Context, p *api.BotCreateParams) (*api.BotCreateResult, error) {
+	if p == nil {
+		p = new(api.BotCreateParams)
+	}
+	var r api.BotCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotList calls bot.list: The caller's bots, by username.
+func (c *Client) BotList(ctx context.Context, p *api.BotListParams) (*api.BotListResult, error) {
+	if p == nil {
+		p = new(api.BotListParams)
+	}
+	var r api.BotListResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotUpdate calls bot.update: Change what others see of a bot.
+func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
+	if p == nil {
+		p = new(api.BotUpdateParams)
+	}
+	var r api.BotUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotDelete calls bot.delete: Delete a bot, for good.
+//
+// Its tokens are void, its connections are closed, and it leaves every room. What it said stays under its name, which nobody can take any more.
+func (c *Client) BotDelete(ctx context.Context, p *api.BotDeleteParams) (*api.BotDeleteResult, error) {
+	if p == nil {
+		p = new(api.BotDeleteParams)
+	}
+	var r api.BotDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotDelete), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PermissionExplain calls permission.explain: May somebody call a method, and what decides it?
+//
+// Judged by what would judge the call. What depends on one message, or on who it is done to, is not judged. Users ask about themselves, their bots and their tokens, administrators about anybody; about a room only who may see it.
+func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplainParams) (*api.PermissionExplainResult, error) {
+	if p == nil {
+		p = new(api.PermissionExplainParams)
+	}
+	var r api.PermissionExplainResult
+	if err := c.call(ctx, api.Lookup(api.MethodPermissionExplain), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // InviteCreate calls invite.create: Make an invitation with which others may register.
 //
 // For administrators. The secret is shown once; the server keeps only its hash.
