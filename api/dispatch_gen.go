@@ -489,6 +489,40 @@ func dispatchPermissionExplain(ctx context.Context, srv Server, params json.RawM
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchAuditList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AuditListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AuditList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAuditList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchServerStats(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ServerStatsParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ServerStats(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodServerStats)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(InviteCreateParams)
 	s := scanner{data: params}
@@ -1353,6 +1387,42 @@ func (v *PermissionExplainParams) scan(s *scanner) {
 			return
 		}
 	}
+}
+
+var shapeAuditList = shape{
+	method: "audit.list",
+	names:  []string{"actor", "subject", "action", "limit", "cursor"},
+}
+
+func (v *AuditListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAuditList) {
+		case 0:
+			v.Actor = s.text(1, 64)
+		case 1:
+			v.Subject = s.text(1, 64)
+		case 2:
+			v.Action = s.text(1, 64)
+		case 3:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 4:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeServerStats = shape{
+	method: "server.stats",
+}
+
+func (*ServerStatsParams) scan(s *scanner) {
+	var m members
+	s.next(&m, &shapeServerStats)
 }
 
 var shapeInviteCreate = shape{

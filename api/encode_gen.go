@@ -903,6 +903,96 @@ func (v *PermissionExplainResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *AuditRecord) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.ActorID != "" {
+		dst = append(dst, `,"actor_id":`...)
+		dst = AppendString(dst, string(v.ActorID))
+	}
+	if v.ActorName != "" {
+		dst = append(dst, `,"actor_name":`...)
+		dst = AppendString(dst, v.ActorName)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"action":`...)
+	dst = AppendString(dst, v.Action)
+	if v.Subject != "" {
+		dst = append(dst, `,"subject":`...)
+		dst = AppendString(dst, v.Subject)
+	}
+	if v.SubjectName != "" {
+		dst = append(dst, `,"subject_name":`...)
+		dst = AppendString(dst, v.SubjectName)
+	}
+	dst = append(dst, `,"outcome":`...)
+	dst = AppendString(dst, v.Outcome)
+	if v.Detail != "" {
+		dst = append(dst, `,"detail":`...)
+		dst = AppendString(dst, v.Detail)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AuditListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"records":`...)
+	dst = append(dst, '[')
+	for i := range v.Records {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Records[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ServerStatsResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"version":`...)
+	dst = AppendString(dst, v.Version)
+	dst = append(dst, `,"started_at":`...)
+	dst = v.StartedAt.AppendJSON(dst)
+	dst = append(dst, `,"uptime_s":`...)
+	dst = strconv.AppendInt(dst, v.UptimeS, 10)
+	dst = append(dst, `,"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"bots":`...)
+	dst = strconv.AppendInt(dst, v.Bots, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"messages":`...)
+	dst = strconv.AppendInt(dst, v.Messages, 10)
+	dst = append(dst, `,"store_bytes":`...)
+	dst = strconv.AppendInt(dst, v.StoreBytes, 10)
+	dst = append(dst, `,"connections":`...)
+	dst = strconv.AppendInt(dst, v.Connections, 10)
+	dst = append(dst, `,"users_online":`...)
+	dst = strconv.AppendInt(dst, v.UsersOnline, 10)
+	dst = append(dst, `,"rooms_live":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLive, 10)
+	dst = append(dst, `,"posts_total":`...)
+	dst = strconv.AppendInt(dst, v.PostsTotal, 10)
+	dst = append(dst, `,"posts_per_minute":`...)
+	dst = strconv.AppendInt(dst, v.PostsPerMinute, 10)
+	dst = append(dst, `,"logins_total":`...)
+	dst = strconv.AppendInt(dst, v.LoginsTotal, 10)
+	dst = append(dst, `,"login_failures_total":`...)
+	dst = strconv.AppendInt(dst, v.LoginFailuresTotal, 10)
+	dst = append(dst, `,"resumes_total":`...)
+	dst = strconv.AppendInt(dst, v.ResumesTotal, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *InviteCreateResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"invite":`...)
 	dst = AppendString(dst, v.Invite)
@@ -1556,6 +1646,51 @@ func (v *PermissionExplainParams) AppendJSON(dst []byte) []byte {
 	}
 	return append(dst, '}')
 }
+
+// AppendJSON appends v as a JSON object.
+func (v *AuditListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Actor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"actor":`...)
+		dst = AppendString(dst, v.Actor)
+	}
+	if v.Subject != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"subject":`...)
+		dst = AppendString(dst, v.Subject)
+	}
+	if v.Action != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"action":`...)
+		dst = AppendString(dst, v.Action)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*ServerStatsParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
 
 // AppendJSON appends v as a JSON object.
 func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {

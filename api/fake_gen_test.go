@@ -149,6 +149,16 @@ func (f *fake) PermissionExplain(_ context.Context, p *PermissionExplainParams) 
 	return new(PermissionExplainResult), f.err
 }
 
+func (f *fake) AuditList(_ context.Context, p *AuditListParams) (*AuditListResult, error) {
+	f.got = p
+	return new(AuditListResult), f.err
+}
+
+func (f *fake) ServerStats(_ context.Context, p *ServerStatsParams) (*ServerStatsResult, error) {
+	f.got = p
+	return new(ServerStatsResult), f.err
+}
+
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
 	f.got = p
 	return new(InviteCreateResult), f.err
@@ -308,6 +318,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(BotUpdateResult),
 	new(BotDeleteResult),
 	new(PermissionExplainResult),
+	new(AuditRecord),
+	new(AuditListResult),
+	new(ServerStatsResult),
 	new(InviteCreateResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
@@ -357,6 +370,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(BotUpdateParams),
 	new(BotDeleteParams),
 	new(PermissionExplainParams),
+	new(AuditListParams),
+	new(ServerStatsParams),
 	new(InviteCreateParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),

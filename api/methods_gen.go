@@ -70,6 +70,8 @@ const (
 	MethodBotUpdate          = "bot.update"
 	MethodBotDelete          = "bot.delete"
 	MethodPermissionExplain  = "permission.explain"
+	MethodAuditList          = "audit.list"
+	MethodServerStats        = "server.stats"
 	MethodInviteCreate       = "invite.create"
 	MethodRoomCreate         = "room.create"
 	MethodRoomGet            = "room.get"
@@ -162,6 +164,10 @@ type Server interface {
 	BotDelete(ctx context.Context, p *BotDeleteParams) (*BotDeleteResult, error)
 	// PermissionExplain answers permission.explain: May somebody call a method, and what decides it?
 	PermissionExplain(ctx context.Context, p *PermissionExplainParams) (*PermissionExplainResult, error)
+	// AuditList answers audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+	AuditList(ctx context.Context, p *AuditListParams) (*AuditListResult, error)
+	// ServerStats answers server.stats: How much there is, and how much goes on.
+	ServerStats(ctx context.Context, p *ServerStatsParams) (*ServerStatsResult, error)
 	// InviteCreate answers invite.create: Make an invitation with which others may register.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
 	// RoomCreate answers room.create: Make a room; the caller owns it and is its first member.
@@ -235,6 +241,8 @@ var Methods = []*Method{
 	methodBotUpdate,
 	methodBotDelete,
 	methodPermissionExplain,
+	methodAuditList,
+	methodServerStats,
 	methodInviteCreate,
 	methodRoomCreate,
 	methodRoomGet,
@@ -461,6 +469,21 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
 		dispatch: dispatchPermissionExplain,
 	}
+	methodAuditList = &Method{
+		Name: MethodAuditList, Summary: "Who did what to whom, from where and when, and what came of it; the newest first.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeAuditList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchAuditList,
+	}
+	methodServerStats = &Method{
+		Name: MethodServerStats, Summary: "How much there is, and how much goes on.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchServerStats,
+	}
 	methodInviteCreate = &Method{
 		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
 		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
@@ -686,6 +709,10 @@ func Lookup(name string) *Method {
 		return methodBotDelete
 	case MethodPermissionExplain:
 		return methodPermissionExplain
+	case MethodAuditList:
+		return methodAuditList
+	case MethodServerStats:
+		return methodServerStats
 	case MethodInviteCreate:
 		return methodInviteCreate
 	case MethodRoomCreate:

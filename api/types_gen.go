@@ -601,6 +601,45 @@ type PermissionExplainResult struct {
 	Message string         `json:"message,omitempty"` // what the refusal would say
 }
 
+// AuditRecord: An act, and what came of it.
+type AuditRecord struct {
+	At          Timestamp `json:"at"`
+	ActorID     UserID    `json:"actor_id,omitempty"`   // absent: a stranger
+	ActorName   string    `json:"actor_name,omitempty"` // of a stranger, the name that they gave
+	Address     string    `json:"address,omitempty"`
+	Action      string    `json:"action"` // the method
+	Subject     string    `json:"subject,omitempty"`
+	SubjectName string    `json:"subject_name,omitempty"`
+	Outcome     string    `json:"outcome"`          // ok, or the reason of the error
+	Detail      string    `json:"detail,omitempty"` // for people
+}
+
+// AuditListResult: A page of audit records.
+type AuditListResult struct {
+	Records    []AuditRecord `json:"records"`
+	NextCursor string        `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ServerStatsResult: Figures of the server.
+type ServerStatsResult struct {
+	Version            string    `json:"version"`
+	StartedAt          Timestamp `json:"started_at"`
+	UptimeS            int64     `json:"uptime_s"`
+	Users              int64     `json:"users"` // accounts of people
+	Bots               int64     `json:"bots"`
+	Rooms              int64     `json:"rooms"`
+	Messages           int64     `json:"messages"`    // posted, ever
+	StoreBytes         int64     `json:"store_bytes"` // on disk; 0: nothing is
+	Connections        int64     `json:"connections"` // open now, calls under way included
+	UsersOnline        int64     `json:"users_online"`
+	RoomsLive          int64     `json:"rooms_live"` // followed by a connection now
+	PostsTotal         int64     `json:"posts_total"`
+	PostsPerMinute     int64     `json:"posts_per_minute"` // in the last minute or so
+	LoginsTotal        int64     `json:"logins_total"`     // by password
+	LoginFailuresTotal int64     `json:"login_failures_total"`
+	ResumesTotal       int64     `json:"resumes_total"` // by token
+}
+
 // InviteCreateResult: A new invitation.
 type InviteCreateResult struct {
 	Invite    string    `json:"invite"`
@@ -910,6 +949,19 @@ type PermissionExplainParams struct {
 	Room   string `json:"room,omitempty"`  // in this room
 	User   string `json:"user,omitempty"`  // this user; the caller unless given
 	Token  string `json:"token,omitempty"` // with this token of theirs; signed in with a password unless given, and as the caller is if it is about them
+}
+
+// AuditListParams are the parameters of audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+type AuditListParams struct {
+	Actor   string `json:"actor,omitempty"`   // only what this user did
+	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session or token by id
+	Action  string `json:"action,omitempty"`  // only this method; a noun and a dot for all of its methods
+	Limit   *int64 `json:"limit,omitempty"`   // at most this many; 100 unless given
+	Cursor  string `json:"cursor,omitempty"`  // next_cursor of the page before
+}
+
+// ServerStatsParams are the parameters of server.stats: How much there is, and how much goes on.
+type ServerStatsParams struct {
 }
 
 // InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -49,4 +50,46 @@ func (s *Service) written(ctx context.Context, r *AuditRecord) {
 	if err := s.store.ChangeAccounts(ctx, func(t AccountTx) error { return t.Audit(r) }); err != nil {
 		s.logger.Error("audit", "action", r.Action, "actor", r.ActorID, "err", err)
 	}
+}
+
+// AuditList implements audit.list. The cursor is the number of the last record of the page before.
+func (s *Session) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
+	limit := int(orElse(p.Limit, listLimit))
+	q := &AuditQuery{Action: p.Action, Subject: p.Subject, Limit: limit + 1}
+	if p.Actor != "" {
+		actor, err := s.svc.userBy(ctx, "actor", p.Actor)
+		if err != nil {
+			return nil, err
+		}
+		q.Actor = actor.ID
+	}
+	if p.Subject != "" && refuseIDForm("subject", p.Subject) == nil {
+		user, err := s.svc.userBy(ctx, "subject", p.Subject)
+		if err != nil {
+			return nil, err
+		}
+		q.Subject = string(user.ID)
+	}
+	if p.Cursor != "" {
+		var err error
+		if q.Before, err = strconv.ParseInt(p.Cursor, 10, 64); err != nil || q.Before < 1 {
+			return nil, notACursor()
+		}
+	}
+	records, err := s.svc.store.ListAudit(ctx, q)
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	res := &api.AuditListResult{Records: make([]api.AuditRecord, 0, len(records))}
+	if len(records) > limit {
+		records = records[:limit]
+		res.NextCursor = strconv.FormatInt(records[limit-1].No, 10)
+	}
+	for _, r := range records {
+		res.Records = append(res.Records, api.AuditRecord{
+			At: r.At, ActorID: r.ActorID, ActorName: r.ActorName, Address: r.Addr, Action: r.Action,
+			Subject: r.Subject, SubjectName: r.SubjectName, Outcome: r.Outcome, Detail: r.Detail,
+		})
+	}
+	return res, nil
 }

@@ -148,6 +148,7 @@ func (t *tender) run() {
 	defer cancel()
 	expiry := time.NewTicker(min(expiryInterval, max(time.Second, t.svc.opts.SessionTTL/4)))
 	defer expiry.Stop()
+	posts, at := int64(0), t.svc.now()
 	for {
 		select {
 		case <-t.stop:
@@ -156,6 +157,9 @@ func (t *tender) run() {
 			t.expire(ctx)
 			t.svc.writeSeen(ctx)
 			t.svc.forgetRates()
+			was, since := posts, at
+			posts, at = t.svc.stats.posts.Load(), t.svc.now()
+			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))
 		case <-t.wake:
 			t.mu.Lock()
 			news := t.news

@@ -56,6 +56,8 @@ type Service struct {
 	revocations atomic.Int64 // of what tokens and users may, counted before their connections are told
 	failures    *rate.Limiter
 
+	postRate atomic.Int64 // posts a minute, as of the tender's last round
+
 	ratesMu sync.Mutex
 	rates   map[api.SessionID]*rate.Limiter // of tokens with a rate of their own, as met
 

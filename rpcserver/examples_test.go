@@ -104,6 +104,10 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 		}
 		have = map[string]any{"openrpc": have.(map[string]any)["openrpc"]} // the example shows only so much
 	}
+	if method == api.MethodServerStats {
+		delete(wanted.(map[string]any), "version") // the test's
+		delete(have.(map[string]any), "version")
+	}
 	if diff := cmp.Diff(wanted, have); diff != "" {
 		t.Errorf("%s (-example +server):\n%s", what, diff)
 	}
@@ -183,7 +187,9 @@ func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
 		schema = e.doc.Components.Schemas[name]
 	}
 	switch name {
-	case "UserID", "RoomID", "SessionID", "TokenID", "Epoch", "Token", "InviteSecret", "Timestamp":
+	case "Figure":
+		return "(Figure)"
+	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "Epoch", "Token", "InviteSecret", "Timestamp":
 		if s, ok := v.(string); !ok || s == "" {
 			t.Errorf("%v is no %s", v, name)
 		}

@@ -370,6 +370,34 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 	return &r, nil
 }
 
+// AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+//
+// For administrators. There is a record for each sign-in and sign-out and for what decides who may come in: failures too, of sign-ins and of what is for administrators. Records are never changed.
+func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
+	if p == nil {
+		p = new(api.AuditListParams)
+	}
+	var r api.AuditListResult
+	if err := c.call(ctx, api.Lookup(api.MethodAuditList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ServerStats calls server.stats: How much there is, and how much goes on.
+//
+// For administrators. Totals count from the start of the process; /metrics has more.
+func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*api.ServerStatsResult, error) {
+	if p == nil {
+		p = new(api.ServerStatsParams)
+	}
+	var r api.ServerStatsResult
+	if err := c.call(ctx, api.Lookup(api.MethodServerStats), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // InviteCreate calls invite.create: Make an invitation with which others may register.
 //
 // For administrators. The secret is shown once; the server keeps only its hash.
