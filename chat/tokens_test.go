@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,7 @@ func TestTokenForOneRoom(t *testing.T) {
 	groot, thanos := w.user("groot"), w.user("thanos")
 	inside := groot.create("inside")
 	outside := groot.create("outside")
-	thanos.create("later")
+	later := thanos.create("later")
 	c := w.resumed(groot.token(&api.TokenCreateParams{Name: "one", Rooms: []string{"inside"}}))
 	res := c.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
 	if len(res.Rooms) != 1 || res.Rooms[0].RoomID != inside {
@@ -63,6 +64,13 @@ func TestTokenForOneRoom(t *testing.T) {
 			t.Errorf("heard %+v", ev)
 		}
 	}
+	c.port.mu.Lock()
+	for _, note := range c.port.notes {
+		if strings.Contains(note, string(later)) || strings.Contains(note, string(outside)) {
+			t.Errorf("heard %s", note)
+		}
+	}
+	c.port.mu.Unlock()
 
 	// A connection that followed more with another token stops when it takes this one.
 	wide := w.resumed(groot.login("groot"))
