@@ -25,8 +25,11 @@ func (w *world) resumed(token string) *client {
 func (c *client) wantEnded() {
 	c.w.t.Helper()
 	c.port.await(func(p *port) bool { return len(p.closed) > 0 })
-	if c.SignedIn() || c.port.closed[0] != api.CloseCodeRevoked {
-		c.w.t.Errorf("signed in: %t, closed: %v", c.SignedIn(), c.port.closed)
+	c.port.mu.Lock()
+	closed := c.port.closed[0]
+	c.port.mu.Unlock()
+	if c.SignedIn() || closed != api.CloseCodeRevoked {
+		c.w.t.Errorf("signed in: %t, closed: %v", c.SignedIn(), closed)
 	}
 	wantCode(c.w.t, c.Authorize(c.w.t.Context(), api.Lookup(api.MethodMessagePost)), api.CodeUnauthenticated, "")
 }

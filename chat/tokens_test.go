@@ -169,6 +169,7 @@ func TestTokensEndAndAreBounded(t *testing.T) {
 			t.Errorf("%+v, %v", me, err)
 		}
 		time.Sleep(2 * time.Hour) // it is in use, and ends all the same
+		synctest.Wait()
 		if c.SignedIn() || len(c.port.closed) != 1 || c.port.closed[0] != api.CloseCodeExpired {
 			t.Errorf("closed %v", c.port.closed)
 		}
