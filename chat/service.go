@@ -128,6 +128,7 @@ func (s *Service) Close() {
 		l.close()
 	}
 	s.tender.close()
+	s.writeSeen(context.Background())
 }
 
 // Check reports whether the service can serve: nil, or why not.
