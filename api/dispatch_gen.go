@@ -166,6 +166,363 @@ func dispatchAccountGet(ctx context.Context, srv Server, params json.RawMessage,
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchAccountUpdate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AccountUpdateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AccountUpdate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAccountUpdate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchAccountSetPassword(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AccountSetPasswordParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AccountSetPassword(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAccountSetPassword)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchAccountExport(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AccountExportParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AccountExport(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAccountExport)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchAccountDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AccountDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AccountDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAccountDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchSessionList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(SessionListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.SessionList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodSessionList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchSessionRevoke(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(SessionRevokeParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.SessionRevoke(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodSessionRevoke)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchUserGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchUserList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchUserCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserCreateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserCreate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchUserSuspend(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserSuspendParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserSuspend(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserSuspend)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchUserRestore(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserRestoreParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserRestore(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserRestore)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchTokenCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenCreateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenCreate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchTokenList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchTokenRevoke(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TokenRevokeParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TokenRevoke(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTokenRevoke)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotCreateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotCreate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotUpdate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotUpdateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotUpdate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotUpdate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchBotDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(BotDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.BotDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodBotDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPermissionExplain(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PermissionExplainParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PermissionExplain(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPermissionExplain)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchAuditList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(AuditListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.AuditList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodAuditList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchServerStats(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ServerStatsParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ServerStats(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodServerStats)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(InviteCreateParams)
 	s := scanner{data: params}
@@ -664,6 +1021,442 @@ var shapeAccountGet = shape{
 func (*AccountGetParams) scan(s *scanner) {
 	var m members
 	s.next(&m, &shapeAccountGet)
+}
+
+var shapeAccountUpdate = shape{
+	method:   "account.update",
+	names:    []string{"display_name"},
+	required: 0b1,
+}
+
+func (v *AccountUpdateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAccountUpdate) {
+		case 0:
+			v.DisplayName = s.text(0, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeAccountSetPassword = shape{
+	method:   "account.set_password",
+	names:    []string{"old_password", "new_password", "keep_sessions"},
+	required: 0b11,
+}
+
+func (v *AccountSetPasswordParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAccountSetPassword) {
+		case 0:
+			v.OldPassword = s.text(0, 256)
+		case 1:
+			v.NewPassword = s.text(8, 256)
+		case 2:
+			x := new(bool)
+			*x = s.boolean()
+			v.KeepSessions = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeAccountExport = shape{
+	method: "account.export",
+	names:  []string{"limit", "cursor"},
+}
+
+func (v *AccountExportParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAccountExport) {
+		case 0:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 1:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeAccountDelete = shape{
+	method:   "account.delete",
+	names:    []string{"password"},
+	required: 0b1,
+}
+
+func (v *AccountDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAccountDelete) {
+		case 0:
+			v.Password = s.text(0, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeSessionList = shape{
+	method: "session.list",
+}
+
+func (*SessionListParams) scan(s *scanner) {
+	var m members
+	s.next(&m, &shapeSessionList)
+}
+
+var shapeSessionRevoke = shape{
+	method: "session.revoke",
+	names:  []string{"session", "others"},
+}
+
+func (v *SessionRevokeParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeSessionRevoke) {
+		case 0:
+			v.Session = SessionID(s.match(0, -1, isSessionID, "^session_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			x := new(bool)
+			*x = s.boolean()
+			v.Others = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserGet = shape{
+	method:   "user.get",
+	names:    []string{"user"},
+	required: 0b1,
+}
+
+func (v *UserGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserGet) {
+		case 0:
+			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserList = shape{
+	method: "user.list",
+	names:  []string{"prefix", "limit", "cursor"},
+}
+
+func (v *UserListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserList) {
+		case 0:
+			v.Prefix = s.text(1, 32)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserCreate = shape{
+	method:   "user.create",
+	names:    []string{"username", "password", "display_name", "admin"},
+	required: 0b11,
+}
+
+func (v *UserCreateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserCreate) {
+		case 0:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 1:
+			v.Password = s.text(8, 256)
+		case 2:
+			v.DisplayName = s.text(1, 64)
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.Admin = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserSuspend = shape{
+	method:   "user.suspend",
+	names:    []string{"user", "reason", "until"},
+	required: 0b1,
+}
+
+func (v *UserSuspendParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserSuspend) {
+		case 0:
+			v.User = s.text(1, 64)
+		case 1:
+			v.Reason = s.text(1, 256)
+		case 2:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserRestore = shape{
+	method:   "user.restore",
+	names:    []string{"user"},
+	required: 0b1,
+}
+
+func (v *UserRestoreParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserRestore) {
+		case 0:
+			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTokenCreate = shape{
+	method:   "token.create",
+	names:    []string{"name", "methods", "rooms", "requests_per_minute", "expires_in_s", "bot"},
+	required: 0b1,
+}
+
+func (v *TokenCreateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenCreate) {
+		case 0:
+			v.Name = s.match(1, 64, isTokenName, "^[!-~]{1,64}$")
+		case 1:
+			for l0 := (list{min: 1, max: 100}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Methods = append(v.Methods, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 100}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Rooms = append(v.Rooms, x0)
+			}
+		case 3:
+			x := new(int64)
+			*x = s.integer(1, 1000000)
+			v.RequestsPerMinute = x
+		case 4:
+			x := new(int64)
+			*x = s.integer(60, 315360000)
+			v.ExpiresInS = x
+		case 5:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTokenList = shape{
+	method: "token.list",
+	names:  []string{"bot"},
+}
+
+func (v *TokenListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenList) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTokenRevoke = shape{
+	method:   "token.revoke",
+	names:    []string{"token", "bot"},
+	required: 0b1,
+}
+
+func (v *TokenRevokeParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTokenRevoke) {
+		case 0:
+			v.Token = s.text(1, 64)
+		case 1:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotCreate = shape{
+	method:   "bot.create",
+	names:    []string{"username", "display_name"},
+	required: 0b1,
+}
+
+func (v *BotCreateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotCreate) {
+		case 0:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 1:
+			v.DisplayName = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotList = shape{
+	method: "bot.list",
+	names:  []string{"limit", "cursor"},
+}
+
+func (v *BotListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotList) {
+		case 0:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 1:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotUpdate = shape{
+	method:   "bot.update",
+	names:    []string{"bot", "display_name"},
+	required: 0b11,
+}
+
+func (v *BotUpdateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotUpdate) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		case 1:
+			v.DisplayName = s.text(0, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeBotDelete = shape{
+	method:   "bot.delete",
+	names:    []string{"bot"},
+	required: 0b1,
+}
+
+func (v *BotDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeBotDelete) {
+		case 0:
+			v.Bot = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapePermissionExplain = shape{
+	method:   "permission.explain",
+	names:    []string{"method", "room", "user", "token"},
+	required: 0b1,
+}
+
+func (v *PermissionExplainParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePermissionExplain) {
+		case 0:
+			v.Method = s.text(1, 64)
+		case 1:
+			v.Room = s.text(1, 64)
+		case 2:
+			v.User = s.text(1, 64)
+		case 3:
+			v.Token = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeAuditList = shape{
+	method: "audit.list",
+	names:  []string{"actor", "subject", "action", "limit", "cursor"},
+}
+
+func (v *AuditListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeAuditList) {
+		case 0:
+			v.Actor = s.text(1, 64)
+		case 1:
+			v.Subject = s.text(1, 64)
+		case 2:
+			v.Action = s.text(1, 64)
+		case 3:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 4:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeServerStats = shape{
+	method: "server.stats",
+}
+
+func (*ServerStatsParams) scan(s *scanner) {
+	var m members
+	s.next(&m, &shapeServerStats)
 }
 
 var shapeInviteCreate = shape{
@@ -1309,6 +2102,46 @@ func isRoomID(b []byte) bool {
 	return true
 }
 
+// isSessionID matches ^session_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isSessionID(b []byte) bool {
+	if len(b) != 34 {
+		return false
+	}
+	if c := b[0]; c != 's' {
+		return false
+	}
+	if c := b[1]; c != 'e' {
+		return false
+	}
+	if c := b[2]; c != 's' {
+		return false
+	}
+	if c := b[3]; c != 's' {
+		return false
+	}
+	if c := b[4]; c != 'i' {
+		return false
+	}
+	if c := b[5]; c != 'o' {
+		return false
+	}
+	if c := b[6]; c != 'n' {
+		return false
+	}
+	if c := b[7]; c != '_' {
+		return false
+	}
+	if c := b[8]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[9:34] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // isUsername matches ^[a-z0-9][a-z0-9._-]{0,31}$
 func isUsername(b []byte) bool {
 	if len(b) < 1 || len(b) > 32 {
@@ -1319,6 +2152,19 @@ func isUsername(b []byte) bool {
 	}
 	for _, c := range b[1:] {
 		if (c < '-' || c > '.') && (c < '0' || c > '9') && c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isTokenName matches ^[!-~]{1,64}$
+func isTokenName(b []byte) bool {
+	if len(b) < 1 || len(b) > 64 {
+		return false
+	}
+	for _, c := range b {
+		if c < '!' || c > '~' {
 			return false
 		}
 	}

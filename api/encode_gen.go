@@ -30,10 +30,115 @@ func (v *User) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, string(v.ID))
 	dst = append(dst, `,"username":`...)
 	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
 	dst = append(dst, `,"admin":`...)
 	dst = strconv.AppendBool(dst, v.Admin)
+	if v.Bot {
+		dst = append(dst, `,"bot":`...)
+		dst = strconv.AppendBool(dst, v.Bot)
+	}
+	if v.OwnerID != "" {
+		dst = append(dst, `,"owner_id":`...)
+		dst = AppendString(dst, string(v.OwnerID))
+	}
+	if v.Deleted {
+		dst = append(dst, `,"deleted":`...)
+		dst = strconv.AppendBool(dst, v.Deleted)
+	}
 	dst = append(dst, `,"created_at":`...)
 	dst = v.CreatedAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Suspension) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *LoginSession) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.DeviceName != "" {
+		dst = append(dst, `,"device_name":`...)
+		dst = AppendString(dst, v.DeviceName)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"last_seen_at":`...)
+	dst = v.LastSeenAt.AppendJSON(dst)
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
+	dst = append(dst, `,"current":`...)
+	dst = strconv.AppendBool(dst, v.Current)
+	dst = append(dst, `,"online":`...)
+	dst = strconv.AppendBool(dst, v.Online)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MadeToken) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"name":`...)
+	dst = AppendString(dst, v.Name)
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	if v.Methods != nil {
+		dst = append(dst, `,"methods":`...)
+		dst = append(dst, '[')
+		for i := range v.Methods {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Methods[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Rooms != nil {
+		dst = append(dst, `,"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Rooms[i]))
+		}
+		dst = append(dst, ']')
+	}
+	if v.RequestsPerMinute != nil {
+		dst = append(dst, `,"requests_per_minute":`...)
+		dst = strconv.AppendInt(dst, *v.RequestsPerMinute, 10)
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	if v.LastSeenAt != nil {
+		dst = append(dst, `,"last_seen_at":`...)
+		dst = v.LastSeenAt.AppendJSON(dst)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -548,8 +653,14 @@ func (v *AuthLoginResult) AppendJSON(dst []byte) []byte {
 func (v *AuthResumeResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = v.User.AppendJSON(dst)
-	dst = append(dst, `,"session_id":`...)
-	dst = AppendString(dst, string(v.SessionID))
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
+	}
+	if v.TokenID != "" {
+		dst = append(dst, `,"token_id":`...)
+		dst = AppendString(dst, string(v.TokenID))
+	}
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
@@ -566,10 +677,337 @@ func (v *AuthLogoutResult) AppendJSON(dst []byte) []byte {
 func (v *AccountGetResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = v.User.AppendJSON(dst)
-	dst = append(dst, `,"session_id":`...)
-	dst = AppendString(dst, string(v.SessionID))
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
+	}
+	if v.TokenID != "" {
+		dst = append(dst, `,"token_id":`...)
+		dst = AppendString(dst, string(v.TokenID))
+	}
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountSetPasswordResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions_ended":`...)
+	dst = strconv.AppendInt(dst, v.SessionsEnded, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountExportResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	dst = append(dst, `,"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Sessions[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"rooms":`...)
+	dst = append(dst, '[')
+	for i := range v.Rooms {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Rooms[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"events":`...)
+	dst = append(dst, '[')
+	for i := range v.Events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Events[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"rooms_left":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLeft, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Sessions[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sessions":`...)
+	dst = append(dst, '[')
+	for i := range v.Sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, string(v.Sessions[i]))
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	if v.Suspension != nil {
+		dst = append(dst, `,"suspension":`...)
+		dst = v.Suspension.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = append(dst, '[')
+	for i := range v.Users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Users[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSuspendResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"suspended":`...)
+	dst = strconv.AppendBool(dst, v.Suspended)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"restored":`...)
+	dst = strconv.AppendBool(dst, v.Restored)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"token":`...)
+	dst = v.Token.AppendJSON(dst)
+	dst = append(dst, `,"secret":`...)
+	dst = AppendString(dst, v.Secret)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"tokens":`...)
+	dst = append(dst, '[')
+	for i := range v.Tokens {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Tokens[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"revoked":`...)
+	dst = strconv.AppendBool(dst, v.Revoked)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotCreateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = v.Bot.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bots":`...)
+	dst = append(dst, '[')
+	for i := range v.Bots {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Bots[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = v.Bot.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"rooms_left":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLeft, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PermissionExplainResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"allowed":`...)
+	dst = strconv.AppendBool(dst, v.Allowed)
+	dst = append(dst, `,"rule":`...)
+	dst = AppendString(dst, string(v.Rule))
+	if v.Role != "" {
+		dst = append(dst, `,"role":`...)
+		dst = AppendString(dst, string(v.Role))
+	}
+	if v.Message != "" {
+		dst = append(dst, `,"message":`...)
+		dst = AppendString(dst, v.Message)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AuditRecord) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.ActorID != "" {
+		dst = append(dst, `,"actor_id":`...)
+		dst = AppendString(dst, string(v.ActorID))
+	}
+	if v.ActorName != "" {
+		dst = append(dst, `,"actor_name":`...)
+		dst = AppendString(dst, v.ActorName)
+	}
+	if v.Address != "" {
+		dst = append(dst, `,"address":`...)
+		dst = AppendString(dst, v.Address)
+	}
+	dst = append(dst, `,"action":`...)
+	dst = AppendString(dst, v.Action)
+	if v.Subject != "" {
+		dst = append(dst, `,"subject":`...)
+		dst = AppendString(dst, v.Subject)
+	}
+	if v.SubjectName != "" {
+		dst = append(dst, `,"subject_name":`...)
+		dst = AppendString(dst, v.SubjectName)
+	}
+	dst = append(dst, `,"outcome":`...)
+	dst = AppendString(dst, v.Outcome)
+	if v.Detail != "" {
+		dst = append(dst, `,"detail":`...)
+		dst = AppendString(dst, v.Detail)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AuditListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"records":`...)
+	dst = append(dst, '[')
+	for i := range v.Records {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Records[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ServerStatsResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"version":`...)
+	dst = AppendString(dst, v.Version)
+	dst = append(dst, `,"started_at":`...)
+	dst = v.StartedAt.AppendJSON(dst)
+	dst = append(dst, `,"uptime_s":`...)
+	dst = strconv.AppendInt(dst, v.UptimeS, 10)
+	dst = append(dst, `,"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"bots":`...)
+	dst = strconv.AppendInt(dst, v.Bots, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"messages":`...)
+	dst = strconv.AppendInt(dst, v.Messages, 10)
+	dst = append(dst, `,"store_bytes":`...)
+	dst = strconv.AppendInt(dst, v.StoreBytes, 10)
+	dst = append(dst, `,"connections":`...)
+	dst = strconv.AppendInt(dst, v.Connections, 10)
+	dst = append(dst, `,"users_online":`...)
+	dst = strconv.AppendInt(dst, v.UsersOnline, 10)
+	dst = append(dst, `,"rooms_live":`...)
+	dst = strconv.AppendInt(dst, v.RoomsLive, 10)
+	dst = append(dst, `,"posts_total":`...)
+	dst = strconv.AppendInt(dst, v.PostsTotal, 10)
+	dst = append(dst, `,"posts_per_minute":`...)
+	dst = strconv.AppendInt(dst, v.PostsPerMinute, 10)
+	dst = append(dst, `,"logins_total":`...)
+	dst = strconv.AppendInt(dst, v.LoginsTotal, 10)
+	dst = append(dst, `,"login_failures_total":`...)
+	dst = strconv.AppendInt(dst, v.LoginFailuresTotal, 10)
+	dst = append(dst, `,"resumes_total":`...)
+	dst = strconv.AppendInt(dst, v.ResumesTotal, 10)
 	return append(dst, '}')
 }
 
@@ -1017,6 +1455,330 @@ func (*AuthLogoutParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"
 
 // AppendJSON appends v as a JSON object.
 func (*AccountGetParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"display_name":`...)
+	dst = AppendString(dst, v.DisplayName)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountSetPasswordParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"old_password":`...)
+	dst = AppendString(dst, v.OldPassword)
+	dst = append(dst, `,"new_password":`...)
+	dst = AppendString(dst, v.NewPassword)
+	if v.KeepSessions != nil {
+		dst = append(dst, `,"keep_sessions":`...)
+		dst = strconv.AppendBool(dst, *v.KeepSessions)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountExportParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AccountDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"password":`...)
+	dst = AppendString(dst, v.Password)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*SessionListParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
+func (v *SessionRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Session != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"session":`...)
+		dst = AppendString(dst, string(v.Session))
+	}
+	if v.Others != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"others":`...)
+		dst = strconv.AppendBool(dst, *v.Others)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Prefix != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"prefix":`...)
+		dst = AppendString(dst, v.Prefix)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"username":`...)
+	dst = AppendString(dst, v.Username)
+	dst = append(dst, `,"password":`...)
+	dst = AppendString(dst, v.Password)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	if v.Admin != nil {
+		dst = append(dst, `,"admin":`...)
+		dst = strconv.AppendBool(dst, *v.Admin)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSuspendParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"name":`...)
+	dst = AppendString(dst, v.Name)
+	if v.Methods != nil {
+		dst = append(dst, `,"methods":`...)
+		dst = append(dst, '[')
+		for i := range v.Methods {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Methods[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Rooms != nil {
+		dst = append(dst, `,"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Rooms[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.RequestsPerMinute != nil {
+		dst = append(dst, `,"requests_per_minute":`...)
+		dst = strconv.AppendInt(dst, *v.RequestsPerMinute, 10)
+	}
+	if v.ExpiresInS != nil {
+		dst = append(dst, `,"expires_in_s":`...)
+		dst = strconv.AppendInt(dst, *v.ExpiresInS, 10)
+	}
+	if v.Bot != "" {
+		dst = append(dst, `,"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Bot != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *TokenRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"token":`...)
+	dst = AppendString(dst, v.Token)
+	if v.Bot != "" {
+		dst = append(dst, `,"bot":`...)
+		dst = AppendString(dst, v.Bot)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotCreateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = AppendString(dst, v.Bot)
+	dst = append(dst, `,"display_name":`...)
+	dst = AppendString(dst, v.DisplayName)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *BotDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bot":`...)
+	dst = AppendString(dst, v.Bot)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PermissionExplainParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"method":`...)
+	dst = AppendString(dst, v.Method)
+	if v.Room != "" {
+		dst = append(dst, `,"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.User != "" {
+		dst = append(dst, `,"user":`...)
+		dst = AppendString(dst, v.User)
+	}
+	if v.Token != "" {
+		dst = append(dst, `,"token":`...)
+		dst = AppendString(dst, v.Token)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *AuditListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Actor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"actor":`...)
+		dst = AppendString(dst, v.Actor)
+	}
+	if v.Subject != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"subject":`...)
+		dst = AppendString(dst, v.Subject)
+	}
+	if v.Action != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"action":`...)
+		dst = AppendString(dst, v.Action)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*ServerStatsParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
 
 // AppendJSON appends v as a JSON object.
 func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {

@@ -54,6 +54,111 @@ func (f *fake) AccountGet(_ context.Context, p *AccountGetParams) (*AccountGetRe
 	return new(AccountGetResult), f.err
 }
 
+func (f *fake) AccountUpdate(_ context.Context, p *AccountUpdateParams) (*AccountUpdateResult, error) {
+	f.got = p
+	return new(AccountUpdateResult), f.err
+}
+
+func (f *fake) AccountSetPassword(_ context.Context, p *AccountSetPasswordParams) (*AccountSetPasswordResult, error) {
+	f.got = p
+	return new(AccountSetPasswordResult), f.err
+}
+
+func (f *fake) AccountExport(_ context.Context, p *AccountExportParams) (*AccountExportResult, error) {
+	f.got = p
+	return new(AccountExportResult), f.err
+}
+
+func (f *fake) AccountDelete(_ context.Context, p *AccountDeleteParams) (*AccountDeleteResult, error) {
+	f.got = p
+	return new(AccountDeleteResult), f.err
+}
+
+func (f *fake) SessionList(_ context.Context, p *SessionListParams) (*SessionListResult, error) {
+	f.got = p
+	return new(SessionListResult), f.err
+}
+
+func (f *fake) SessionRevoke(_ context.Context, p *SessionRevokeParams) (*SessionRevokeResult, error) {
+	f.got = p
+	return new(SessionRevokeResult), f.err
+}
+
+func (f *fake) UserGet(_ context.Context, p *UserGetParams) (*UserGetResult, error) {
+	f.got = p
+	return new(UserGetResult), f.err
+}
+
+func (f *fake) UserList(_ context.Context, p *UserListParams) (*UserListResult, error) {
+	f.got = p
+	return new(UserListResult), f.err
+}
+
+func (f *fake) UserCreate(_ context.Context, p *UserCreateParams) (*UserCreateResult, error) {
+	f.got = p
+	return new(UserCreateResult), f.err
+}
+
+func (f *fake) UserSuspend(_ context.Context, p *UserSuspendParams) (*UserSuspendResult, error) {
+	f.got = p
+	return new(UserSuspendResult), f.err
+}
+
+func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestoreResult, error) {
+	f.got = p
+	return new(UserRestoreResult), f.err
+}
+
+func (f *fake) TokenCreate(_ context.Context, p *TokenCreateParams) (*TokenCreateResult, error) {
+	f.got = p
+	return new(TokenCreateResult), f.err
+}
+
+func (f *fake) TokenList(_ context.Context, p *TokenListParams) (*TokenListResult, error) {
+	f.got = p
+	return new(TokenListResult), f.err
+}
+
+func (f *fake) TokenRevoke(_ context.Context, p *TokenRevokeParams) (*TokenRevokeResult, error) {
+	f.got = p
+	return new(TokenRevokeResult), f.err
+}
+
+func (f *fake) BotCreate(_ context.Context, p *BotCreateParams) (*BotCreateResult, error) {
+	f.got = p
+	return new(BotCreateResult), f.err
+}
+
+func (f *fake) BotList(_ context.Context, p *BotListParams) (*BotListResult, error) {
+	f.got = p
+	return new(BotListResult), f.err
+}
+
+func (f *fake) BotUpdate(_ context.Context, p *BotUpdateParams) (*BotUpdateResult, error) {
+	f.got = p
+	return new(BotUpdateResult), f.err
+}
+
+func (f *fake) BotDelete(_ context.Context, p *BotDeleteParams) (*BotDeleteResult, error) {
+	f.got = p
+	return new(BotDeleteResult), f.err
+}
+
+func (f *fake) PermissionExplain(_ context.Context, p *PermissionExplainParams) (*PermissionExplainResult, error) {
+	f.got = p
+	return new(PermissionExplainResult), f.err
+}
+
+func (f *fake) AuditList(_ context.Context, p *AuditListParams) (*AuditListResult, error) {
+	f.got = p
+	return new(AuditListResult), f.err
+}
+
+func (f *fake) ServerStats(_ context.Context, p *ServerStatsParams) (*ServerStatsResult, error) {
+	f.got = p
+	return new(ServerStatsResult), f.err
+}
+
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
 	f.got = p
 	return new(InviteCreateResult), f.err
@@ -174,6 +279,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Head),
 	new(Gap),
 	new(User),
+	new(Suspension),
+	new(LoginSession),
+	new(MadeToken),
 	new(Room),
 	new(ReadState),
 	new(Member),
@@ -202,6 +310,28 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuthResumeResult),
 	new(AuthLogoutResult),
 	new(AccountGetResult),
+	new(AccountUpdateResult),
+	new(AccountSetPasswordResult),
+	new(AccountExportResult),
+	new(AccountDeleteResult),
+	new(SessionListResult),
+	new(SessionRevokeResult),
+	new(UserGetResult),
+	new(UserListResult),
+	new(UserCreateResult),
+	new(UserSuspendResult),
+	new(UserRestoreResult),
+	new(TokenCreateResult),
+	new(TokenListResult),
+	new(TokenRevokeResult),
+	new(BotCreateResult),
+	new(BotListResult),
+	new(BotUpdateResult),
+	new(BotDeleteResult),
+	new(PermissionExplainResult),
+	new(AuditRecord),
+	new(AuditListResult),
+	new(ServerStatsResult),
 	new(InviteCreateResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
@@ -237,6 +367,27 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuthResumeParams),
 	new(AuthLogoutParams),
 	new(AccountGetParams),
+	new(AccountUpdateParams),
+	new(AccountSetPasswordParams),
+	new(AccountExportParams),
+	new(AccountDeleteParams),
+	new(SessionListParams),
+	new(SessionRevokeParams),
+	new(UserGetParams),
+	new(UserListParams),
+	new(UserCreateParams),
+	new(UserSuspendParams),
+	new(UserRestoreParams),
+	new(TokenCreateParams),
+	new(TokenListParams),
+	new(TokenRevokeParams),
+	new(BotCreateParams),
+	new(BotListParams),
+	new(BotUpdateParams),
+	new(BotDeleteParams),
+	new(PermissionExplainParams),
+	new(AuditListParams),
+	new(ServerStatsParams),
 	new(InviteCreateParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),

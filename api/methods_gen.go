@@ -43,37 +43,58 @@ type Method struct {
 
 // Names of the methods that clients call.
 const (
-	MethodRPCDiscover    = "rpc.discover"
-	MethodServerInfo     = "server.info"
-	MethodServerPing     = "server.ping"
-	MethodAuthRegister   = "auth.register"
-	MethodAuthLogin      = "auth.login"
-	MethodAuthResume     = "auth.resume"
-	MethodAuthLogout     = "auth.logout"
-	MethodAccountGet     = "account.get"
-	MethodInviteCreate   = "invite.create"
-	MethodRoomCreate     = "room.create"
-	MethodRoomGet        = "room.get"
-	MethodRoomList       = "room.list"
-	MethodRoomJoin       = "room.join"
-	MethodRoomLeave      = "room.leave"
-	MethodMemberList     = "member.list"
-	MethodMessagePost    = "message.post"
-	MethodMessageList    = "message.list"
-	MethodMessageSearch  = "message.search"
-	MethodRoomHistory    = "room.history"
-	MethodMessageGet     = "message.get"
-	MethodThreadList     = "thread.list"
-	MethodMessageEdit    = "message.edit"
-	MethodReactionAdd    = "reaction.add"
-	MethodReactionRemove = "reaction.remove"
-	MethodPinAdd         = "pin.add"
-	MethodPinList        = "pin.list"
-	MethodPinRemove      = "pin.remove"
-	MethodMessageDelete  = "message.delete"
-	MethodReadMark       = "read.mark"
-	MethodSyncOpen       = "sync.open"
-	MethodSyncClose      = "sync.close"
+	MethodRPCDiscover        = "rpc.discover"
+	MethodServerInfo         = "server.info"
+	MethodServerPing         = "server.ping"
+	MethodAuthRegister       = "auth.register"
+	MethodAuthLogin          = "auth.login"
+	MethodAuthResume         = "auth.resume"
+	MethodAuthLogout         = "auth.logout"
+	MethodAccountGet         = "account.get"
+	MethodAccountUpdate      = "account.update"
+	MethodAccountSetPassword = "account.set_password"
+	MethodAccountExport      = "account.export"
+	MethodAccountDelete      = "account.delete"
+	MethodSessionList        = "session.list"
+	MethodSessionRevoke      = "session.revoke"
+	MethodUserGet            = "user.get"
+	MethodUserList           = "user.list"
+	MethodUserCreate         = "user.create"
+	MethodUserSuspend        = "user.suspend"
+	MethodUserRestore        = "user.restore"
+	MethodTokenCreate        = "token.create"
+	MethodTokenList          = "token.list"
+	MethodTokenRevoke        = "token.revoke"
+	MethodBotCreate          = "bot.create"
+	MethodBotList            = "bot.list"
+	MethodBotUpdate          = "bot.update"
+	MethodBotDelete          = "bot.delete"
+	MethodPermissionExplain  = "permission.explain"
+	MethodAuditList          = "audit.list"
+	MethodServerStats        = "server.stats"
+	MethodInviteCreate       = "invite.create"
+	MethodRoomCreate         = "room.create"
+	MethodRoomGet            = "room.get"
+	MethodRoomList           = "room.list"
+	MethodRoomJoin           = "room.join"
+	MethodRoomLeave          = "room.leave"
+	MethodMemberList         = "member.list"
+	MethodMessagePost        = "message.post"
+	MethodMessageList        = "message.list"
+	MethodMessageSearch      = "message.search"
+	MethodRoomHistory        = "room.history"
+	MethodMessageGet         = "message.get"
+	MethodThreadList         = "thread.list"
+	MethodMessageEdit        = "message.edit"
+	MethodReactionAdd        = "reaction.add"
+	MethodReactionRemove     = "reaction.remove"
+	MethodPinAdd             = "pin.add"
+	MethodPinList            = "pin.list"
+	MethodPinRemove          = "pin.remove"
+	MethodMessageDelete      = "message.delete"
+	MethodReadMark           = "read.mark"
+	MethodSyncOpen           = "sync.open"
+	MethodSyncClose          = "sync.close"
 )
 
 // Names of the notifications that the server sends.
@@ -107,6 +128,48 @@ type Server interface {
 	AuthLogout(ctx context.Context, p *AuthLogoutParams) (*AuthLogoutResult, error)
 	// AccountGet answers account.get: Who am I?
 	AccountGet(ctx context.Context, p *AccountGetParams) (*AccountGetResult, error)
+	// AccountUpdate answers account.update: Change what others see of the caller's account.
+	AccountUpdate(ctx context.Context, p *AccountUpdateParams) (*AccountUpdateResult, error)
+	// AccountSetPassword answers account.set_password: Change the caller's password.
+	AccountSetPassword(ctx context.Context, p *AccountSetPasswordParams) (*AccountSetPasswordResult, error)
+	// AccountExport answers account.export: All that the server keeps about the caller, page by page.
+	AccountExport(ctx context.Context, p *AccountExportParams) (*AccountExportResult, error)
+	// AccountDelete answers account.delete: Delete the caller's account, for good.
+	AccountDelete(ctx context.Context, p *AccountDeleteParams) (*AccountDeleteResult, error)
+	// SessionList answers session.list: The caller's login sessions, the newest first.
+	SessionList(ctx context.Context, p *SessionListParams) (*SessionListResult, error)
+	// SessionRevoke answers session.revoke: End login sessions of the caller's: their tokens are void, and their connections are closed.
+	SessionRevoke(ctx context.Context, p *SessionRevokeParams) (*SessionRevokeResult, error)
+	// UserGet answers user.get: One user, by id or username.
+	UserGet(ctx context.Context, p *UserGetParams) (*UserGetResult, error)
+	// UserList answers user.list: Users, by username.
+	UserList(ctx context.Context, p *UserListParams) (*UserListResult, error)
+	// UserCreate answers user.create: Make an account for somebody.
+	UserCreate(ctx context.Context, p *UserCreateParams) (*UserCreateResult, error)
+	// UserSuspend answers user.suspend: Keep a user and their bots out, for a time or until they are restored.
+	UserSuspend(ctx context.Context, p *UserSuspendParams) (*UserSuspendResult, error)
+	// UserRestore answers user.restore: Let a suspended user in again.
+	UserRestore(ctx context.Context, p *UserRestoreParams) (*UserRestoreResult, error)
+	// TokenCreate answers token.create: Make a token for a program: it may do a part of what its user may.
+	TokenCreate(ctx context.Context, p *TokenCreateParams) (*TokenCreateResult, error)
+	// TokenList answers token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+	TokenList(ctx context.Context, p *TokenListParams) (*TokenListResult, error)
+	// TokenRevoke answers token.revoke: Make a token void; its connections are closed.
+	TokenRevoke(ctx context.Context, p *TokenRevokeParams) (*TokenRevokeResult, error)
+	// BotCreate answers bot.create: Make a bot: a user for a program, which the caller owns.
+	BotCreate(ctx context.Context, p *BotCreateParams) (*BotCreateResult, error)
+	// BotList answers bot.list: The caller's bots, by username.
+	BotList(ctx context.Context, p *BotListParams) (*BotListResult, error)
+	// BotUpdate answers bot.update: Change what others see of a bot.
+	BotUpdate(ctx context.Context, p *BotUpdateParams) (*BotUpdateResult, error)
+	// BotDelete answers bot.delete: Delete a bot, for good.
+	BotDelete(ctx context.Context, p *BotDeleteParams) (*BotDeleteResult, error)
+	// PermissionExplain answers permission.explain: May somebody call a method, and what decides it?
+	PermissionExplain(ctx context.Context, p *PermissionExplainParams) (*PermissionExplainResult, error)
+	// AuditList answers audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+	AuditList(ctx context.Context, p *AuditListParams) (*AuditListResult, error)
+	// ServerStats answers server.stats: How much there is, and how much goes on.
+	ServerStats(ctx context.Context, p *ServerStatsParams) (*ServerStatsResult, error)
 	// InviteCreate answers invite.create: Make an invitation with which others may register.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
 	// RoomCreate answers room.create: Make a room; the caller owns it and is its first member.
@@ -165,6 +228,27 @@ var Methods = []*Method{
 	methodAuthResume,
 	methodAuthLogout,
 	methodAccountGet,
+	methodAccountUpdate,
+	methodAccountSetPassword,
+	methodAccountExport,
+	methodAccountDelete,
+	methodSessionList,
+	methodSessionRevoke,
+	methodUserGet,
+	methodUserList,
+	methodUserCreate,
+	methodUserSuspend,
+	methodUserRestore,
+	methodTokenCreate,
+	methodTokenList,
+	methodTokenRevoke,
+	methodBotCreate,
+	methodBotList,
+	methodBotUpdate,
+	methodBotDelete,
+	methodPermissionExplain,
+	methodAuditList,
+	methodServerStats,
 	methodInviteCreate,
 	methodRoomCreate,
 	methodRoomGet,
@@ -242,6 +326,171 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Errors:   []Code{CodeUnauthenticated},
 		dispatch: dispatchAccountGet,
+	}
+	methodAccountUpdate = &Method{
+		Name: MethodAccountUpdate, Summary: "Change what others see of the caller's account.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeAccountUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		dispatch: dispatchAccountUpdate,
+	}
+	methodAccountSetPassword = &Method{
+		Name: MethodAccountSetPassword, Summary: "Change the caller's password.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeAccountSetPassword.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchAccountSetPassword,
+	}
+	methodAccountExport = &Method{
+		Name: MethodAccountExport, Summary: "All that the server keeps about the caller, page by page.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeAccountExport.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchAccountExport,
+	}
+	methodAccountDelete = &Method{
+		Name: MethodAccountDelete, Summary: "Delete the caller's account, for good.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeAccountDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchAccountDelete,
+	}
+	methodSessionList = &Method{
+		Name: MethodSessionList, Summary: "The caller's login sessions, the newest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchSessionList,
+	}
+	methodSessionRevoke = &Method{
+		Name: MethodSessionRevoke, Summary: "End login sessions of the caller's: their tokens are void, and their connections are closed.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeSessionRevoke.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		dispatch: dispatchSessionRevoke,
+	}
+	methodUserGet = &Method{
+		Name: MethodUserGet, Summary: "One user, by id or username.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Params:   shapeUserGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchUserGet,
+	}
+	methodUserList = &Method{
+		Name: MethodUserList, Summary: "Users, by username.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeUserList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchUserList,
+	}
+	methodUserCreate = &Method{
+		Name: MethodUserCreate, Summary: "Make an account for somebody.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeUserCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeAlreadyExists, CodeUnavailable},
+		dispatch: dispatchUserCreate,
+	}
+	methodUserSuspend = &Method{
+		Name: MethodUserSuspend, Summary: "Keep a user and their bots out, for a time or until they are restored.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeUserSuspend.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchUserSuspend,
+	}
+	methodUserRestore = &Method{
+		Name: MethodUserRestore, Summary: "Let a suspended user in again.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeUserRestore.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchUserRestore,
+	}
+	methodTokenCreate = &Method{
+		Name: MethodTokenCreate, Summary: "Make a token for a program: it may do a part of what its user may.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeTokenCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchTokenCreate,
+	}
+	methodTokenList = &Method{
+		Name: MethodTokenList, Summary: "The caller's tokens, or those of a bot of theirs; the newest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeTokenList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchTokenList,
+	}
+	methodTokenRevoke = &Method{
+		Name: MethodTokenRevoke, Summary: "Make a token void; its connections are closed.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeTokenRevoke.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchTokenRevoke,
+	}
+	methodBotCreate = &Method{
+		Name: MethodBotCreate, Summary: "Make a bot: a user for a program, which the caller owns.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeBotCreate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchBotCreate,
+	}
+	methodBotList = &Method{
+		Name: MethodBotList, Summary: "The caller's bots, by username.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeBotList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchBotList,
+	}
+	methodBotUpdate = &Method{
+		Name: MethodBotUpdate, Summary: "Change what others see of a bot.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeBotUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchBotUpdate,
+	}
+	methodBotDelete = &Method{
+		Name: MethodBotDelete, Summary: "Delete a bot, for good.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeBotDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchBotDelete,
+	}
+	methodPermissionExplain = &Method{
+		Name: MethodPermissionExplain, Summary: "May somebody call a method, and what decides it?",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePermissionExplain.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchPermissionExplain,
+	}
+	methodAuditList = &Method{
+		Name: MethodAuditList, Summary: "Who did what to whom, from where and when, and what came of it; the newest first.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeAuditList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchAuditList,
+	}
+	methodServerStats = &Method{
+		Name: MethodServerStats, Summary: "How much there is, and how much goes on.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchServerStats,
 	}
 	methodInviteCreate = &Method{
 		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
@@ -446,6 +695,48 @@ func Lookup(name string) *Method {
 		return methodAuthLogout
 	case MethodAccountGet:
 		return methodAccountGet
+	case MethodAccountUpdate:
+		return methodAccountUpdate
+	case MethodAccountSetPassword:
+		return methodAccountSetPassword
+	case MethodAccountExport:
+		return methodAccountExport
+	case MethodAccountDelete:
+		return methodAccountDelete
+	case MethodSessionList:
+		return methodSessionList
+	case MethodSessionRevoke:
+		return methodSessionRevoke
+	case MethodUserGet:
+		return methodUserGet
+	case MethodUserList:
+		return methodUserList
+	case MethodUserCreate:
+		return methodUserCreate
+	case MethodUserSuspend:
+		return methodUserSuspend
+	case MethodUserRestore:
+		return methodUserRestore
+	case MethodTokenCreate:
+		return methodTokenCreate
+	case MethodTokenList:
+		return methodTokenList
+	case MethodTokenRevoke:
+		return methodTokenRevoke
+	case MethodBotCreate:
+		return methodBotCreate
+	case MethodBotList:
+		return methodBotList
+	case MethodBotUpdate:
+		return methodBotUpdate
+	case MethodBotDelete:
+		return methodBotDelete
+	case MethodPermissionExplain:
+		return methodPermissionExplain
+	case MethodAuditList:
+		return methodAuditList
+	case MethodServerStats:
+		return methodServerStats
 	case MethodInviteCreate:
 		return methodInviteCreate
 	case MethodRoomCreate:

@@ -20,6 +20,9 @@ type RoomID string
 // SessionID: A login session: session_ and 26 base-32 characters of a UUIDv7.
 type SessionID string
 
+// TokenID: A token of token.create: token_ and 26 base-32 characters of a UUIDv7.
+type TokenID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -28,6 +31,23 @@ type Seq int64
 
 // MsgNo: Dense count of the posts of a room.
 type MsgNo int64
+
+// PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room.
+type PermissionRule string
+
+// The values of PermissionRule known to this version; receivers take any other too.
+const (
+	PermissionRuleAnyone       PermissionRule = "anyone"
+	PermissionRuleUser         PermissionRule = "user"
+	PermissionRuleAdmin        PermissionRule = "admin"
+	PermissionRuleExpired      PermissionRule = "expired"
+	PermissionRuleSuspended    PermissionRule = "suspended"
+	PermissionRuleLoginOnly    PermissionRule = "login_only"
+	PermissionRuleTokenMethods PermissionRule = "token_methods"
+	PermissionRuleTokenRooms   PermissionRule = "token_rooms"
+	PermissionRuleRoom         PermissionRule = "room"
+	PermissionRuleMember       PermissionRule = "member"
+)
 
 // Visibility: Who sees the room: everyone, or its members.
 type Visibility string
@@ -166,10 +186,47 @@ type Gap struct {
 
 // User: An account.
 type User struct {
-	ID        UserID    `json:"id"`
-	Username  string    `json:"username"`
-	Admin     bool      `json:"admin"` // an administrator of the server
-	CreatedAt Timestamp `json:"created_at"`
+	ID          UserID    `json:"id"`
+	Username    string    `json:"username"`
+	DisplayName string    `json:"display_name,omitempty"`
+	Admin       bool      `json:"admin"`              // an administrator of the server
+	Bot         bool      `json:"bot,omitempty"`      // a program
+	OwnerID     UserID    `json:"owner_id,omitempty"` // whose program it is
+	Deleted     bool      `json:"deleted,omitempty"`  // the account is gone; the name stays taken
+	CreatedAt   Timestamp `json:"created_at"`
+}
+
+// Suspension: Why and how long a user is kept out.
+type Suspension struct {
+	At     Timestamp  `json:"at"`
+	Until  *Timestamp `json:"until,omitempty"` // absent: until they are restored
+	Reason string     `json:"reason,omitempty"`
+}
+
+// LoginSession: What one sign-in with a password opened.
+type LoginSession struct {
+	ID         SessionID `json:"id"`
+	DeviceName string    `json:"device_name,omitempty"`
+	Address    string    `json:"address,omitempty"` // where it was last used
+	CreatedAt  Timestamp `json:"created_at"`
+	LastSeenAt Timestamp `json:"last_seen_at"` // when it was last used, to the hour or so
+	ExpiresAt  Timestamp `json:"expires_at"`
+	Current    bool      `json:"current"` // the one that asks
+	Online     bool      `json:"online"`  // has a connection now
+}
+
+// MadeToken: A token of token.create, without its secret.
+type MadeToken struct {
+	ID                TokenID    `json:"id"`
+	Name              string     `json:"name"`
+	UserID            UserID     `json:"user_id"`
+	Methods           []string   `json:"methods,omitempty"`             // absent: all
+	Rooms             []RoomID   `json:"rooms,omitempty"`               // absent: all
+	RequestsPerMinute *int64     `json:"requests_per_minute,omitempty"` // absent: no bound of its own
+	CreatedAt         Timestamp  `json:"created_at"`
+	LastSeenAt        *Timestamp `json:"last_seen_at,omitempty"` // when it was last used, to the hour or so; absent: never
+	Address           string     `json:"address,omitempty"`      // where it was last used
+	ExpiresAt         Timestamp  `json:"expires_at"`
 }
 
 // Room: A room as the caller sees it.
@@ -427,7 +484,8 @@ type AuthLoginResult struct {
 // AuthResumeResult: The session that the token opens.
 type AuthResumeResult struct {
 	User      User      `json:"user"`
-	SessionID SessionID `json:"session_id"`
+	SessionID SessionID `json:"session_id,omitempty"` // absent: a token of token.create opened it
+	TokenID   TokenID   `json:"token_id,omitempty"`   // that token
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
@@ -439,8 +497,158 @@ type AuthLogoutResult struct {
 // AccountGetResult: The caller and the session.
 type AccountGetResult struct {
 	User      User      `json:"user"`
-	SessionID SessionID `json:"session_id"`
+	SessionID SessionID `json:"session_id,omitempty"` // absent: a token of token.create opened it
+	TokenID   TokenID   `json:"token_id,omitempty"`   // that token
 	ExpiresAt Timestamp `json:"expires_at"`
+}
+
+// AccountUpdateResult: The account as it is now.
+type AccountUpdateResult struct {
+	User User `json:"user"`
+}
+
+// AccountSetPasswordResult: The password is another.
+type AccountSetPasswordResult struct {
+	SessionsEnded int64 `json:"sessions_ended"` // other login sessions that ended with it
+}
+
+// AccountExportResult: A page of what the server keeps about the caller.
+type AccountExportResult struct {
+	User       User           `json:"user"`
+	Sessions   []LoginSession `json:"sessions"` // on the first page
+	Rooms      []Room         `json:"rooms"`    // likewise
+	Events     []Event        `json:"events"`
+	NextCursor string         `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// AccountDeleteResult: The account that is gone.
+type AccountDeleteResult struct {
+	UserID    UserID `json:"user_id"`
+	RoomsLeft int64  `json:"rooms_left"`
+}
+
+// SessionListResult: The caller's login sessions.
+type SessionListResult struct {
+	Sessions []LoginSession `json:"sessions"`
+}
+
+// SessionRevokeResult: Sessions that ended just now.
+type SessionRevokeResult struct {
+	Sessions []SessionID `json:"sessions"`
+}
+
+// UserGetResult: The user.
+type UserGetResult struct {
+	User       User        `json:"user"`
+	Suspension *Suspension `json:"suspension,omitempty"` // for administrators; absent: not suspended
+}
+
+// UserListResult: A page of users.
+type UserListResult struct {
+	Users      []User `json:"users"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// UserCreateResult: The new account.
+type UserCreateResult struct {
+	User User `json:"user"`
+}
+
+// UserSuspendResult: Who is kept out.
+type UserSuspendResult struct {
+	UserID    UserID `json:"user_id"`
+	Suspended bool   `json:"suspended"` // false: was suspended already; reason and end are as given now
+}
+
+// UserRestoreResult: Who may come back.
+type UserRestoreResult struct {
+	UserID   UserID `json:"user_id"`
+	Restored bool   `json:"restored"` // false: was not suspended
+}
+
+// TokenCreateResult: The token and, once, what it is.
+type TokenCreateResult struct {
+	Token  MadeToken `json:"token"`
+	Secret string    `json:"secret"`
+}
+
+// TokenListResult: Tokens.
+type TokenListResult struct {
+	Tokens []MadeToken `json:"tokens"`
+}
+
+// TokenRevokeResult: What became of the token.
+type TokenRevokeResult struct {
+	Revoked bool `json:"revoked"` // false: there was none
+}
+
+// BotCreateResult: The new bot.
+type BotCreateResult struct {
+	Bot User `json:"bot"`
+}
+
+// BotListResult: A page of bots.
+type BotListResult struct {
+	Bots       []User `json:"bots"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// BotUpdateResult: The bot as it is now.
+type BotUpdateResult struct {
+	Bot User `json:"bot"`
+}
+
+// BotDeleteResult: The bot that is gone.
+type BotDeleteResult struct {
+	UserID    UserID `json:"user_id"`
+	RoomsLeft int64  `json:"rooms_left"`
+}
+
+// PermissionExplainResult: A ruling.
+type PermissionExplainResult struct {
+	Allowed bool           `json:"allowed"`
+	Rule    PermissionRule `json:"rule"`
+	Role    Role           `json:"role,omitempty"`    // theirs in the room
+	Message string         `json:"message,omitempty"` // what the refusal would say
+}
+
+// AuditRecord: An act, and what came of it.
+type AuditRecord struct {
+	At          Timestamp `json:"at"`
+	ActorID     UserID    `json:"actor_id,omitempty"`   // absent: a stranger
+	ActorName   string    `json:"actor_name,omitempty"` // of a stranger, the name that they gave
+	Address     string    `json:"address,omitempty"`
+	Action      string    `json:"action"` // the method
+	Subject     string    `json:"subject,omitempty"`
+	SubjectName string    `json:"subject_name,omitempty"`
+	Outcome     string    `json:"outcome"`          // ok, or the reason of the error
+	Detail      string    `json:"detail,omitempty"` // for people
+}
+
+// AuditListResult: A page of audit records.
+type AuditListResult struct {
+	Records    []AuditRecord `json:"records"`
+	NextCursor string        `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ServerStatsResult: Figures of the server.
+type ServerStatsResult struct {
+	Version            string    `json:"version"`
+	StartedAt          Timestamp `json:"started_at"`
+	UptimeS            int64     `json:"uptime_s"`
+	Users              int64     `json:"users"` // accounts of people
+	Bots               int64     `json:"bots"`
+	Rooms              int64     `json:"rooms"`
+	Messages           int64     `json:"messages"`    // posted, ever
+	StoreBytes         int64     `json:"store_bytes"` // on disk; 0: nothing is
+	Connections        int64     `json:"connections"` // open now, calls under way included
+	UsersOnline        int64     `json:"users_online"`
+	RoomsLive          int64     `json:"rooms_live"` // followed by a connection now
+	PostsTotal         int64     `json:"posts_total"`
+	PostsPerMinute     int64     `json:"posts_per_minute"` // in the last minute or so
+	LoginsTotal        int64     `json:"logins_total"`     // by password
+	LoginFailuresTotal int64     `json:"login_failures_total"`
+	ResumesTotal       int64     `json:"resumes_total"` // by token
 }
 
 // InviteCreateResult: A new invitation.
@@ -668,6 +876,136 @@ type AuthLogoutParams struct {
 
 // AccountGetParams are the parameters of account.get: Who am I?
 type AccountGetParams struct {
+}
+
+// AccountUpdateParams are the parameters of account.update: Change what others see of the caller's account.
+type AccountUpdateParams struct {
+	DisplayName string `json:"display_name"` // name for people, in any script; empty takes it away
+}
+
+// AccountSetPasswordParams are the parameters of account.set_password: Change the caller's password.
+type AccountSetPasswordParams struct {
+	OldPassword  string `json:"old_password"`
+	NewPassword  string `json:"new_password"`            // 8 to 256 characters
+	KeepSessions *bool  `json:"keep_sessions,omitempty"` // true: other login sessions go on; false unless given
+}
+
+// AccountExportParams are the parameters of account.export: All that the server keeps about the caller, page by page.
+type AccountExportParams struct {
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many events; 200 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// AccountDeleteParams are the parameters of account.delete: Delete the caller's account, for good.
+type AccountDeleteParams struct {
+	Password string `json:"password"`
+}
+
+// SessionListParams are the parameters of session.list: The caller's login sessions, the newest first.
+type SessionListParams struct {
+}
+
+// SessionRevokeParams are the parameters of session.revoke: End login sessions of the caller's: their tokens are void, and their connections are closed.
+type SessionRevokeParams struct {
+	Session SessionID `json:"session,omitempty"` // this one
+	Others  *bool     `json:"others,omitempty"`  // true: all but the one that asks
+}
+
+// UserGetParams are the parameters of user.get: One user, by id or username.
+type UserGetParams struct {
+	User string `json:"user"`
+}
+
+// UserListParams are the parameters of user.list: Users, by username.
+type UserListParams struct {
+	Prefix string `json:"prefix,omitempty"` // only those whose username begins so
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// UserCreateParams are the parameters of user.create: Make an account for somebody.
+type UserCreateParams struct {
+	Username    string `json:"username"` // unique; lower-case letters, digits, dot, underscore, hyphen
+	Password    string `json:"password"` // 8 to 256 characters
+	DisplayName string `json:"display_name,omitempty"`
+	Admin       *bool  `json:"admin,omitempty"` // true: an administrator
+}
+
+// UserSuspendParams are the parameters of user.suspend: Keep a user and their bots out, for a time or until they are restored.
+type UserSuspendParams struct {
+	User   string     `json:"user"`
+	Reason string     `json:"reason,omitempty"` // told to them when they try to sign in
+	Until  *Timestamp `json:"until,omitempty"`  // it ends by itself then; not unless given
+}
+
+// UserRestoreParams are the parameters of user.restore: Let a suspended user in again.
+type UserRestoreParams struct {
+	User string `json:"user"`
+}
+
+// TokenCreateParams are the parameters of token.create: Make a token for a program: it may do a part of what its user may.
+type TokenCreateParams struct {
+	Name              string   `json:"name"`                          // what it is for; unique among the user's
+	Methods           []string `json:"methods,omitempty"`             // methods by name, or noun.* for all of a noun; all unless given
+	Rooms             []string `json:"rooms,omitempty"`               // only these rooms; all unless given
+	RequestsPerMinute *int64   `json:"requests_per_minute,omitempty"` // over all its connections; no bound of its own unless given
+	ExpiresInS        *int64   `json:"expires_in_s,omitempty"`        // seconds until it is void; a year unless given
+	Bot               string   `json:"bot,omitempty"`                 // for this bot of the caller's; for the caller unless given
+}
+
+// TokenListParams are the parameters of token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+type TokenListParams struct {
+	Bot string `json:"bot,omitempty"` // of this bot of the caller's
+}
+
+// TokenRevokeParams are the parameters of token.revoke: Make a token void; its connections are closed.
+type TokenRevokeParams struct {
+	Token string `json:"token"`         // id or name
+	Bot   string `json:"bot,omitempty"` // of this bot of the caller's
+}
+
+// BotCreateParams are the parameters of bot.create: Make a bot: a user for a program, which the caller owns.
+type BotCreateParams struct {
+	Username    string `json:"username"` // unique among all users; lower-case letters, digits, dot, underscore, hyphen
+	DisplayName string `json:"display_name,omitempty"`
+}
+
+// BotListParams are the parameters of bot.list: The caller's bots, by username.
+type BotListParams struct {
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// BotUpdateParams are the parameters of bot.update: Change what others see of a bot.
+type BotUpdateParams struct {
+	Bot         string `json:"bot"`
+	DisplayName string `json:"display_name"` // name for people, in any script; empty takes it away
+}
+
+// BotDeleteParams are the parameters of bot.delete: Delete a bot, for good.
+type BotDeleteParams struct {
+	Bot string `json:"bot"`
+}
+
+// PermissionExplainParams are the parameters of permission.explain: May somebody call a method, and what decides it?
+type PermissionExplainParams struct {
+	Method string `json:"method"`
+	Room   string `json:"room,omitempty"`  // in this room
+	User   string `json:"user,omitempty"`  // this user; the caller unless given
+	Token  string `json:"token,omitempty"` // with this token of theirs; signed in with a password unless given, and as the caller is if it is about them
+}
+
+// AuditListParams are the parameters of audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+type AuditListParams struct {
+	Actor   string `json:"actor,omitempty"`   // only what this user did
+	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session or token by id
+	Action  string `json:"action,omitempty"`  // only this method; a noun and a dot for all of its methods
+	Limit   *int64 `json:"limit,omitempty"`   // at most this many; 100 unless given
+	Cursor  string `json:"cursor,omitempty"`  // next_cursor of the page before
+}
+
+// ServerStatsParams are the parameters of server.stats: How much there is, and how much goes on.
+type ServerStatsParams struct {
 }
 
 // InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.

@@ -16,15 +16,16 @@ func (s *Service) tell(user api.UserID, event *api.AccountEventParams) {
 		if msg == nil {
 			msg = api.AppendAccountEvent(nil, event)
 		}
-		sess.hear(user, msg)
+		sess.hear(user, event.RoomID, msg)
 	}
 }
 
-// hear passes on what is user's, unless they have signed out meanwhile: somebody else may come after them.
-func (s *Session) hear(user api.UserID, msg []byte) {
+// hear passes on what is user's, unless they have signed out meanwhile, somebody else may come after them, or the token is not for
+// the room, if it is about one.
+func (s *Session) hear(user api.UserID, room api.RoomID, msg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.user != nil && s.user.ID == user {
+	if s.user != nil && s.user.ID == user && (room == "" || s.login.Scope.covers(room)) {
 		s.port.Notify(msg)
 	}
 }

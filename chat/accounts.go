@@ -38,6 +38,8 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 		return nil, svc.coded(err)
 	}
 	na.PasswordHash = hash
+	na.Audit = s.record(api.MethodAuthRegister)
+	na.Audit.ActorID, na.Audit.ActorName = na.ID, na.Username
 	user, err := svc.store.CreateAccount(ctx, na)
 	switch {
 	case errors.Is(err, ErrNameTaken):
@@ -48,7 +50,7 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 		return nil, svc.coded(err)
 	}
 	svc.logger.Info("registered", "user", user.ID, "admin", user.Admin)
-	login, token, err := s.newLogin(ctx, user, p.DeviceName)
+	login, token, err := s.newLogin(ctx, user, p.DeviceName, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -102,21 +104,30 @@ func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.A
 		svc.logins.unjudged(p.Username, s.peer)
 		return nil, svc.coded(err)
 	}
+	rec := s.record(api.MethodAuthLogin)
+	rec.ActorName = p.Username
 	if !right {
 		svc.stats.loginFailures.Add(1)
-		return nil, api.Errorf(api.CodeUnauthenticated, "wrong username or password")
+		err := api.Errorf(api.CodeUnauthenticated, "wrong username or password")
+		svc.refusedAct(ctx, rec, err)
+		return nil, err
 	}
+	rec.ActorID = user.ID
 	svc.logins.right(p.Username, s.peer)
+	if err := svc.usable(ctx, user); err != nil {
+		svc.refusedAct(ctx, rec, err)
+		return nil, err
+	}
 	svc.stats.logins.Add(1)
-	login, token, err := s.newLogin(ctx, user, p.DeviceName)
+	login, token, err := s.newLogin(ctx, user, p.DeviceName, rec)
 	if err != nil {
 		return nil, err
 	}
 	return &api.AuthLoginResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
-// newLogin makes a login session for user and signs this session in with it.
-func (s *Session) newLogin(ctx context.Context, user *Account, device string) (*LoginSession, string, error) {
+// newLogin makes a login session for user and signs this session in with it. The audit record, if there is one, says so.
+func (s *Session) newLogin(ctx context.Context, user *Account, device string, rec *AuditRecord) (*LoginSession, string, error) {
 	svc := s.svc
 	if current, _ := s.who(); current != nil && current.ID != user.ID && s.port != nil {
 		return nil, "", api.Errorf(api.CodeFailedPrecondition, "signed in as %s already: log out first, or open another connection", current.Username)
@@ -124,16 +135,39 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string) (*
 	if device == "" {
 		device = s.peer.Agent
 	}
-	now := svc.now()
+	now, revocations := svc.now(), svc.revocations.Load()
 	token := NewSecret(prefixToken, svc.opts.Rand)
 	login := &LoginSession{
-		ID: api.SessionID(svc.newID(prefixSession)), TokenHash: hashSecret(token), UserID: user.ID, DeviceName: device,
-		CreatedAt: api.TimestampOf(now), ExpiresAt: api.TimestampOf(now.Add(svc.opts.SessionTTL)),
+		ID: api.SessionID(svc.newID(prefixSession)), TokenHash: hashSecret(token), UserID: user.ID, DeviceName: device, Addr: s.peer.Addr,
+		CreatedAt: api.TimestampOf(now), SeenAt: api.TimestampOf(now), ExpiresAt: api.TimestampOf(now.Add(svc.opts.SessionTTL)),
 	}
-	if err := svc.store.CreateSession(ctx, login); err != nil {
+	err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		// Suspended or deleted, or with another password, since it was looked at?
+		a, err := t.Account(user.ID)
+		if err != nil {
+			return err
+		}
+		if a.PasswordHash != user.PasswordHash || a.DeletedAt != 0 || a.suspended(svc.timestamp()) {
+			return api.Errorf(api.CodeConflict, "the account was changed meanwhile")
+		}
+		if err := t.CreateSession(login); err != nil || rec == nil {
+			return err
+		}
+		return t.Audit(rec.on(string(login.ID), login.DeviceName))
+	})
+	if err != nil {
 		return nil, "", svc.coded(err)
 	}
-	return login, token, s.signIn(user, login)
+	if err := s.signIn(user, login); err != nil {
+		return nil, "", err
+	}
+	if svc.revocations.Load() != revocations { // ended already?
+		if _, _, err := svc.credential(ctx, token); err != nil {
+			s.signOut()
+			return nil, "", err
+		}
+	}
+	return login, token, nil
 }
 
 // AuthResume implements auth.resume.
@@ -145,7 +179,8 @@ func (s *Session) AuthResume(ctx context.Context, p *api.AuthResumeParams) (*api
 	if user == nil {
 		return nil, api.Errorf(api.CodeUnauthenticated, "the session has ended")
 	}
-	return &api.AuthResumeResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+	session, token := login.ids()
+	return &api.AuthResumeResult{User: user.view(), SessionID: session, TokenID: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
 // AuthLogout implements auth.logout: the token is void, and connections opened with it are closed.
@@ -154,17 +189,18 @@ func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api
 	if user == nil {
 		return nil, signInFirst()
 	}
-	if err := s.svc.store.DeleteSession(ctx, login.ID); err != nil {
+	rec := s.record(api.MethodAuthLogout).on(string(login.ID), login.DeviceName)
+	err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		if err := t.DeleteSession(login.ID); err != nil {
+			return err
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
 		return nil, s.svc.coded(err)
 	}
-	s.svc.revocations.Add(1)
 	s.signOut()
-	for _, other := range s.svc.sessionsOf(user.ID) {
-		if _, l := other.who(); l != nil && l.ID == login.ID {
-			other.signOut()
-			other.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
-		}
-	}
+	s.svc.revoked(user.ID, nil, login.same)
 	return &api.AuthLogoutResult{SessionID: login.ID}, nil
 }
 
@@ -174,7 +210,8 @@ func (s *Session) AccountGet(context.Context, *api.AccountGetParams) (*api.Accou
 	if user == nil {
 		return nil, signInFirst()
 	}
-	return &api.AccountGetResult{User: user.view(), SessionID: login.ID, ExpiresAt: login.ExpiresAt}, nil
+	session, token := login.ids()
+	return &api.AccountGetResult{User: user.view(), SessionID: session, TokenID: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
 const (
@@ -193,9 +230,13 @@ func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (
 	if err := svc.store.CreateInvite(ctx, inv); err != nil {
 		return nil, svc.coded(err)
 	}
+	svc.written(ctx, s.record(api.MethodInviteCreate))
 	return &api.InviteCreateResult{Invite: secret, Uses: uses, ExpiresAt: inv.ExpiresAt}, nil
 }
 
 func (a *Account) view() api.User {
-	return api.User{ID: a.ID, Username: a.Username, Admin: a.Admin, CreatedAt: a.CreatedAt}
+	return api.User{
+		ID: a.ID, Username: a.Username, DisplayName: a.DisplayName, Admin: a.Admin, Bot: a.OwnerID != "", OwnerID: a.OwnerID,
+		Deleted: a.DeletedAt != 0, CreatedAt: a.CreatedAt,
+	}
 }

@@ -286,7 +286,7 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 	if target.room != "" {
 		put("room", target.room)
 		put("rooms", []any{map[string]any{"room": target.room}})
-		if m.Name == api.MethodSyncClose {
+		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate {
 			put("rooms", []string{target.room})
 		}
 		put("seq", seq)
@@ -304,6 +304,10 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		put("password", "password of other")
 	case api.MethodAuthResume:
 		put("token", a.tokens["other"])
+	case api.MethodAccountSetPassword:
+		put("old_password", "password of "+caller)
+	case api.MethodAccountDelete:
+		put("password", "password of "+caller)
 	}
 	raw, err := json.Marshal(params)
 	if err != nil {

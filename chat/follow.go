@@ -247,7 +247,7 @@ func (s *Session) unfollowAll() []api.RoomID {
 // joined rooms follows it from that very event on.
 func (s *Session) joinedElsewhere(e *Entry) {
 	s.mu.Lock()
-	want := s.followJoined && s.joining != e.RoomID && s.follows[e.RoomID] == nil && !s.closed
+	want := s.followJoined && s.joining != e.RoomID && s.follows[e.RoomID] == nil && !s.closed && s.login != nil && s.login.Scope.covers(e.RoomID)
 	s.mu.Unlock()
 	if !want {
 		return

@@ -323,7 +323,7 @@ func TestPresence(t *testing.T) {
 // idle is a store in which logins cannot be renewed.
 type idle struct{ chat.Store }
 
-func (idle) ExtendSession(context.Context, api.SessionID, api.Timestamp) error {
+func (idle) ChangeAccounts(context.Context, func(chat.AccountTx) error) error {
 	return chat.ErrUnavailable
 }
 

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -25,4 +26,21 @@ func (s *Session) ServerInfo(context.Context, *api.ServerInfoParams) (*api.Serve
 // ServerPing implements server.ping.
 func (s *Session) ServerPing(context.Context, *api.ServerPingParams) (*api.ServerPingResult, error) {
 	return &api.ServerPingResult{At: s.svc.wallTime()}, nil
+}
+
+// ServerStats implements server.stats.
+func (s *Session) ServerStats(ctx context.Context, _ *api.ServerStatsParams) (*api.ServerStatsResult, error) {
+	svc := s.svc
+	totals, err := svc.store.Totals(ctx)
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	now := svc.Stats()
+	return &api.ServerStatsResult{
+		Version: svc.opts.Version, StartedAt: api.TimestampOf(svc.started), UptimeS: int64(svc.now().Sub(svc.started) / time.Second),
+		Users: totals.Users, Bots: totals.Bots, Rooms: totals.Rooms, Messages: totals.Messages, StoreBytes: totals.Bytes,
+		Connections: now.Sessions, UsersOnline: now.UsersOnline, RoomsLive: now.RoomsLive,
+		PostsTotal: now.Posts, PostsPerMinute: svc.postRate.Load(),
+		LoginsTotal: now.Logins, LoginFailuresTotal: now.LoginFailures, ResumesTotal: now.Resumes,
+	}, nil
 }

@@ -148,12 +148,18 @@ func (t *tender) run() {
 	defer cancel()
 	expiry := time.NewTicker(min(expiryInterval, max(time.Second, t.svc.opts.SessionTTL/4)))
 	defer expiry.Stop()
+	posts, at := int64(0), t.svc.now()
 	for {
 		select {
 		case <-t.stop:
 			return
 		case <-expiry.C:
 			t.expire(ctx)
+			t.svc.writeSeen(ctx)
+			t.svc.forgetRates()
+			was, since := posts, at
+			posts, at = t.svc.stats.posts.Load(), t.svc.now()
+			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))
 		case <-t.wake:
 			t.mu.Lock()
 			news := t.news
@@ -203,11 +209,15 @@ func (t *tender) expire(ctx context.Context) {
 			sess.port.Close(api.CloseCodeExpired, api.CloseReasonExpired, -1)
 			continue
 		}
+		s.see(login, sess.peer.Addr)
 		renewed := *login
 		if s.extend(ctx, &renewed, now) {
 			sess.signOut()
 			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
 			continue
+		}
+		if now.Sub(renewed.SeenAt.Time()) >= seenInterval {
+			renewed.SeenAt = api.TimestampOf(now)
 		}
 		sess.mu.Lock()
 		if sess.login == login {

@@ -11,21 +11,31 @@ const listLimit = 100
 
 // room finds a room by id or name and checks that the caller may know of it.
 func (s *Session) room(ctx context.Context, field, ref string) (*RoomView, error) {
-	user := s.UserID()
-	var v *RoomView
-	var err error
-	if isRoomID(ref) {
-		v, err = s.svc.store.RoomByID(ctx, api.RoomID(ref), user)
-	} else {
-		v, err = s.svc.store.RoomByName(ctx, ref, user)
+	return s.enter(ctx, field, ref, false)
+}
+
+// enter finds a room by id or name, and decides whether the caller may know of it, or be in it.
+func (s *Session) enter(ctx context.Context, field, ref string, asMember bool) (*RoomView, error) {
+	user, login := s.who()
+	if user == nil {
+		return nil, signInFirst()
 	}
-	if err = visible(field, v, err); err != nil {
+	v, err := s.svc.roomBy(ctx, ref, user.ID)
+	if err := mayEnter(login, field, v, err, asMember).err; err != nil {
 		return nil, s.svc.coded(err)
 	}
 	if v.Visibility == api.VisibilityPublic {
 		s.svc.remember(v.Name, v.ID)
 	}
 	return v, nil
+}
+
+// roomBy finds a room and user's part in it.
+func (s *Service) roomBy(ctx context.Context, ref string, user api.UserID) (*RoomView, error) {
+	if isRoomID(ref) {
+		return s.store.RoomByID(ctx, api.RoomID(ref), user)
+	}
+	return s.store.RoomByName(ctx, ref, user)
 }
 
 // visible makes one answer of a room that is not there and one that the user may not see.
@@ -38,11 +48,7 @@ func visible(field string, v *RoomView, err error) error {
 
 // memberRoom is room for those who are in it.
 func (s *Session) memberRoom(ctx context.Context, field, ref string) (*RoomView, error) {
-	v, err := s.room(ctx, field, ref)
-	if err == nil && v.Role == "" {
-		return nil, notMember(field, v.Name)
-	}
-	return v, err
+	return s.enter(ctx, field, ref, true)
 }
 
 func notMember(field, name string) error {
@@ -53,13 +59,16 @@ func notMember(field, name string) error {
 // private room's name is looked up each time, so that a stranger's post gets no further than one
 // to a room that is not there.
 func (s *Session) roomID(ctx context.Context, field, ref string) (api.RoomID, error) {
-	if isRoomID(ref) {
-		return api.RoomID(ref), nil
+	id, ok := api.RoomID(ref), isRoomID(ref)
+	if !ok {
+		s.svc.namesMu.RLock()
+		id, ok = s.svc.names[ref]
+		s.svc.namesMu.RUnlock()
 	}
-	s.svc.namesMu.RLock()
-	id, ok := s.svc.names[ref]
-	s.svc.namesMu.RUnlock()
-	if ok {
+	switch {
+	case ok && !s.covers(id):
+		return "", noRoom(field)
+	case ok:
 		return id, nil
 	}
 	v, err := s.room(ctx, field, ref)
@@ -185,7 +194,9 @@ func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Roo
 		res.NextCursor = rooms[limit-1].Name
 	}
 	for _, v := range rooms {
-		res.Rooms = append(res.Rooms, v.view())
+		if s.covers(v.ID) { // a token for some rooms has shorter pages
+			res.Rooms = append(res.Rooms, v.view())
+		}
 	}
 	return res, nil
 }

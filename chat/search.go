@@ -189,6 +189,9 @@ func (s *Session) resolve(ctx context.Context, q *SearchQuery, room string) erro
 	case len(in) > 0 && !slices.Contains(in, q.Rooms[0]):
 		return api.Errorf(api.CodeInvalidParams, "query: in: another room than room").WithField("query")
 	}
+	if _, login := s.who(); len(q.Rooms) == 0 && login != nil && login.Scope.Rooms != nil {
+		q.Rooms = append(slices.Clone(login.Scope.Rooms), "") // never none, which means all
+	}
 	for _, name := range q.Text.From {
 		id, err := s.searched(ctx, name.Name)
 		switch {

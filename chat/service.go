@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/internal/mutant"
 )
@@ -51,7 +53,16 @@ type Service struct {
 
 	brokenOnce  sync.Once
 	stats       counters
-	revocations atomic.Int64 // of login sessions, counted before their connections are closed
+	revocations atomic.Int64 // of what tokens and users may, counted before their connections are told
+	failures    *rate.Limiter
+
+	postRate atomic.Int64 // posts a minute, as of the tender's last round
+
+	ratesMu sync.Mutex
+	rates   map[api.SessionID]*rate.Limiter // of tokens with a rate of their own, as met
+
+	seenMu sync.Mutex
+	seen   map[api.SessionID]seen // sessions in use, to be written down
 
 	namesMu sync.RWMutex
 	names   map[string]api.RoomID // public rooms by name, as met; a room keeps its name
@@ -70,7 +81,7 @@ const maxNames = 100_000
 
 // New starts a service on store. Close ends it; the store stays the caller's.
 func New(store Store, opts *Options) *Service {
-	s := &Service{store: store, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}}
+	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -117,6 +128,7 @@ func (s *Service) Close() {
 		l.close()
 	}
 	s.tender.close()
+	s.writeSeen(context.Background())
 }
 
 // Check reports whether the service can serve: nil, or why not.

@@ -112,15 +112,13 @@ func (s *Session) Authorize(ctx context.Context, m *api.Method) error {
 		}
 	}
 	user, login := s.who()
-	switch {
-	case user == nil:
-		return signInFirst()
-	case login.ExpiresAt <= s.svc.timestamp():
-		return api.Errorf(api.CodeTokenExpired, "the token has expired")
-	case m.Authz == api.AuthzAdmin && !user.Admin:
-		return api.Errorf(api.CodePermissionDenied, "for administrators only")
+	if err := s.svc.mayCall(user, login, m).err; err != nil {
+		if m.Authz == api.AuthzAdmin && user != nil {
+			s.svc.refusedAct(ctx, s.record(m.Name), err)
+		}
+		return err
 	}
-	return nil
+	return s.svc.withinRate(login)
 }
 
 func (s *Session) who() (*Account, *LoginSession) {
@@ -132,49 +130,53 @@ func (s *Session) who() (*Account, *LoginSession) {
 // Authenticate signs the session in with a token, as auth.resume does.
 func (s *Session) Authenticate(ctx context.Context, token string) error {
 	svc := s.svc
-	invalid := api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
 	revocations := svc.revocations.Load()
-	login, user, err := svc.store.SessionByToken(ctx, hashSecret(token))
-	if errors.Is(err, ErrNotFound) {
-		return invalid
-	}
+	login, user, err := svc.credential(ctx, token)
 	if err != nil {
-		return svc.coded(err)
+		return err
 	}
-	now := svc.now()
-	if login.ExpiresAt <= api.TimestampOf(now) {
-		return api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
-	}
-	if svc.extend(ctx, login, now) {
-		return invalid
+	if svc.extend(ctx, login, svc.now()) {
+		return invalidToken()
 	}
 	svc.stats.resumes.Add(1)
+	svc.see(login, s.peer.Addr)
 	if err := s.signIn(user, login); err != nil {
 		return err
 	}
 	// Whoever revokes counts it before looking for connections, and we can be found by now: only if
 	// the count has not moved was the token good when we were found.
 	if svc.revocations.Load() != revocations {
-		if _, _, err := svc.store.SessionByToken(ctx, hashSecret(token)); err != nil {
+		_, user, err := svc.credential(ctx, token)
+		if err != nil {
 			s.signOut()
-			if errors.Is(err, ErrNotFound) {
-				return invalid
-			}
-			return svc.coded(err)
+			return err
 		}
+		s.mu.Lock()
+		if s.user != nil {
+			s.user = user
+		}
+		s.mu.Unlock()
 	}
 	return nil
 }
 
-// extend renews a session that is past half of its life: a token that is used does not expire. One with
+// extend renews a session that is past half of its life: a token that is used does not expire, unless it was made to. One with
 // more than a life left is not cut short: it is the clock that may be years behind. It reports true when the
 // session is gone.
 func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) (gone bool) {
-	if login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
+	if login.Made || login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
 		return false
 	}
 	until := api.TimestampOf(now.Add(s.opts.SessionTTL))
-	if err := s.store.ExtendSession(ctx, login.ID, until); err != nil {
+	err := s.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		l, err := t.Session(login.ID)
+		if err != nil {
+			return err
+		}
+		l.ExpiresAt = until
+		return t.PutSession(l)
+	})
+	if err != nil {
 		s.logger.Warn("extend session", "session", login.ID, "err", err)
 		return errors.Is(err, ErrNotFound)
 	}
@@ -196,7 +198,16 @@ func (s *Session) signIn(user *Account, login *LoginSession) error {
 	}
 	first := s.user == nil
 	s.user, s.login = user, login
+	var beyond []api.RoomID // followed with another token
+	for id := range s.follows {
+		if !login.Scope.covers(id) {
+			beyond = append(beyond, id)
+		}
+	}
 	s.mu.Unlock()
+	for _, id := range beyond {
+		s.unfollow(id)
+	}
 	if first && s.port != nil {
 		s.svc.cameOnline(s, user)
 	}

@@ -44,66 +44,6 @@ type Store interface {
 	Close() error
 }
 
-// Account is a user as stored.
-type Account struct {
-	ID           api.UserID
-	Username     string
-	PasswordHash string // PHC string
-	Admin        bool
-	CreatedAt    api.Timestamp
-}
-
-// NewAccount says how an account comes to be; see CreateAccount.
-type NewAccount struct {
-	Account
-	// FirstIsAdmin makes the account an administrator if the store holds no account yet.
-	FirstIsAdmin bool
-	// OnlyFirst refuses with ErrClosed if the store holds any account: the setup token's rule.
-	OnlyFirst bool
-	// InviteHash names the invitation to be used up; nil means none is needed.
-	InviteHash []byte
-}
-
-// LoginSession is what a token opens. The token itself is not stored, only its SHA-256.
-type LoginSession struct {
-	ID         api.SessionID
-	TokenHash  [32]byte
-	UserID     api.UserID
-	DeviceName string
-	CreatedAt  api.Timestamp
-	ExpiresAt  api.Timestamp
-}
-
-// Invite lets others register.
-type Invite struct {
-	Hash      []byte // SHA-256 of the secret
-	CreatedBy api.UserID
-	Uses      int64 // how many are left
-	ExpiresAt api.Timestamp
-}
-
-// AccountStore keeps users, login sessions and invitations.
-type AccountStore interface {
-	// CreateAccount stores a new account, using up its invitation in the same transaction. It returns
-	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt) and ErrNameTaken, in this
-	// order, change nothing.
-	CreateAccount(ctx context.Context, a *NewAccount) (*Account, error)
-	// HasAccounts tells whether there is any account.
-	HasAccounts(ctx context.Context) (bool, error)
-	AccountByName(ctx context.Context, username string) (*Account, error)
-	AccountByID(ctx context.Context, id api.UserID) (*Account, error)
-
-	CreateSession(ctx context.Context, s *LoginSession) error
-	// SessionByToken finds a session and its user; ErrNotFound. Expiry is the caller's to judge.
-	SessionByToken(ctx context.Context, hash [32]byte) (*LoginSession, *Account, error)
-	// ExtendSession moves a session's end; ErrNotFound if it is gone.
-	ExtendSession(ctx context.Context, id api.SessionID, expiresAt api.Timestamp) error
-	// DeleteSession ends a session; ending one that is gone is no error.
-	DeleteSession(ctx context.Context, id api.SessionID) error
-
-	CreateInvite(ctx context.Context, inv *Invite) error
-}
-
 // RoomRecord is a room as stored.
 type RoomRecord struct {
 	ID          api.RoomID

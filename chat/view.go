@@ -16,12 +16,13 @@ func (s *Session) look(ctx context.Context, ref string, more func(r Reader, v *R
 		return err
 	}
 	return s.svc.coded(s.svc.store.Snapshot(ctx, func(r Reader) error {
-		v, err := r.RoomByID(ctx, room, s.UserID())
-		if err = visible("room", v, err); err != nil {
-			return err
+		user, login := s.who()
+		if user == nil {
+			return signInFirst()
 		}
-		if v.Role == "" {
-			return notMember("room", v.Name)
+		v, err := r.RoomByID(ctx, room, user.ID)
+		if err := mayEnter(login, "room", v, err, true).err; err != nil {
+			return err
 		}
 		return more(r, v)
 	}))

@@ -179,7 +179,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-var changing = regexp.MustCompile(`\b(user|room|session|epoch)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
+var changing = regexp.MustCompile(`\b(user|room|session|token|epoch)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
 
 // hide gives what differs from run to run a name.
 func (p *player) hide(msg string) string {
@@ -188,6 +188,8 @@ func (p *player) hide(msg string) string {
 		switch kind {
 		case "chd":
 			kind = "token"
+		case "token":
+			kind = "tokenid"
 		case "inv":
 			kind = "invite"
 		case "req":

@@ -245,26 +245,10 @@ func (m *mounted) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Rec
 	return read(ctx, m, func() ([]chat.Record, error) { return m.disk.History(ctx, q) })
 }
 
-// CreateSession implements chat.AccountStore.
-func (m *mounted) CreateSession(ctx context.Context, l *chat.LoginSession) error {
+// ChangeAccounts implements chat.AccountStore.
+func (m *mounted) ChangeAccounts(ctx context.Context, do func(t chat.AccountTx) error) error {
 	if err := m.writable(); err != nil {
 		return err
 	}
-	return m.disk.CreateSession(ctx, l)
-}
-
-// ExtendSession implements chat.AccountStore.
-func (m *mounted) ExtendSession(ctx context.Context, id api.SessionID, at api.Timestamp) error {
-	if err := m.writable(); err != nil {
-		return err
-	}
-	return m.disk.ExtendSession(ctx, id, at)
-}
-
-// DeleteSession implements chat.AccountStore.
-func (m *mounted) DeleteSession(ctx context.Context, id api.SessionID) error {
-	if err := m.writable(); err != nil {
-		return err
-	}
-	return m.disk.DeleteSession(ctx, id)
+	return m.disk.ChangeAccounts(ctx, do)
 }

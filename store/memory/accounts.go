@@ -1,8 +1,10 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -32,6 +34,9 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	stored.Admin = stored.Admin || a.FirstIsAdmin && len(s.accounts) == 0
 	s.accounts[stored.ID] = &stored
 	s.users[stored.Username] = stored.ID
+	if a.Audit != nil {
+		s.addAudit(a.Audit)
+	}
 	return clone(&stored), nil
 }
 
@@ -67,54 +72,18 @@ func (s *Store) account(ctx context.Context, id api.UserID) (*chat.Account, erro
 	return clone(a), nil
 }
 
-// CreateSession implements chat.AccountStore.
-func (s *Store) CreateSession(_ context.Context, l *chat.LoginSession) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.accounts[l.UserID] == nil {
-		return chat.ErrNotFound
-	}
-	s.sessions[l.TokenHash] = clone(l)
-	return nil
-}
-
-// SessionByToken implements chat.AccountStore.
-func (s *Store) SessionByToken(ctx context.Context, hash [32]byte) (*chat.LoginSession, *chat.Account, error) {
+// ListAccounts implements chat.AccountStore.
+func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat.Account, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	l := s.sessions[hash]
-	if l == nil {
-		return nil, nil, chat.ErrNotFound
-	}
-	return clone(l), clone(s.accounts[l.UserID]), nil
-}
-
-// ExtendSession implements chat.AccountStore.
-func (s *Store) ExtendSession(_ context.Context, id api.SessionID, expiresAt api.Timestamp) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.sessions {
-		if l.ID == id {
-			l.ExpiresAt = expiresAt
-			return nil
+	var accounts []*chat.Account
+	for _, a := range s.accounts {
+		if a.DeletedAt == 0 && a.Username > q.After && strings.HasPrefix(a.Username, q.Prefix) && (q.Owner == "" || a.OwnerID == q.Owner) {
+			accounts = append(accounts, clone(a))
 		}
 	}
-	return chat.ErrNotFound
-}
-
-// DeleteSession implements chat.AccountStore.
-func (s *Store) DeleteSession(_ context.Context, id api.SessionID) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for hash, l := range s.sessions {
-		if l.ID == id {
-			delete(s.sessions, hash)
-		}
-	}
-	return nil
+	slices.SortFunc(accounts, func(a, b *chat.Account) int { return cmp.Compare(a.Username, b.Username) })
+	return accounts[:min(len(accounts), q.Limit)], ctx.Err()
 }
 
 // CreateInvite implements chat.AccountStore.

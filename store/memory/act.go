@@ -37,6 +37,8 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	a.put = true
 	a.r = newRoom(c)
 	a.r.ID, a.r.MemberCount, a.r.Head = a.e.RoomID, 0, api.Head{}
+	a.s.made++
+	a.r.no = a.s.made
 	a.s.rooms[a.r.ID], a.s.names[a.r.Name] = a.r, a.r.ID
 	return nil
 }

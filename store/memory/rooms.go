@@ -12,6 +12,7 @@ import (
 // room is a room, who is in it, and its log: seq n is at log[n-1].
 type room struct {
 	chat.RoomRecord
+	no      int64 // 1, 2, 3 …
 	members map[api.UserID]*chat.Membership
 	log     []chat.Record
 	senders map[api.Seq]api.UserID

@@ -20,6 +20,8 @@ type Store struct {
 	invites  map[string]*chat.Invite // by hash
 	rooms    map[api.RoomID]*room
 	names    map[string]api.RoomID // of rooms
+	made     int64                 // rooms, ever
+	audit    []chat.AuditRecord
 }
 
 var _ chat.Store = (*Store)(nil)

@@ -106,6 +106,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 		Fault:       fault,
 		BeforeWrite: checkpoints.beforeWrite,
 		Index:       x,
+		Size:        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 	}, &sqlstore.Options{Now: now})
 }
 

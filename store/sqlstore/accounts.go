@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -33,9 +34,11 @@ func (s *Store) CreateAccount(ctx context.Context, a *chat.NewAccount) (*chat.Ac
 			return chat.ErrNameTaken
 		}
 		stored.Admin = a.Admin || a.FirstIsAdmin && !has
-		_, err = t.exec(`INSERT INTO account (id, username, password_hash, admin, created_at) VALUES ($1, $2, $3, $4, $5)`,
-			string(stored.ID), stored.Username, stored.PasswordHash, stored.Admin, int64(stored.CreatedAt))
-		return err
+		if _, err = t.exec(`INSERT INTO account (id, username, password_hash, admin, created_at, display_name, owner_id) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			string(stored.ID), stored.Username, stored.PasswordHash, stored.Admin, int64(stored.CreatedAt), stored.DisplayName, string(stored.OwnerID)); err != nil || a.Audit == nil {
+			return err
+		}
+		return t.audit(a.Audit)
 	})
 	if err != nil {
 		return nil, wrap("create account", err)
@@ -50,10 +53,14 @@ func (s *Store) HasAccounts(ctx context.Context) (bool, error) {
 	return has, wrap("look for accounts", err)
 }
 
-const selectAccount = `SELECT a.id, a.username, a.password_hash, a.admin, a.created_at`
+const selectAccount = `SELECT a.id, a.username, a.password_hash, a.admin, a.created_at, a.display_name, a.owner_id, a.deleted_at,
+	a.suspended_at, a.suspended_until, a.suspend_reason`
 
 func accountFields(a *chat.Account) []any {
-	return []any{&a.ID, &a.Username, &a.PasswordHash, &a.Admin, &a.CreatedAt}
+	return []any{
+		&a.ID, &a.Username, &a.PasswordHash, &a.Admin, &a.CreatedAt, &a.DisplayName, &a.OwnerID, &a.DeletedAt,
+		&a.SuspendedAt, &a.SuspendedUntil, &a.SuspendReason,
+	}
 }
 
 // AccountByName implements chat.AccountStore.
@@ -72,6 +79,30 @@ func (s *Store) account(ctx context.Context, query, key string) (*chat.Account, 
 		return nil, wrap("read account", err)
 	}
 	return &a, nil
+}
+
+// ListAccounts implements chat.AccountStore.
+func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat.Account, error) {
+	const (
+		prefixed = ` FROM account a WHERE a.deleted_at = 0 AND a.username > $1 AND a.username >= $2 AND a.username < $3`
+		all      = selectAccount + prefixed + ` ORDER BY a.username LIMIT $4 + 0` // see joinedRooms
+		bots     = selectAccount + prefixed + ` AND a.owner_id <> '' AND a.owner_id = $4 ORDER BY a.username LIMIT $5 + 0`
+	)
+	query, args := all, []any{q.After, q.Prefix, q.Prefix + "\x7f"} // usernames are below DEL
+	if q.Owner != "" {
+		query, args = bots, append(args, string(q.Owner))
+	}
+	args = append(args, int64(q.Limit))
+	var accounts []*chat.Account
+	err := s.read.each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+		a := new(chat.Account)
+		accounts = append(accounts, a)
+		return true, rows.Scan(accountFields(a)...)
+	})
+	if err != nil {
+		return nil, wrap("list accounts", err)
+	}
+	return accounts, nil
 }
 
 // CreateInvite implements chat.AccountStore.

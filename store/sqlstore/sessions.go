@@ -2,44 +2,82 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"strings"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// CreateSession implements chat.AccountStore.
-func (s *Store) CreateSession(ctx context.Context, l *chat.LoginSession) error {
-	return wrap("create session", s.write.do(ctx, func(t *tx) error {
-		return one(t.exec(`INSERT INTO session (id, token_hash, user_no, device_name, created_at, expires_at)
-			SELECT $1, $2, user_no, $3, $4, $5 FROM account WHERE id = $6`,
-			string(l.ID), l.TokenHash[:], l.DeviceName, int64(l.CreatedAt), int64(l.ExpiresAt), string(l.UserID)))
-	}))
+const sessionColumns = `s.id, s.token_hash, s.device_name, s.addr, s.created_at, s.seen_at, s.expires_at, s.made, s.methods, s.rooms, s.per_minute`
+
+// sessionRow is a session on its way out of the database.
+type sessionRow struct {
+	chat.LoginSession
+	hash           []byte
+	methods, rooms string
+}
+
+func (r *sessionRow) fields() []any {
+	l := &r.LoginSession
+	return []any{&l.ID, &r.hash, &l.DeviceName, &l.Addr, &l.CreatedAt, &l.SeenAt, &l.ExpiresAt, &l.Made, &r.methods, &r.rooms, &l.Scope.PerMinute}
+}
+
+func (r *sessionRow) session() *chat.LoginSession {
+	copy(r.TokenHash[:], r.hash)
+	if r.methods != "" {
+		r.Scope.Methods = strings.Fields(r.methods)
+	}
+	if r.rooms != "" {
+		for _, id := range strings.Fields(r.rooms) {
+			r.Scope.Rooms = append(r.Scope.Rooms, api.RoomID(id))
+		}
+	}
+	return &r.LoginSession
+}
+
+// lists gives methods and rooms of a scope as they are stored.
+func lists(s *chat.Scope) (methods, rooms string) {
+	ids := make([]string, len(s.Rooms))
+	for i, id := range s.Rooms {
+		ids[i] = string(id)
+	}
+	return strings.Join(s.Methods, " "), strings.Join(ids, " ")
 }
 
 // SessionByToken implements chat.AccountStore.
 func (s *Store) SessionByToken(ctx context.Context, hash [32]byte) (*chat.LoginSession, *chat.Account, error) {
-	l, a := chat.LoginSession{TokenHash: hash}, chat.Account{}
-	err := s.read.one(ctx, selectAccount+`, s.id, s.device_name, s.created_at, s.expires_at
-		FROM session s JOIN account a ON a.user_no = s.user_no WHERE s.token_hash = $1`,
-		[]any{hash[:]}, append(accountFields(&a), &l.ID, &l.DeviceName, &l.CreatedAt, &l.ExpiresAt)...)
+	var r sessionRow
+	var a chat.Account
+	err := s.read.one(ctx, selectAccount+`, `+sessionColumns+` FROM session s JOIN account a ON a.user_no = s.user_no WHERE s.token_hash = $1`,
+		[]any{hash[:]}, append(accountFields(&a), r.fields()...)...)
 	if err != nil {
 		return nil, nil, wrap("read session", err)
 	}
-	l.UserID = a.ID
-	return &l, &a, nil
+	r.UserID = a.ID
+	return r.session(), &a, nil
 }
 
-// ExtendSession implements chat.AccountStore.
-func (s *Store) ExtendSession(ctx context.Context, id api.SessionID, expiresAt api.Timestamp) error {
-	return wrap("extend session", s.write.do(ctx, func(t *tx) error {
-		return one(t.exec(`UPDATE session SET expires_at = $1 WHERE id = $2`, int64(expiresAt), string(id)))
-	}))
+const sessionsOfUser = `SELECT ` + sessionColumns + ` FROM session s WHERE s.user_no = (SELECT user_no FROM account WHERE id = $1) AND s.made = $2 ORDER BY s.id`
+
+// ListSessions implements chat.AccountStore.
+func (s *Store) ListSessions(ctx context.Context, user api.UserID, made bool) ([]*chat.LoginSession, error) {
+	var sessions []*chat.LoginSession
+	err := s.read.each(ctx, sessionsOfUser, []any{string(user), made}, func(rows *sql.Rows) (bool, error) {
+		return true, scanSession(rows, user, &sessions)
+	})
+	if err != nil {
+		return nil, wrap("list sessions", err)
+	}
+	return sessions, nil
 }
 
-// DeleteSession implements chat.AccountStore.
-func (s *Store) DeleteSession(ctx context.Context, id api.SessionID) error {
-	return wrap("delete session", s.write.do(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM session WHERE id = $1`, string(id))
+func scanSession(rows *sql.Rows, user api.UserID, sessions *[]*chat.LoginSession) error {
+	var r sessionRow
+	r.UserID = user
+	if err := rows.Scan(r.fields()...); err != nil {
 		return err
-	}))
+	}
+	*sessions = append(*sessions, r.session())
+	return nil
 }

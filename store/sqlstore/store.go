@@ -23,6 +23,8 @@ type Dialect struct {
 	Fault func(err error) error
 	// Snapshot are the options of a transaction whose reads all see one moment; nil: any transaction's do.
 	Snapshot *sql.TxOptions
+	// Size gives the bytes that the database takes; "": not known.
+	Size string
 	// Shared tells that other processes write to the database too.
 	Shared bool
 	// BeforeWrite, if set, looks after the database before a transaction; about so many pages

@@ -126,7 +126,7 @@ var reopenTests = []test{
 		post := Keyed(room, groot, "hello", "k")
 		f.commit(Join(room, thanos), post, Post(room, thanos, "bye"), Leave(room, thanos))
 		l := &chat.LoginSession{ID: "session_1", TokenHash: [32]byte{1}, UserID: groot, DeviceName: "laptop", CreatedAt: now, ExpiresAt: now}
-		f.wantErr(f.CreateSession(f.ctx(), l), nil)
+		f.change(nil, func(t chat.AccountTx) error { return t.CreateSession(l) })
 		f.invite("inv", groot, 1, now+1)
 		epoch, log, view := f.Epoch(), f.wantLog(room, 6), f.byID(room, groot)
 

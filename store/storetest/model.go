@@ -28,6 +28,7 @@ func sameAsMemory(t *testing.T, open func(t testing.TB) chat.Store, reopen func(
 			"":         m.compareRooms,
 			"register": m.register,
 			"login":    m.login,
+			"person":   m.person,
 			"commit":   m.commit,
 			"commit2":  m.commit, // what matters most, twice as often
 			"history":  m.history,
@@ -81,19 +82,55 @@ func (m *machine) login(t *rapid.T) {
 	_, _, err := m.want.SessionByToken(ctx, [32]byte{n})
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
-		l := &chat.LoginSession{ID: id, TokenHash: [32]byte{n}, UserID: user, DeviceName: "d", CreatedAt: now, ExpiresAt: now + 1}
-		same(t, "create session", outcome(nil, m.got.CreateSession(ctx, l)), outcome(nil, m.want.CreateSession(ctx, l)))
+		l := &chat.LoginSession{ID: id, TokenHash: [32]byte{n}, UserID: user, DeviceName: "d", CreatedAt: now, ExpiresAt: now + 1, Made: rapid.Bool().Draw(t, "made")}
+		m.change(t, "create session", func(t chat.AccountTx) error { return t.CreateSession(l) })
 	case rapid.Bool().Draw(t, "delete"):
-		same(t, "delete session", outcome(nil, m.got.DeleteSession(ctx, id)), outcome(nil, m.want.DeleteSession(ctx, id)))
+		m.change(t, "delete session", func(t chat.AccountTx) error { return t.DeleteSession(id) })
 	default:
 		at := now + api.Timestamp(rapid.Int64Range(0, 100).Draw(t, "until"))
-		same(t, "extend session", outcome(nil, m.got.ExtendSession(ctx, id, at)), outcome(nil, m.want.ExtendSession(ctx, id, at)))
+		m.change(t, "put session", func(t chat.AccountTx) error {
+			return t.PutSession(&chat.LoginSession{ID: id, SeenAt: at, ExpiresAt: at})
+		})
 	}
 	for n := range byte(6) {
 		l, a, err := m.got.SessionByToken(ctx, [32]byte{n})
 		wl, wa, wantErr := m.want.SessionByToken(ctx, [32]byte{n})
 		same(t, "session", outcome([]any{l, a}, err), outcome([]any{wl, wa}, wantErr))
 	}
+}
+
+// person changes an account and lists what there is.
+func (m *machine) person(t *rapid.T) {
+	user := userIDs.Draw(t, "user")
+	admin, suspended := rapid.Bool().Draw(t, "admin"), rapid.Int64Range(0, 1).Draw(t, "suspended")
+	m.change(t, "change account", func(t chat.AccountTx) error {
+		a, err := t.Account(user)
+		if err != nil {
+			return err
+		}
+		a.Admin, a.SuspendedAt = admin, api.Timestamp(suspended)
+		return errors.Join(t.PutAccount(a), t.Audit(&chat.AuditRecord{At: now, ActorID: user, Action: "user.change", Outcome: "ok"}))
+	})
+	m.change(t, "count administrators", func(t chat.AccountTx) error {
+		n, err := t.OtherAdmins(user)
+		return errors.Join(err, t.Audit(&chat.AuditRecord{At: now, Detail: fmt.Sprint(n)}))
+	})
+	accounts, audit := &chat.AccountQuery{Prefix: "", After: userNames.Draw(t, "after"), Limit: 2}, &chat.AuditQuery{Limit: 4}
+	got, err := m.got.ListAccounts(ctx, accounts)
+	want, wantErr := m.want.ListAccounts(ctx, accounts)
+	same(t, "accounts", outcome(got, err), outcome(want, wantErr))
+	log, err := m.got.ListAudit(ctx, audit)
+	wantLog, wantErr := m.want.ListAudit(ctx, audit)
+	same(t, "audit", outcome(log, err), outcome(wantLog, wantErr))
+	sent := &chat.SentQuery{User: user, Scan: rapid.IntRange(1, 9).Draw(t, "scan"), Limit: rapid.IntRange(1, 9).Draw(t, "limit")}
+	page, next, err := m.got.SentEvents(ctx, sent)
+	wantPage, wantNext, wantErr := m.want.SentEvents(ctx, sent)
+	same(t, "sent", outcome([]any{page, next}, err), outcome([]any{wantPage, wantNext}, wantErr))
+}
+
+// change runs the same change of accounts on both.
+func (m *machine) change(t *rapid.T, what string, do func(t chat.AccountTx) error) {
+	same(t, what, outcome(nil, m.got.ChangeAccounts(ctx, do)), outcome(nil, m.want.ChangeAccounts(ctx, do)))
 }
 
 func (m *machine) commit(t *rapid.T) {

@@ -134,9 +134,11 @@ func (s *seeder) user(ctx context.Context, i int) error {
 		return err
 	}
 	s.users = append(s.users, a)
-	return s.store.CreateSession(ctx, &chat.LoginSession{
-		ID: api.SessionID(chat.NewID("session_", s.now, nil)), TokenHash: sha256.Sum256([]byte(load.Token(i))), UserID: a.ID,
-		CreatedAt: api.TimestampOf(s.now), ExpiresAt: api.TimestampOf(s.now.Add(90 * 24 * time.Hour)),
+	return s.store.ChangeAccounts(ctx, func(t chat.AccountTx) error {
+		return t.CreateSession(&chat.LoginSession{
+			ID: api.SessionID(chat.NewID("session_", s.now, nil)), TokenHash: sha256.Sum256([]byte(load.Token(i))), UserID: a.ID,
+			CreatedAt: api.TimestampOf(s.now), SeenAt: api.TimestampOf(s.now), ExpiresAt: api.TimestampOf(s.now.Add(90 * 24 * time.Hour)),
+		})
 	})
 }
 

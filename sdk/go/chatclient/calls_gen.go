@@ -116,6 +116,288 @@ func (c *Client) AccountGet(ctx context.Context, p *api.AccountGetParams) (*api.
 	return &r, nil
 }
 
+// AccountUpdate calls account.update: Change what others see of the caller's account.
+func (c *Client) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
+	if p == nil {
+		p = new(api.AccountUpdateParams)
+	}
+	var r api.AccountUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountSetPassword calls account.set_password: Change the caller's password.
+//
+// Their other login sessions end, unless keep_sessions says otherwise; tokens made by token.create stay.
+func (c *Client) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswordParams) (*api.AccountSetPasswordResult, error) {
+	if p == nil {
+		p = new(api.AccountSetPasswordParams)
+	}
+	var r api.AccountSetPasswordResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountSetPassword), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountExport calls account.export: All that the server keeps about the caller, page by page.
+//
+// The first page has the profile, the login sessions, the tokens and the rooms; events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
+func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
+	if p == nil {
+		p = new(api.AccountExportParams)
+	}
+	var r api.AccountExportResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountExport), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AccountDelete calls account.delete: Delete the caller's account, for good.
+//
+// Password, display name, login sessions, tokens and bots go, and they leave every room. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
+func (c *Client) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
+	if p == nil {
+		p = new(api.AccountDeleteParams)
+	}
+	var r api.AccountDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodAccountDelete), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// SessionList calls session.list: The caller's login sessions, the newest first.
+func (c *Client) SessionList(ctx context.Context, p *api.SessionListParams) (*api.SessionListResult, error) {
+	if p == nil {
+		p = new(api.SessionListParams)
+	}
+	var r api.SessionListResult
+	if err := c.call(ctx, api.Lookup(api.MethodSessionList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// SessionRevoke calls session.revoke: End login sessions of the caller's: their tokens are void, and their connections are closed.
+//
+// Give session or others. A session that has ended already is no error. The calling connection stays open; if its own session ends it is signed out.
+func (c *Client) SessionRevoke(ctx context.Context, p *api.SessionRevokeParams) (*api.SessionRevokeResult, error) {
+	if p == nil {
+		p = new(api.SessionRevokeParams)
+	}
+	var r api.SessionRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodSessionRevoke), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserGet calls user.get: One user, by id or username.
+func (c *Client) UserGet(ctx context.Context, p *api.UserGetParams) (*api.UserGetResult, error) {
+	if p == nil {
+		p = new(api.UserGetParams)
+	}
+	var r api.UserGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserList calls user.list: Users, by username.
+//
+// Deleted accounts are left out.
+func (c *Client) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
+	if p == nil {
+		p = new(api.UserListParams)
+	}
+	var r api.UserListResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserCreate calls user.create: Make an account for somebody.
+//
+// For administrators. Whoever it is for signs in with the password and changes it.
+func (c *Client) UserCreate(ctx context.Context, p *api.UserCreateParams) (*api.UserCreateResult, error) {
+	if p == nil {
+		p = new(api.UserCreateParams)
+	}
+	var r api.UserCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserSuspend calls user.suspend: Keep a user and their bots out, for a time or until they are restored.
+//
+// For administrators. Their login sessions end and their connections are closed; their tokens open nothing meanwhile. Suspending somebody again changes reason and end. The last administrator cannot be suspended.
+func (c *Client) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*api.UserSuspendResult, error) {
+	if p == nil {
+		p = new(api.UserSuspendParams)
+	}
+	var r api.UserSuspendResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserSuspend), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserRestore calls user.restore: Let a suspended user in again.
+//
+// For administrators. Restoring who is not suspended changes nothing.
+func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*api.UserRestoreResult, error) {
+	if p == nil {
+		p = new(api.UserRestoreParams)
+	}
+	var r api.UserRestoreResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserRestore), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TokenCreate calls token.create: Make a token for a program: it may do a part of what its user may.
+//
+// What it may is what its user may, and no more than methods, rooms and requests_per_minute leave of it, on each call and with each event. It opens connections by auth.resume and Authorization: Bearer, and cannot be used to make or end sessions, tokens and bots. The secret is shown once; the server keeps only its hash.
+func (c *Client) TokenCreate(ctx context.Context, p *api.TokenCreateParams) (*api.TokenCreateResult, error) {
+	if p == nil {
+		p = new(api.TokenCreateParams)
+	}
+	var r api.TokenCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TokenList calls token.list: The caller's tokens, or those of a bot of theirs; the newest first.
+func (c *Client) TokenList(ctx context.Context, p *api.TokenListParams) (*api.TokenListResult, error) {
+	if p == nil {
+		p = new(api.TokenListParams)
+	}
+	var r api.TokenListResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TokenRevoke calls token.revoke: Make a token void; its connections are closed.
+//
+// Revoking one that is not there changes nothing.
+func (c *Client) TokenRevoke(ctx context.Context, p *api.TokenRevokeParams) (*api.TokenRevokeResult, error) {
+	if p == nil {
+		p = new(api.TokenRevokeParams)
+	}
+	var r api.TokenRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodTokenRevoke), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotCreate calls bot.create: Make a bot: a user for a program, which the caller owns.
+//
+// A bot signs in with tokens that its owner makes by token.create, and is a member of rooms like any user. It is kept out while its owner is.
+func (c *Client) BotCreate(ctx context.Context, p *api.BotCreateParams) (*api.BotCreateResult, error) {
+	if p == nil {
+		p = new(api.BotCreateParams)
+	}
+	var r api.BotCreateResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotList calls bot.list: The caller's bots, by username.
+func (c *Client) BotList(ctx context.Context, p *api.BotListParams) (*api.BotListResult, error) {
+	if p == nil {
+		p = new(api.BotListParams)
+	}
+	var r api.BotListResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotUpdate calls bot.update: Change what others see of a bot.
+func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
+	if p == nil {
+		p = new(api.BotUpdateParams)
+	}
+	var r api.BotUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// BotDelete calls bot.delete: Delete a bot, for good.
+//
+// Its tokens are void, its connections are closed, and it leaves every room. What it said stays under its name, which nobody can take any more.
+func (c *Client) BotDelete(ctx context.Context, p *api.BotDeleteParams) (*api.BotDeleteResult, error) {
+	if p == nil {
+		p = new(api.BotDeleteParams)
+	}
+	var r api.BotDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodBotDelete), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PermissionExplain calls permission.explain: May somebody call a method, and what decides it?
+//
+// Judged by what would judge the call. What depends on one message, or on who it is done to, is not judged. Users ask about themselves, their bots and their tokens, administrators about anybody; about a room only who may see it.
+func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplainParams) (*api.PermissionExplainResult, error) {
+	if p == nil {
+		p = new(api.PermissionExplainParams)
+	}
+	var r api.PermissionExplainResult
+	if err := c.call(ctx, api.Lookup(api.MethodPermissionExplain), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
+//
+// For administrators. There is a record for each sign-in and sign-out and for what decides who may come in: failures too, of sign-ins and of what is for administrators. Records are never changed.
+func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
+	if p == nil {
+		p = new(api.AuditListParams)
+	}
+	var r api.AuditListResult
+	if err := c.call(ctx, api.Lookup(api.MethodAuditList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ServerStats calls server.stats: How much there is, and how much goes on.
+//
+// For administrators. Totals count from the start of the process; /metrics has more.
+func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*api.ServerStatsResult, error) {
+	if p == nil {
+		p = new(api.ServerStatsParams)
+	}
+	var r api.ServerStatsResult
+	if err := c.call(ctx, api.Lookup(api.MethodServerStats), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // InviteCreate calls invite.create: Make an invitation with which others may register.
 //
 // For administrators. The secret is shown once; the server keeps only its hash.

@@ -1,0 +1,145 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// credential finds whose a token is and what it opens. It is the one place where a token becomes a user; what it finds
+// stays true until the token expires, or until revoked or changed is called.
+func (s *Service) credential(ctx context.Context, token string) (*LoginSession, *Account, error) {
+	login, user, err := s.store.SessionByToken(ctx, hashSecret(token))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil, invalidToken()
+	}
+	if err != nil {
+		return nil, nil, s.coded(err)
+	}
+	if login.ExpiresAt <= s.timestamp() {
+		return nil, nil, api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
+	}
+	return login, user, s.usable(ctx, user)
+}
+
+func invalidToken() error {
+	return api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
+}
+
+// usable refuses a user who is kept out, and a bot whose owner is.
+func (s *Service) usable(ctx context.Context, user *Account) error {
+	if user.DeletedAt != 0 {
+		return invalidToken()
+	}
+	if user.suspended(s.timestamp()) {
+		return user.keptOut()
+	}
+	if user.OwnerID == "" {
+		return nil
+	}
+	owner, err := s.store.AccountByID(ctx, user.OwnerID)
+	switch {
+	case err != nil:
+		return s.coded(err)
+	case owner.DeletedAt != 0:
+		return invalidToken()
+	case owner.suspended(s.timestamp()):
+		return api.Errorf(api.CodePermissionDenied, "the bot's owner is suspended")
+	}
+	return nil
+}
+
+func (a *Account) suspended(now api.Timestamp) bool {
+	return a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > now)
+}
+
+func (a *Account) keptOut() error {
+	text := "the account is suspended"
+	if a.SuspendedUntil != 0 {
+		text += " until " + a.SuspendedUntil.Time().UTC().Format(time.RFC3339)
+	}
+	if a.SuspendReason != "" {
+		text += ": " + a.SuspendReason
+	}
+	return api.Errorf(api.CodePermissionDenied, "%s", text)
+}
+
+// revoked is called when sessions of user have ended in the store: the connections that they opened are signed out and
+// closed. That of keep, who asks for it, stays open.
+func (s *Service) revoked(user api.UserID, keep *Session, ended func(l *LoginSession) bool) {
+	s.revocations.Add(1)
+	for _, sess := range s.sessionsOf(user) {
+		if _, l := sess.who(); l == nil || !ended(l) {
+			continue
+		}
+		sess.signOut()
+		if sess != keep {
+			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
+		}
+	}
+}
+
+func allSessions(*LoginSession) bool { return true }
+
+// changed is called when user is stored otherwise than before: connections know them as they are now.
+func (s *Service) changed(user *Account) {
+	s.revocations.Add(1)
+	for _, sess := range s.sessionsOf(user.ID) {
+		sess.mu.Lock()
+		if sess.user != nil {
+			sess.user = user
+		}
+		sess.mu.Unlock()
+	}
+}
+
+// seenInterval is how exactly it is known when a session was last used.
+const seenInterval = time.Hour
+
+type seen struct {
+	addr string
+	at   api.Timestamp
+}
+
+// see notes that a session is in use, if that is news. The tender writes it down, many at once.
+func (s *Service) see(l *LoginSession, addr string) {
+	now := s.now()
+	if l.Addr == addr && now.Sub(l.SeenAt.Time()) < seenInterval {
+		return
+	}
+	s.seenMu.Lock()
+	s.seen[l.ID] = seen{addr, api.TimestampOf(now)}
+	s.seenMu.Unlock()
+}
+
+// writeSeen stores what see has noted. What cannot be stored is noted again by who is there still.
+func (s *Service) writeSeen(ctx context.Context) {
+	s.seenMu.Lock()
+	news := s.seen
+	s.seen = map[api.SessionID]seen{}
+	s.seenMu.Unlock()
+	if len(news) == 0 {
+		return
+	}
+	err := s.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		for id, n := range news {
+			l, err := t.Session(id)
+			if errors.Is(err, ErrNotFound) {
+				continue // it has ended
+			}
+			if err != nil {
+				return err
+			}
+			l.Addr, l.SeenAt = n.addr, n.at
+			if err := t.PutSession(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.logger.Warn("note which sessions are in use", "err", err)
+	}
+}

@@ -1,0 +1,193 @@
+package chat
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+const (
+	exportLimit = 200
+	exportScan  = 50_000 // events of others' that one page passes over
+)
+
+// AccountExport implements account.export. The cursor is the store's.
+func (s *Session) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	after := int64(0)
+	if p.Cursor != "" {
+		var err error
+		if after, err = strconv.ParseInt(p.Cursor, 10, 64); err != nil || after < 1 {
+			return nil, notACursor()
+		}
+	}
+	res := &api.AccountExportResult{User: user.view(), Sessions: []api.LoginSession{}, Rooms: []api.Room{}, Events: []api.Event{}}
+	if after == 0 {
+		var err error
+		if res.Sessions, err = s.logins(ctx); err != nil {
+			return nil, err
+		}
+		if err := s.svc.eachRoom(ctx, user.ID, func(v *RoomView) error {
+			res.Rooms = append(res.Rooms, v.view())
+			return nil
+		}); err != nil {
+			return nil, s.svc.coded(err)
+		}
+	}
+	events, next, err := s.svc.store.SentEvents(ctx, &SentQuery{User: user.ID, After: after, Scan: exportScan, Limit: int(orElse(p.Limit, exportLimit))})
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	for i := range events {
+		res.Events = append(res.Events, api.Event{Raw: events[i].Bytes})
+	}
+	if next > 0 {
+		res.NextCursor = strconv.FormatInt(next, 10)
+	}
+	return res, nil
+}
+
+func notACursor() error {
+	return api.Errorf(api.CodeInvalidParams, "cursor: not one of this method's").WithField("cursor")
+}
+
+// eachRoom walks through the rooms that user is in.
+func (s *Service) eachRoom(ctx context.Context, user api.UserID, do func(v *RoomView) error) error {
+	for last := ""; ; {
+		rooms, err := s.store.ListRooms(ctx, user, true, last, listLimit)
+		if err != nil {
+			return err
+		}
+		for _, v := range rooms {
+			last = v.Name
+			if err := do(v); err != nil {
+				return err
+			}
+		}
+		if len(rooms) < listLimit {
+			return nil
+		}
+	}
+}
+
+// AccountDelete implements account.delete.
+func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
+	rec := s.record(api.MethodAccountDelete)
+	user, err := s.prove(ctx, rec, "password", p.Password)
+	if err != nil {
+		return nil, err
+	}
+	left, err := s.svc.remove(ctx, user, rec.of(user), s, func(t AccountTx) error {
+		now, err := unchanged(t, user)
+		if err != nil || !now.Admin {
+			return err
+		}
+		return lastAdmin(t, user.ID)
+	})
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	return &api.AccountDeleteResult{UserID: user.ID, RoomsLeft: left}, nil
+}
+
+// lastAdmin refuses to go on without anybody who could administer the server.
+func lastAdmin(t AccountTx, user api.UserID) error {
+	others, err := t.OtherAdmins(user)
+	if err == nil && others == 0 {
+		err = api.Errorf(api.CodeFailedPrecondition, "the last administrator: make another one first")
+	}
+	return err
+}
+
+// remove deletes an account and its bots, unless may refuses, and tells how many rooms it was in. The row and the name stay: what
+// they said is theirs. keep is the session that asks.
+func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, keep *Session, may func(t AccountTx) error) (left int64, err error) {
+	if err := s.store.ChangeAccounts(ctx, may); err != nil {
+		return 0, err
+	}
+	gone := []*Account{user}
+	for q := (&AccountQuery{Owner: user.ID, Limit: listLimit}); ; {
+		bots, err := s.store.ListAccounts(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		gone = append(gone, bots...)
+		if len(bots) < listLimit {
+			break
+		}
+		q.After = bots[len(bots)-1].Username
+	}
+	// They leave before they go, so that what is interrupted can be done again; and after it, since they may have come back.
+	for range 2 {
+		for _, a := range gone {
+			n, err := s.leaveAll(ctx, a)
+			if err != nil {
+				return 0, err
+			}
+			if a == user {
+				left += n
+			}
+		}
+		if user.DeletedAt != 0 {
+			break
+		}
+		if err := s.store.ChangeAccounts(ctx, func(t AccountTx) error {
+			if err := may(t); err != nil {
+				return err
+			}
+			for _, a := range gone {
+				if err := s.erase(t, a); err != nil {
+					return err
+				}
+			}
+			return t.Audit(rec)
+		}); err != nil {
+			return 0, err
+		}
+		for _, a := range gone {
+			s.revoked(a.ID, keep, allSessions)
+		}
+	}
+	return left, nil
+}
+
+// erase takes all from an account that is somebody's own but its name.
+func (s *Service) erase(t AccountTx, a *Account) error {
+	for _, made := range []bool{false, true} {
+		sessions, err := t.Sessions(a.ID, made)
+		if err != nil {
+			return err
+		}
+		for _, l := range sessions {
+			if err := t.DeleteSession(l.ID); err != nil {
+				return err
+			}
+		}
+	}
+	a.DisplayName, a.PasswordHash, a.Admin, a.DeletedAt = "", "", false, s.timestamp()
+	a.SuspendedAt, a.SuspendedUntil, a.SuspendReason = 0, 0, ""
+	return t.PutAccount(a)
+}
+
+// leaveAll makes user leave every room, and counts them.
+func (s *Service) leaveAll(ctx context.Context, user *Account) (n int64, err error) {
+	err = s.eachRoom(ctx, user.ID, func(v *RoomView) error {
+		e := s.entry(v.ID, user)
+		e.Act = does(func(t Tx) error {
+			if _, err := memberOf(t, user.ID); err != nil {
+				return unless(ErrNotMember, err)
+			}
+			if err := t.DeleteMember(user.ID); err != nil {
+				return err
+			}
+			return t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username}))
+		})
+		n++
+		return s.commit(ctx, e)
+	})
+	return n, err
+}

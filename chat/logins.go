@@ -1,0 +1,96 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// same tells whether other is the same session.
+func (l *LoginSession) same(other *LoginSession) bool { return l.ID == other.ID }
+
+// SessionList implements session.list.
+func (s *Session) SessionList(ctx context.Context, _ *api.SessionListParams) (*api.SessionListResult, error) {
+	sessions, err := s.logins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &api.SessionListResult{Sessions: sessions}, nil
+}
+
+// logins are the caller's login sessions, the newest first.
+func (s *Session) logins(ctx context.Context) ([]api.LoginSession, error) {
+	user, login := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	stored, err := s.svc.store.ListSessions(ctx, user.ID, false)
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	online := s.svc.connected(user.ID)
+	views := make([]api.LoginSession, 0, len(stored))
+	for _, l := range slices.Backward(stored) {
+		views = append(views, api.LoginSession{
+			ID: l.ID, DeviceName: l.DeviceName, Address: l.Addr, CreatedAt: l.CreatedAt, LastSeenAt: max(l.SeenAt, l.CreatedAt), ExpiresAt: l.ExpiresAt,
+			Current: l.same(login), Online: online[l.ID],
+		})
+	}
+	return views, nil
+}
+
+// connected are the sessions of user that have a connection now.
+func (s *Service) connected(user api.UserID) map[api.SessionID]bool {
+	online := map[api.SessionID]bool{}
+	for _, sess := range s.sessionsOf(user) {
+		if _, l := sess.who(); l != nil {
+			online[l.ID] = true
+		}
+	}
+	return online
+}
+
+// SessionRevoke implements session.revoke.
+func (s *Session) SessionRevoke(ctx context.Context, p *api.SessionRevokeParams) (*api.SessionRevokeResult, error) {
+	others := orElse(p.Others, false)
+	if (p.Session != "") == others {
+		return nil, api.Errorf(api.CodeInvalidParams, "session: give session, or others").WithField("session")
+	}
+	user, login := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	res := &api.SessionRevokeResult{Sessions: []api.SessionID{}}
+	err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		all, err := t.Sessions(user.ID, false)
+		if err != nil {
+			return err
+		}
+		rec := s.record(api.MethodSessionRevoke)
+		for _, l := range all {
+			if l.ID != p.Session && (!others || l.same(login)) {
+				continue
+			}
+			if err := t.DeleteSession(l.ID); err != nil {
+				return err
+			}
+			res.Sessions = append(res.Sessions, l.ID)
+			rec.on(string(l.ID), l.DeviceName)
+		}
+		switch n := len(res.Sessions); {
+		case n == 0:
+			return nil
+		case n > 1:
+			rec.on("", "")
+			rec.Detail = fmt.Sprintf("%d sessions", n)
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	s.svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(res.Sessions, l.ID) })
+	return res, nil
+}

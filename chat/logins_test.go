@@ -1,0 +1,227 @@
+package chat_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// resumed is a connection that a token opened.
+func (w *world) resumed(token string) *client {
+	w.t.Helper()
+	c := w.connect()
+	if err := c.Authenticate(w.t.Context(), token); err != nil {
+		w.t.Fatalf("resume: %v", err)
+	}
+	return c
+}
+
+// wantEnded checks that a connection was told that its session is over, and that nothing more can be done on it.
+func (c *client) wantEnded() {
+	c.w.t.Helper()
+	c.port.await(func(p *port) bool { return len(p.closed) > 0 })
+	c.port.mu.Lock()
+	closed := c.port.closed[0]
+	c.port.mu.Unlock()
+	if c.SignedIn() || closed != api.CloseCodeRevoked {
+		c.w.t.Errorf("signed in: %t, closed: %v", c.SignedIn(), closed)
+	}
+	wantCode(c.w.t, c.Authorize(c.w.t.Context(), api.Lookup(api.MethodMessagePost)), api.CodeUnauthenticated, "")
+}
+
+func TestSessionsAreListedAndRevoked(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot, thanos := w.user("groot"), w.user("thanos")
+	laptop, err := w.connect().AuthLogin(ctx, &api.AuthLoginParams{Username: "groot", Password: "password of groot", DeviceName: "laptop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin := w.resumed(laptop.Token)
+	list, err := groot.SessionList(ctx, &api.SessionListParams{})
+	if err != nil || len(list.Sessions) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for i, s := range list.Sessions { // made at one moment, in any order
+		if s.Current != (s.DeviceName == "") || s.Current == (s.ID == laptop.SessionID) || !s.Online || s.Address != "127.0.0.1" || s.LastSeenAt < s.CreatedAt {
+			t.Errorf("session %d: %+v", i, s)
+		}
+	}
+
+	// Another's session is as one that is not there.
+	res, err := thanos.SessionRevoke(ctx, &api.SessionRevokeParams{Session: laptop.SessionID})
+	if err != nil || len(res.Sessions) != 0 || !twin.SignedIn() {
+		t.Errorf("%+v, %v", res, err)
+	}
+	for _, p := range []*api.SessionRevokeParams{{}, {Session: laptop.SessionID, Others: ptr(true)}} {
+		_, err := groot.SessionRevoke(ctx, p)
+		wantCode(t, err, api.CodeInvalidParams, "session")
+	}
+	for i := range 2 { // once, and again
+		res, err := groot.SessionRevoke(ctx, &api.SessionRevokeParams{Session: laptop.SessionID})
+		if err != nil || len(res.Sessions) != 1-i {
+			t.Errorf("%+v, %v", res, err)
+		}
+	}
+	twin.wantEnded()
+	wantCode(t, w.connect().Authenticate(ctx, laptop.Token), api.CodeUnauthenticated, "token")
+	if !groot.SignedIn() || len(groot.port.closed) > 0 {
+		t.Error("the wrong session ended")
+	}
+
+	// Its own session: signed out, and open for the answer.
+	token := groot.login("groot")
+	other := w.resumed(token)
+	me, err := groot.AccountGet(ctx, &api.AccountGetParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := groot.SessionRevoke(ctx, &api.SessionRevokeParams{Session: me.SessionID}); err != nil {
+		t.Fatal(err)
+	}
+	if groot.SignedIn() || len(groot.port.closed) > 0 {
+		t.Errorf("signed in: %t, closed: %v", groot.SignedIn(), groot.port.closed)
+	}
+	other.wantEnded()
+}
+
+// Revoking reaches connections that are idle, in the middle of a call, and in the middle of a replay.
+func TestRevocationReachesLiveConnections(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	room := groot.create("lobby")
+	for range 1000 {
+		groot.post("lobby", "x")
+	}
+	token := groot.login("groot")
+	idle, calling, streaming := w.resumed(token), w.resumed(token), w.resumed(token)
+	idle.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+	streaming.port.stall = make(chan struct{})
+	streaming.open(&api.SyncOpenParams{Rooms: api.SyncRooms{List: []api.SyncRoom{{Room: "lobby", After: ptr(api.Seq(0))}}}})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			_, err := calling.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "y"})
+			if err != nil {
+				if !errors.Is(err, api.ErrUnauthenticated) {
+					t.Errorf("in mid-call: %v", err)
+				}
+				close(stop)
+				return
+			}
+		}
+	})
+	// groot signed in anew with login: this very session ends, so he asks from another.
+	admin := w.resumed(groot.login("groot"))
+	res, err := admin.SessionRevoke(ctx, &api.SessionRevokeParams{Others: ptr(true)})
+	if err != nil || len(res.Sessions) != 2 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	<-stop
+	wg.Wait()
+	for _, c := range []*client{idle, calling, streaming} {
+		c.wantEnded()
+	}
+	w.fan.mu.Lock()
+	following := len(w.fan.followers[room])
+	w.fan.mu.Unlock()
+	if following != 0 || len(streaming.port.events) != 0 {
+		t.Errorf("%d follow still, %d events", following, len(streaming.port.events))
+	}
+}
+
+// A token that is revoked while it signs in opens nothing.
+func TestRevocationRacesWithResume(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	for range 200 {
+		res, err := groot.AuthLogin(ctx, &api.AuthLoginParams{Username: "groot", Password: "password of groot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks := w.resumed(groot.login("groot"))
+		c := w.connect()
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Authenticate(ctx, res.Token) })
+		wg.Go(func() {
+			if _, err := asks.SessionRevoke(ctx, &api.SessionRevokeParams{Session: res.SessionID}); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if c.SignedIn() {
+			t.Fatal("signed in with a token that is void")
+		}
+		c.Close()
+		asks.Close()
+	}
+}
+
+func TestPasswordIsChanged(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	other := w.resumed(w.connect().login("groot"))
+	_, err := groot.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "wrong", NewPassword: "we are groot"})
+	wantCode(t, err, api.CodePermissionDenied, "old_password")
+	res, err := groot.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "password of groot", NewPassword: "we are groot", KeepSessions: ptr(true)})
+	if err != nil || res.SessionsEnded != 0 || !other.SignedIn() {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	_, err = w.connect().AuthLogin(ctx, &api.AuthLoginParams{Username: "groot", Password: "password of groot"})
+	wantCode(t, err, api.CodeUnauthenticated, "")
+	res, err = groot.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "we are groot", NewPassword: "i am groot"})
+	if err != nil || res.SessionsEnded != 1 || !groot.SignedIn() {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	other.wantEnded()
+	if _, err := w.connect().AuthLogin(ctx, &api.AuthLoginParams{Username: "groot", Password: "i am groot"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// When a session was last used is written down now and then, never by the request.
+func TestLastSeenIsCoarse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		ctx := t.Context()
+		reg, err := w.connect().AuthRegister(ctx, &api.AuthRegisterParams{Username: "groot", Password: "i am groot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		far := func() *chat.Session { return w.svc.Connect(nil, chat.Peer{Addr: "192.0.2.7"}) }
+		seen := func() api.LoginSession {
+			s := far()
+			defer s.Close()
+			if err := s.Authenticate(ctx, reg.Token); err != nil {
+				t.Fatal(err)
+			}
+			list, err := s.SessionList(ctx, &api.SessionListParams{})
+			if err != nil || len(list.Sessions) != 1 {
+				t.Fatal(list, err)
+			}
+			return list.Sessions[0]
+		}
+		first := seen()
+		if first.Address != "127.0.0.1" || first.LastSeenAt != first.CreatedAt {
+			t.Errorf("%+v", first)
+		}
+		time.Sleep(2 * time.Minute) // the tender has been there
+		if got := seen(); got.Address != "192.0.2.7" {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(3 * time.Hour) // the first connection is open all the time
+		if got := seen(); got.LastSeenAt.Time().Sub(first.CreatedAt.Time()) < 2*time.Hour {
+			t.Errorf("%+v", got)
+		}
+		w.svc.Close()
+	})
+}

@@ -1,0 +1,189 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// ruling says whether something may be done, and what decides that.
+type ruling struct {
+	rule api.PermissionRule
+	err  error // nil: it may
+}
+
+// mayCall decides whether user, nil for a stranger, may call m at all, with what login gives of their rights.
+func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) ruling {
+	switch {
+	case m.Authz == api.AuthzAnyone:
+		return ruling{api.PermissionRuleAnyone, nil}
+	case user == nil:
+		return ruling{api.PermissionRuleUser, signInFirst()}
+	case login.ExpiresAt <= s.timestamp():
+		return ruling{api.PermissionRuleExpired, api.Errorf(api.CodeTokenExpired, "the token has expired")}
+	case login.Made && loginOnly(m.Name):
+		return ruling{api.PermissionRuleLoginOnly, api.Errorf(api.CodePermissionDenied, "not with a token: this needs a sign-in with a password")}
+	case !login.Scope.allows(m.Name):
+		return ruling{api.PermissionRuleTokenMethods, api.Errorf(api.CodePermissionDenied, "the token is not for this method")}
+	case login.Scope.Rooms != nil && makesRoom(m.Name):
+		return ruling{api.PermissionRuleTokenRooms, api.Errorf(api.CodePermissionDenied, "the token is for some rooms only")}
+	case m.Authz == api.AuthzAdmin && !user.Admin:
+		return ruling{api.PermissionRuleAdmin, api.Errorf(api.CodePermissionDenied, "for administrators only")}
+	case m.Authz == api.AuthzAdmin:
+		return ruling{api.PermissionRuleAdmin, nil}
+	}
+	return ruling{api.PermissionRuleUser, nil}
+}
+
+// loginOnly are the methods that decide who else may come in as the user: a token that leaks must not make more of itself.
+func loginOnly(method string) bool {
+	noun, _, _ := strings.Cut(method, ".")
+	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport
+}
+
+// makesRoom are the methods whose room is none yet.
+func makesRoom(method string) bool { return method == api.MethodRoomCreate }
+
+// mayEnter decides on a room as it was read for a user: may they know of it and, if they have to be one, are they a member?
+func mayEnter(login *LoginSession, field string, v *RoomView, err error, asMember bool) ruling {
+	err = visible(field, v, err)
+	switch {
+	case err != nil:
+		return ruling{api.PermissionRuleRoom, err}
+	case !login.Scope.covers(v.ID):
+		return ruling{api.PermissionRuleTokenRooms, noRoom(field)} // as if it were not there
+	case asMember && v.Role == "":
+		return ruling{api.PermissionRuleMember, notMember(field, v.Name)}
+	case asMember:
+		return ruling{api.PermissionRuleMember, nil}
+	}
+	return ruling{api.PermissionRuleRoom, nil}
+}
+
+// allows tells whether a method is in the scope.
+func (s *Scope) allows(method string) bool {
+	if s.Methods == nil {
+		return true
+	}
+	noun, _, _ := strings.Cut(method, ".")
+	return slices.Contains(s.Methods, method) || slices.Contains(s.Methods, noun+".*")
+}
+
+// covers tells whether a room is in the scope.
+func (s *Scope) covers(room api.RoomID) bool { return s.Rooms == nil || slices.Contains(s.Rooms, room) }
+
+// covers tells whether the session's token is for a room: of others it may not even hear.
+func (s *Session) covers(room api.RoomID) bool {
+	_, login := s.who()
+	return login == nil || login.Scope.covers(room)
+}
+
+// withinRate counts a request of a token that has a rate of its own, over all its connections.
+func (s *Service) withinRate(l *LoginSession) error {
+	if l.Scope.PerMinute == 0 {
+		return nil
+	}
+	now := s.now()
+	s.ratesMu.Lock()
+	defer s.ratesMu.Unlock()
+	limit := s.rates[l.ID]
+	if limit == nil {
+		limit = rate.NewLimiter(rate.Limit(l.Scope.PerMinute)/60, int(l.Scope.PerMinute))
+		s.rates[l.ID] = limit
+	}
+	r := limit.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait == 0 {
+		return nil
+	}
+	r.CancelAt(now)
+	return api.Errorf(api.CodeRateLimited, "the token's rate is used up").WithRetryAfter(wait)
+}
+
+// forgetRates drops what has no say any more.
+func (s *Service) forgetRates() {
+	now := s.now()
+	s.ratesMu.Lock()
+	defer s.ratesMu.Unlock()
+	for id, limit := range s.rates {
+		if limit.TokensAt(now) >= float64(limit.Burst()) {
+			delete(s.rates, id)
+		}
+	}
+}
+
+// PermissionExplain implements permission.explain.
+func (s *Session) PermissionExplain(ctx context.Context, p *api.PermissionExplainParams) (*api.PermissionExplainResult, error) {
+	m := api.Lookup(p.Method)
+	if m == nil {
+		return nil, api.Errorf(api.CodeNotFound, "no such method").WithField("method")
+	}
+	user, login, err := s.subject(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	r := ruling{api.PermissionRuleSuspended, s.svc.usable(ctx, user)}
+	if m.Authz == api.AuthzAnyone || r.err == nil {
+		r = s.svc.mayCall(user, login, m)
+	}
+	res := &api.PermissionExplainResult{}
+	if r.err == nil && p.Room != "" {
+		if user.ID != s.UserID() { // who asks has to know of the room, too
+			if _, err := s.room(ctx, "room", p.Room); err != nil {
+				return nil, err
+			}
+		}
+		v, err := s.svc.roomBy(ctx, p.Room, user.ID)
+		if r = mayEnter(login, "room", v, err, m.Authz == api.AuthzMember); v != nil && r.err == nil {
+			res.Role = v.Role
+		}
+	}
+	var refusal *api.Error
+	if r.err != nil && !errors.As(r.err, &refusal) {
+		return nil, s.svc.coded(r.err)
+	}
+	res.Allowed, res.Rule = r.err == nil, r.rule
+	if refusal != nil {
+		res.Message = refusal.Message
+	}
+	return res, nil
+}
+
+// subject finds who permission.explain is about, and with what they would be signed in.
+func (s *Session) subject(ctx context.Context, p *api.PermissionExplainParams) (*Account, *LoginSession, error) {
+	user, login := s.who()
+	if user == nil {
+		return nil, nil, signInFirst()
+	}
+	if p.User != "" {
+		other, err := s.svc.userBy(ctx, "user", p.User)
+		if err != nil {
+			return nil, nil, err
+		}
+		if other.ID != user.ID {
+			if !user.Admin && other.OwnerID != user.ID {
+				return nil, nil, api.Errorf(api.CodePermissionDenied, "only about oneself and one's bots").WithField("user")
+			}
+			user, login = other, &LoginSession{ExpiresAt: api.TimestampOf(time.UnixMilli(math.MaxInt32 * 1000))}
+		}
+	}
+	if p.Token == "" {
+		return user, login, nil
+	}
+	made, err := s.svc.store.ListSessions(ctx, user.ID, true)
+	if err != nil {
+		return nil, nil, s.svc.coded(err)
+	}
+	i := slices.IndexFunc(made, func(l *LoginSession) bool { return l.named(p.Token) })
+	if i < 0 {
+		return nil, nil, noToken()
+	}
+	return user, made[i], nil
+}

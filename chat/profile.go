@@ -1,0 +1,131 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// AccountUpdate implements account.update.
+func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
+	user, _ := s.who()
+	if user == nil {
+		return nil, signInFirst()
+	}
+	now, err := s.svc.rename(ctx, user.ID, p.DisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return &api.AccountUpdateResult{User: now.view()}, nil
+}
+
+// rename gives a user another name for people.
+func (s *Service) rename(ctx context.Context, user api.UserID, name string) (now *Account, err error) {
+	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
+		if now, err = present(t, user); err != nil || now.DisplayName == name {
+			return err
+		}
+		now.DisplayName = name
+		return t.PutAccount(now)
+	})
+	if err != nil {
+		return nil, s.coded(err)
+	}
+	s.changed(now)
+	return now, nil
+}
+
+// AccountSetPassword implements account.set_password.
+func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswordParams) (*api.AccountSetPasswordResult, error) {
+	svc := s.svc
+	rec := s.record(api.MethodAccountSetPassword)
+	user, err := s.prove(ctx, rec, "old_password", p.OldPassword)
+	if err != nil {
+		return nil, err
+	}
+	_, login := s.who()
+	if login == nil {
+		return nil, signInFirst()
+	}
+	hash, err := svc.hasher.hash(ctx, p.NewPassword)
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	keep := orElse(p.KeepSessions, false)
+	ended := int64(0)
+	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		sessions, err := t.Sessions(user.ID, false)
+		if err != nil {
+			return err
+		}
+		now, err := unchanged(t, user)
+		if err != nil {
+			return err
+		}
+		now.PasswordHash = hash
+		if err := t.PutAccount(now); err != nil {
+			return err
+		}
+		for _, l := range sessions {
+			if keep || l.same(login) {
+				continue
+			}
+			if err := t.DeleteSession(l.ID); err != nil {
+				return err
+			}
+			ended++
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	if !keep {
+		svc.revoked(user.ID, s, func(l *LoginSession) bool { return !l.Made && !l.same(login) })
+	}
+	return &api.AccountSetPasswordResult{SessionsEnded: ended}, nil
+}
+
+// prove makes the caller show that they know their password. It gives their account as stored; rec tells a failure.
+func (s *Session) prove(ctx context.Context, rec *AuditRecord, field, password string) (*Account, error) {
+	svc := s.svc
+	user, err := svc.store.AccountByID(ctx, s.UserID())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, signInFirst()
+	case err != nil:
+		return nil, svc.coded(err)
+	}
+	if user.OwnerID != "" {
+		return nil, api.Errorf(api.CodeFailedPrecondition, "a bot has no password")
+	}
+	if err := svc.logins.address(s.peer); err != nil {
+		return nil, err
+	}
+	if err := svc.logins.guess(user.Username, s.peer); err != nil {
+		return nil, err
+	}
+	right, err := svc.hasher.verify(ctx, password, user.PasswordHash)
+	if err != nil {
+		svc.logins.unjudged(user.Username, s.peer)
+		return nil, svc.coded(err)
+	}
+	if !right {
+		svc.stats.loginFailures.Add(1)
+		err := api.Errorf(api.CodePermissionDenied, "wrong password").WithField(field)
+		svc.refusedAct(ctx, rec, err)
+		return nil, err
+	}
+	svc.logins.right(user.Username, s.peer)
+	return user, nil
+}
+
+// unchanged gives user as they are now, refusing what was decided on another password.
+func unchanged(t AccountTx, user *Account) (*Account, error) {
+	now, err := t.Account(user.ID)
+	if err == nil && (now.PasswordHash != user.PasswordHash || now.DeletedAt != 0) {
+		err = api.Errorf(api.CodePermissionDenied, "the password was changed meanwhile")
+	}
+	return now, err
+}

@@ -1,0 +1,204 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// userBy finds a user by id or name, deleted ones too.
+func (s *Service) userBy(ctx context.Context, field, ref string) (*Account, error) {
+	var a *Account
+	var err error
+	if isUserID(ref) {
+		a, err = s.store.AccountByID(ctx, api.UserID(ref))
+	} else {
+		a, err = s.store.AccountByName(ctx, ref)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil, noUser(field)
+	}
+	return a, s.coded(err)
+}
+
+func noUser(field string) error {
+	return api.Errorf(api.CodeNotFound, "no such user").WithField(field)
+}
+
+// UserGet implements user.get.
+func (s *Session) UserGet(ctx context.Context, p *api.UserGetParams) (*api.UserGetResult, error) {
+	a, err := s.svc.userBy(ctx, "user", p.User)
+	if err != nil {
+		return nil, err
+	}
+	res := &api.UserGetResult{User: a.view()}
+	if me, _ := s.who(); me != nil && me.Admin && a.suspended(s.svc.timestamp()) {
+		res.Suspension = &api.Suspension{At: a.SuspendedAt, Reason: a.SuspendReason}
+		if a.SuspendedUntil != 0 {
+			res.Suspension.Until = &a.SuspendedUntil
+		}
+	}
+	return res, nil
+}
+
+// UserList implements user.list. The cursor is the last username of the page before.
+func (s *Session) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
+	users, next, err := s.svc.userPage(ctx, &AccountQuery{Prefix: p.Prefix, After: p.Cursor}, p.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &api.UserListResult{Users: users, NextCursor: next}, nil
+}
+
+// userPage is a page of accounts, and the cursor of the next.
+func (s *Service) userPage(ctx context.Context, q *AccountQuery, limit *int64) (page []api.User, next string, err error) {
+	n := int(orElse(limit, listLimit))
+	q.Limit = n + 1
+	all, err := s.store.ListAccounts(ctx, q)
+	if err != nil {
+		return nil, "", s.coded(err)
+	}
+	if len(all) > n {
+		all = all[:n]
+		next = all[n-1].Username
+	}
+	page = make([]api.User, 0, len(all))
+	for _, a := range all {
+		page = append(page, a.view())
+	}
+	return page, next, nil
+}
+
+// UserCreate implements user.create.
+func (s *Session) UserCreate(ctx context.Context, p *api.UserCreateParams) (*api.UserCreateResult, error) {
+	hash, err := s.svc.hasher.hash(ctx, p.Password)
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	a := Account{Username: p.Username, DisplayName: p.DisplayName, PasswordHash: hash, Admin: orElse(p.Admin, false)}
+	made, err := s.newAccount(ctx, api.MethodUserCreate, a)
+	if err != nil {
+		return nil, err
+	}
+	return &api.UserCreateResult{User: made.view()}, nil
+}
+
+// newAccount makes an account that is not the caller's own.
+func (s *Session) newAccount(ctx context.Context, action string, a Account) (*Account, error) {
+	if err := refuseIDForm("username", a.Username); err != nil {
+		return nil, err
+	}
+	a.ID, a.CreatedAt = api.UserID(s.svc.newID(prefixUser)), s.svc.timestamp()
+	rec := s.record(action).of(&a)
+	if a.Admin {
+		rec.Detail = "administrator"
+	}
+	made, err := s.svc.store.CreateAccount(ctx, &NewAccount{Account: a, Audit: rec})
+	if errors.Is(err, ErrNameTaken) {
+		return nil, usernameTaken(a.Username)
+	}
+	return made, s.svc.coded(err)
+}
+
+// UserSuspend implements user.suspend.
+func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*api.UserSuspendResult, error) {
+	svc := s.svc
+	now := svc.timestamp()
+	if p.Until != nil && *p.Until <= now {
+		return nil, api.Errorf(api.CodeInvalidParams, "until: is past").WithField("until")
+	}
+	target, err := svc.userBy(ctx, "user", p.User)
+	if err != nil {
+		return nil, err
+	}
+	res := &api.UserSuspendResult{UserID: target.ID}
+	rec := s.record(api.MethodUserSuspend).of(target)
+	rec.Detail = p.Reason
+	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		a, err := present(t, target.ID)
+		if err != nil {
+			return err
+		}
+		if a.Admin {
+			if err := lastAdmin(t, a.ID); err != nil {
+				return err
+			}
+		}
+		sessions, err := t.Sessions(a.ID, false)
+		if err != nil {
+			return err
+		}
+		res.Suspended = !a.suspended(now)
+		if res.Suspended {
+			a.SuspendedAt = now
+		}
+		a.SuspendReason, a.SuspendedUntil = p.Reason, orElse(p.Until, 0)
+		if err := t.PutAccount(a); err != nil {
+			return err
+		}
+		for _, l := range sessions {
+			if err := t.DeleteSession(l.ID); err != nil {
+				return err
+			}
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	svc.revoked(target.ID, nil, allSessions)
+	return res, svc.endBotsOf(ctx, target.ID)
+}
+
+// present gives an account that is not deleted.
+func present(t AccountTx, id api.UserID) (*Account, error) {
+	a, err := t.Account(id)
+	if err == nil && a.DeletedAt != 0 {
+		err = noUser("user")
+	}
+	return a, err
+}
+
+// endBotsOf closes the connections of a user's bots.
+func (s *Service) endBotsOf(ctx context.Context, user api.UserID) error {
+	for q := (&AccountQuery{Owner: user, Limit: listLimit}); ; {
+		bots, err := s.store.ListAccounts(ctx, q)
+		if err != nil {
+			return s.coded(err)
+		}
+		for _, bot := range bots {
+			s.revoked(bot.ID, nil, allSessions)
+			q.After = bot.Username
+		}
+		if len(bots) < listLimit {
+			return nil
+		}
+	}
+}
+
+// UserRestore implements user.restore.
+func (s *Session) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*api.UserRestoreResult, error) {
+	target, err := s.svc.userBy(ctx, "user", p.User)
+	if err != nil {
+		return nil, err
+	}
+	res := &api.UserRestoreResult{UserID: target.ID}
+	rec := s.record(api.MethodUserRestore).of(target)
+	err = s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		a, err := present(t, target.ID)
+		if err != nil || a.SuspendedAt == 0 {
+			return err
+		}
+		res.Restored = a.suspended(s.svc.timestamp())
+		a.SuspendedAt, a.SuspendedUntil, a.SuspendReason = 0, 0, ""
+		if err := t.PutAccount(a); err != nil {
+			return err
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
+		return nil, s.svc.coded(err)
+	}
+	return res, nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+func newAudit(c *cli) *cobra.Command {
+	params := &api.AuditListParams{}
+	var limit int64
+	cmd := &cobra.Command{
+		Use:     "audit",
+		GroupID: groupServer,
+		Short:   "Who did what to whom; the newest first.",
+		Long: `Who did what to whom, from where and when, and what came of it; the newest first, and with
+--json a record a line. For administrators.`,
+		Example: `  chatctl audit --action user.suspend
+  chatctl audit --subject rocket --action auth. --limit 20`,
+		Args: wants(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("--limit 100", "--limit %d: must be 1 or more", limit)
+			}
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				t := c.table("WHEN", "WHO", "FROM", "WHAT", "ON", "OUTCOME", "")
+				for left := limit; left > 0; {
+					page := min(left, pageLimit)
+					params.Limit = &page
+					res, err := client.AuditList(ctx, params)
+					if err != nil {
+						return err
+					}
+					for i := range res.Records {
+						r := &res.Records[i]
+						if c.json {
+							c.out.record(r.AppendJSON(nil))
+							continue
+						}
+						t.row(c.day(r.At), orDash(r.ActorName), orDash(r.Address), r.Action, orDash(r.SubjectName), r.Outcome, r.Detail)
+					}
+					left -= int64(len(res.Records))
+					if params.Cursor = res.NextCursor; params.Cursor == "" {
+						break
+					}
+				}
+				return t.end()
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&params.Actor, "actor", "", "only what this `USER` did")
+	f.StringVar(&params.Subject, "subject", "", "only what was done to this `USER`, or session or token by id")
+	f.StringVar(&params.Action, "action", "", "only this `METHOD`, or user. and the like")
+	f.Int64Var(&limit, "limit", 100, "at most `N` records")
+	return cmd
+}
+
+func newStats(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:     "stats",
+		GroupID: groupServer,
+		Short:   "How much there is on the server, and how much goes on. For administrators.",
+		Args:    wants(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.ServerStats(ctx, &api.ServerStatsParams{})
+				if err != nil {
+					return err
+				}
+				if c.json {
+					c.out.document(res.AppendJSON(nil))
+					return nil
+				}
+				t := c.table()
+				t.row("version", res.Version)
+				t.row("up since", c.day(res.StartedAt))
+				for _, f := range []struct {
+					name string
+					n    int64
+				}{
+					{"users", res.Users},
+					{"bots", res.Bots},
+					{"rooms", res.Rooms},
+					{"messages", res.Messages},
+					{"bytes stored", res.StoreBytes},
+					{"connections", res.Connections},
+					{"users online", res.UsersOnline},
+					{"rooms followed", res.RoomsLive},
+					{"posts a minute", res.PostsPerMinute},
+					{"posts since then", res.PostsTotal},
+					{"logins since then", res.LoginsTotal},
+					{"wrong passwords", res.LoginFailuresTotal},
+				} {
+					t.row(f.name, fmt.Sprint(f.n))
+				}
+				return t.end()
+			})
+		},
+	}
+}
