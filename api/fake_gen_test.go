@@ -154,6 +154,51 @@ func (f *fake) MessageDelete(_ context.Context, p *MessageDeleteParams) (*Messag
 	return new(MessageDeleteResult), f.err
 }
 
+func (f *fake) MemberInvite(_ context.Context, p *MemberInviteParams) (*MemberInviteResult, error) {
+	f.got = p
+	return new(MemberInviteResult), f.err
+}
+
+func (f *fake) MemberSetRole(_ context.Context, p *MemberSetRoleParams) (*MemberSetRoleResult, error) {
+	f.got = p
+	return new(MemberSetRoleResult), f.err
+}
+
+func (f *fake) MemberMute(_ context.Context, p *MemberMuteParams) (*MemberMuteResult, error) {
+	f.got = p
+	return new(MemberMuteResult), f.err
+}
+
+func (f *fake) MemberUnmute(_ context.Context, p *MemberUnmuteParams) (*MemberUnmuteResult, error) {
+	f.got = p
+	return new(MemberUnmuteResult), f.err
+}
+
+func (f *fake) MemberRemove(_ context.Context, p *MemberRemoveParams) (*MemberRemoveResult, error) {
+	f.got = p
+	return new(MemberRemoveResult), f.err
+}
+
+func (f *fake) MemberBan(_ context.Context, p *MemberBanParams) (*MemberBanResult, error) {
+	f.got = p
+	return new(MemberBanResult), f.err
+}
+
+func (f *fake) MemberListBans(_ context.Context, p *MemberListBansParams) (*MemberListBansResult, error) {
+	f.got = p
+	return new(MemberListBansResult), f.err
+}
+
+func (f *fake) MemberUnban(_ context.Context, p *MemberUnbanParams) (*MemberUnbanResult, error) {
+	f.got = p
+	return new(MemberUnbanResult), f.err
+}
+
+func (f *fake) RoomUpdate(_ context.Context, p *RoomUpdateParams) (*RoomUpdateResult, error) {
+	f.got = p
+	return new(RoomUpdateResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -182,8 +227,16 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ReactionRemoved),
 	new(PinAdded),
 	new(PinRemoved),
+	new(MemberRemoved),
+	new(MemberBanned),
+	new(MemberUnbanned),
+	new(MemberRoleChanged),
+	new(MemberMuted),
+	new(MemberUnmuted),
+	new(RoomUpdated),
 	new(ReactionCount),
 	new(Message),
+	new(Ban),
 	new(SyncRoom),
 	new(SyncRooms),
 	new(SyncedRoom),
@@ -219,6 +272,15 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinListResult),
 	new(ThreadListResult),
 	new(RoomHistoryResult),
+	new(MemberInviteResult),
+	new(MemberSetRoleResult),
+	new(MemberMuteResult),
+	new(MemberUnmuteResult),
+	new(MemberRemoveResult),
+	new(MemberBanResult),
+	new(MemberListBansResult),
+	new(MemberUnbanResult),
+	new(RoomUpdateResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -250,6 +312,15 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinListParams),
 	new(PinRemoveParams),
 	new(MessageDeleteParams),
+	new(MemberInviteParams),
+	new(MemberSetRoleParams),
+	new(MemberMuteParams),
+	new(MemberUnmuteParams),
+	new(MemberRemoveParams),
+	new(MemberBanParams),
+	new(MemberListBansParams),
+	new(MemberUnbanParams),
+	new(RoomUpdateParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

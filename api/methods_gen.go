@@ -71,6 +71,15 @@ const (
 	MethodPinList        = "pin.list"
 	MethodPinRemove      = "pin.remove"
 	MethodMessageDelete  = "message.delete"
+	MethodMemberInvite   = "member.invite"
+	MethodMemberSetRole  = "member.set_role"
+	MethodMemberMute     = "member.mute"
+	MethodMemberUnmute   = "member.unmute"
+	MethodMemberRemove   = "member.remove"
+	MethodMemberBan      = "member.ban"
+	MethodMemberListBans = "member.list_bans"
+	MethodMemberUnban    = "member.unban"
+	MethodRoomUpdate     = "room.update"
 	MethodSyncOpen       = "sync.open"
 	MethodSyncClose      = "sync.close"
 )
@@ -146,6 +155,24 @@ type Server interface {
 	PinRemove(ctx context.Context, p *PinRemoveParams) (*PinRemoveResult, error)
 	// MessageDelete answers message.delete: Remove what a message said, for everyone.
 	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
+	// MemberInvite answers member.invite: Make somebody a member of a room.
+	MemberInvite(ctx context.Context, p *MemberInviteParams) (*MemberInviteResult, error)
+	// MemberSetRole answers member.set_role: Change a member's role.
+	MemberSetRole(ctx context.Context, p *MemberSetRoleParams) (*MemberSetRoleResult, error)
+	// MemberMute answers member.mute: Let a member read only.
+	MemberMute(ctx context.Context, p *MemberMuteParams) (*MemberMuteResult, error)
+	// MemberUnmute answers member.unmute: End a mute.
+	MemberUnmute(ctx context.Context, p *MemberUnmuteParams) (*MemberUnmuteResult, error)
+	// MemberRemove answers member.remove: End the membership of somebody.
+	MemberRemove(ctx context.Context, p *MemberRemoveParams) (*MemberRemoveResult, error)
+	// MemberBan answers member.ban: Keep somebody out of a room.
+	MemberBan(ctx context.Context, p *MemberBanParams) (*MemberBanResult, error)
+	// MemberListBans answers member.list_bans: Who is banned from a room; by username.
+	MemberListBans(ctx context.Context, p *MemberListBansParams) (*MemberListBansResult, error)
+	// MemberUnban answers member.unban: End a ban.
+	MemberUnban(ctx context.Context, p *MemberUnbanParams) (*MemberUnbanResult, error)
+	// RoomUpdate answers room.update: Change what a room is called and how it is talked in.
+	RoomUpdate(ctx context.Context, p *RoomUpdateParams) (*RoomUpdateResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -182,6 +209,15 @@ var Methods = []*Method{
 	methodPinList,
 	methodPinRemove,
 	methodMessageDelete,
+	methodMemberInvite,
+	methodMemberSetRole,
+	methodMemberMute,
+	methodMemberUnmute,
+	methodMemberRemove,
+	methodMemberBan,
+	methodMemberListBans,
+	methodMemberUnban,
+	methodRoomUpdate,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -275,7 +311,7 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomJoin.names,
-		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchRoomJoin,
 	}
 	methodRoomLeave = &Method{
@@ -283,7 +319,7 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomLeave.names,
-		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomLeave,
 	}
 	methodMemberList = &Method{
@@ -398,6 +434,78 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchMessageDelete,
 	}
+	methodMemberInvite = &Method{
+		Name: MethodMemberInvite, Summary: "Make somebody a member of a room.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberInvite.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberInvite,
+	}
+	methodMemberSetRole = &Method{
+		Name: MethodMemberSetRole, Summary: "Change a member's role.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberSetRole.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberSetRole,
+	}
+	methodMemberMute = &Method{
+		Name: MethodMemberMute, Summary: "Let a member read only.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberMute.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberMute,
+	}
+	methodMemberUnmute = &Method{
+		Name: MethodMemberUnmute, Summary: "End a mute.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberUnmute.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberUnmute,
+	}
+	methodMemberRemove = &Method{
+		Name: MethodMemberRemove, Summary: "End the membership of somebody.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberRemove.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberRemove,
+	}
+	methodMemberBan = &Method{
+		Name: MethodMemberBan, Summary: "Keep somebody out of a room.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberBan.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberBan,
+	}
+	methodMemberListBans = &Method{
+		Name: MethodMemberListBans, Summary: "Who is banned from a room; by username.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberListBans.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMemberListBans,
+	}
+	methodMemberUnban = &Method{
+		Name: MethodMemberUnban, Summary: "End a ban.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberUnban.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchMemberUnban,
+	}
+	methodRoomUpdate = &Method{
+		Name: MethodRoomUpdate, Summary: "Change what a room is called and how it is talked in.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchRoomUpdate,
+	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -474,6 +582,24 @@ func Lookup(name string) *Method {
 		return methodPinRemove
 	case MethodMessageDelete:
 		return methodMessageDelete
+	case MethodMemberInvite:
+		return methodMemberInvite
+	case MethodMemberSetRole:
+		return methodMemberSetRole
+	case MethodMemberMute:
+		return methodMemberMute
+	case MethodMemberUnmute:
+		return methodMemberUnmute
+	case MethodMemberRemove:
+		return methodMemberRemove
+	case MethodMemberBan:
+		return methodMemberBan
+	case MethodMemberListBans:
+		return methodMemberListBans
+	case MethodMemberUnban:
+		return methodMemberUnban
+	case MethodRoomUpdate:
+		return methodRoomUpdate
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

@@ -17,11 +17,11 @@ func newRoom(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "room",
 		GroupID: groupRooms,
-		Short:   "Rooms: list, create, join, leave, show, members.",
+		Short:   "Rooms: list, create, join, leave, show, members, update.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c))
+	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c))
 	return cmd
 }
 

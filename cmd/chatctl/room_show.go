@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,12 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("id", string(r.ID))
 				t.row("visibility", string(r.Visibility))
 				t.row("you", role)
+				if r.ReadOnly {
+					t.row("read-only", "moderators and owners post")
+				}
+				if r.SlowModeMS != nil {
+					t.row("slow mode", "one message in "+(time.Duration(*r.SlowModeMS)*time.Millisecond).String())
+				}
 				t.row("members", fmt.Sprint(r.MemberCount))
 				t.row("messages", fmt.Sprint(r.Head.MsgNo))
 				t.row("head", fmt.Sprint(r.Head.Seq))
@@ -71,7 +78,11 @@ func newRoomMembers(c *cli) *cobra.Command {
 				t := c.table("USER", "ROLE", "PRESENCE", "SINCE")
 				for i := range members {
 					m := &members[i]
-					t.row(m.Username, string(m.Role), presenceWord(m.Online), c.day(m.JoinedAt))
+					role := string(m.Role)
+					if m.Muted {
+						role += " (muted)"
+					}
+					t.row(m.Username, role, presenceWord(m.Online), c.day(m.JoinedAt))
 				}
 				return t.end()
 			})

@@ -19,6 +19,13 @@ type room struct {
 	states  map[api.Seq]*chat.MessageState
 	reacted map[api.Seq][]reaction // in order
 	keys    map[key]used
+
+	restrictions map[restrictionKey]*chat.Restriction
+}
+
+type restrictionKey struct {
+	kind chat.RestrictionKind
+	user api.UserID
 }
 
 type reaction struct {
@@ -29,7 +36,7 @@ type reaction struct {
 func newRoom(rec *chat.RoomRecord) *room {
 	return &room{
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
-		reacted: map[api.Seq][]reaction{}, keys: map[key]used{},
+		reacted: map[api.Seq][]reaction{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
 	}
 }
 
@@ -91,7 +98,11 @@ func (s *Store) ListMembers(ctx context.Context, id api.RoomID, afterName string
 	var members []*chat.Membership
 	for _, m := range r.members {
 		if m.Username > afterName {
-			members = append(members, clone(m))
+			m = clone(m)
+			if mute := r.restrictions[restrictionKey{chat.RestrictionMute, m.UserID}]; mute != nil {
+				m.MutedUntil = mute.Until
+			}
+			members = append(members, m)
 		}
 	}
 	slices.SortFunc(members, func(a, b *chat.Membership) int { return cmp.Compare(a.Username, b.Username) })
@@ -119,4 +130,22 @@ func (s *Store) memberBy(id api.RoomID, is func(m *chat.Membership) bool) (*chat
 		}
 	}
 	return nil, chat.ErrNotFound
+}
+
+// ListBans implements chat.RoomStore.
+func (s *Store) ListBans(ctx context.Context, id api.RoomID, after api.Timestamp, afterName string, limit int) ([]*chat.Restriction, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.rooms[id]
+	if r == nil {
+		return nil, chat.ErrNotFound
+	}
+	var bans []*chat.Restriction
+	for k, ban := range r.restrictions {
+		if k.kind == chat.RestrictionBan && ban.Until > after && ban.Username > afterName {
+			bans = append(bans, clone(ban))
+		}
+	}
+	slices.SortFunc(bans, func(a, b *chat.Restriction) int { return cmp.Compare(a.Username, b.Username) })
+	return bans[:min(len(bans), limit)], ctx.Err()
 }

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -16,15 +18,33 @@ const (
 		(SELECT log_no FROM event WHERE log_no > (r.room_no << 38) AND log_no <= (r.room_no << 38) + 274877906943 ORDER BY log_no DESC LIMIT 1)`
 )
 
+// roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.member_count, ` + headColumns
+
+func roomFields(r *chat.RoomRecord) []any {
+	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
+}
+
+// millis is a duration as it is stored.
+type millis time.Duration
+
+// Scan implements sql.Scanner.
+func (m *millis) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number of milliseconds", v)
+	}
+	*m = millis(time.Duration(n) * time.Millisecond)
+	return nil
+}
+
 // selectRoom gives rooms with the part that the user $1 has in each.
-const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, ` + headColumns + `, COALESCE(m.role, '')
+const selectRoom = `SELECT ` + roomColumns + `, COALESCE(m.role, '')
 	FROM room r ` + joinLast + `
 	JOIN account c ON c.user_no = r.created_by
 	LEFT JOIN member m ON m.room_no = r.room_no AND m.user_no = (SELECT user_no FROM account WHERE id = $1)`
 
-func roomFields(v *chat.RoomView) []any {
-	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role}
-}
+func viewFields(v *chat.RoomView) []any { return append(roomFields(&v.RoomRecord), &v.Role) }
 
 // RoomByID implements chat.Reader.
 func (s looks) RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
@@ -38,7 +58,7 @@ func (s looks) RoomByName(ctx context.Context, name string, user api.UserID) (*c
 
 func (s looks) room(ctx context.Context, query string, user api.UserID, key string) (*chat.RoomView, error) {
 	var v chat.RoomView
-	if err := s.read.one(ctx, query, []any{string(user), key}, roomFields(&v)...); err != nil {
+	if err := s.read.one(ctx, query, []any{string(user), key}, viewFields(&v)...); err != nil {
 		return nil, wrap("read room", err)
 	}
 	return &v, nil
@@ -63,7 +83,7 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool,
 	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
 		v := new(chat.RoomView)
 		views = append(views, v)
-		return true, rows.Scan(roomFields(v)...)
+		return true, rows.Scan(viewFields(v)...)
 	})
 	if err != nil {
 		return nil, wrap("list rooms", err)

@@ -141,6 +141,9 @@ func Copy(e *chat.Entry) *chat.Entry {
 	case *OnMessage:
 		act := *a
 		c.Act, act.e = &act, &c
+	case *Ruling:
+		act := *a
+		c.Act, act.e = &act, &c
 	}
 	return &c
 }
