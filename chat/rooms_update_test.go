@@ -181,4 +181,3 @@ func TestSlowMode(t *testing.T) {
 		member.post("lobby", "fifth")
 	})
 }
-

@@ -96,7 +96,7 @@ func optionalEmpty(d *document, report report) {
 
 func (d *document) takesEmpty(schema *jsontree.Node) bool {
 	s := d.resolve(schema)
-	if s == nil || s.Get("type").Str() != "string" {
+	if s == nil || s.Get("type").Str() != "string" || s.Get("format").Str() == "date-time" { // the empty text is no time
 		return false
 	}
 	if pattern, err := regexp.Compile(s.Get("pattern").Str()); s.Get("enum") != nil && !s.Get("x-open").True() || err == nil && !pattern.MatchString("") {
