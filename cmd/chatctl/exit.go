@@ -105,6 +105,8 @@ func aboutRoom(room string, err error) error {
 			break
 		}
 		e.err, e.hint = reword(err, "you are not a member"), "chatctl room join "+room
+	default: // the room is named already
+		e.err = reword(err, rpcErr.Message)
 	}
 	return e
 }
