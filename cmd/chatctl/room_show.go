@@ -72,12 +72,12 @@ func newRoomMembers(c *cli) *cobra.Command {
 					return aboutRoom(args[0], err)
 				}
 				if c.json {
-					c.out.document((&api.MemberListResult{Members: members}).AppendJSON(nil))
+					c.out.document(members.AppendJSON(nil))
 					return nil
 				}
 				t := c.table("USER", "ROLE", "PRESENCE", "SINCE")
-				for i := range members {
-					m := &members[i]
+				for i := range members.Members {
+					m := &members.Members[i]
 					role := string(m.Role)
 					if m.Muted {
 						role += " (muted)"
@@ -97,20 +97,21 @@ func presenceWord(online bool) string {
 	return string(api.PresenceStateOffline)
 }
 
-// allMembers walks through all pages.
-func allMembers(ctx context.Context, client *chatclient.Client, room string) ([]api.Member, error) {
+// allMembers walks through all pages; the head is that of the first, up to which all of them know what happened.
+func allMembers(ctx context.Context, client *chatclient.Client, room string) (*api.MemberListResult, error) {
 	limit := int64(pageLimit)
 	params := &api.MemberListParams{Room: room, Limit: &limit}
-	members := []api.Member{}
-	for {
+	all, err := client.MemberList(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	for all.NextCursor != "" {
+		params.Cursor = all.NextCursor
 		page, err := client.MemberList(ctx, params)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, page.Members...)
-		if page.NextCursor == "" {
-			return members, nil
-		}
-		params.Cursor = page.NextCursor
+		all.Members, all.NextCursor = append(all.Members, page.Members...), page.NextCursor
 	}
+	return all, nil
 }
