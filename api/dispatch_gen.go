@@ -659,6 +659,40 @@ func dispatchRoomUpdate(ctx context.Context, srv Server, params json.RawMessage,
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchRoomArchive(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomArchiveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomArchive(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomArchive)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomUnarchive(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomUnarchiveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomUnarchive(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomUnarchive)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -869,7 +903,7 @@ func (v *RoomGetParams) scan(s *scanner) {
 
 var shapeRoomList = shape{
 	method: "room.list",
-	names:  []string{"joined", "limit", "cursor"},
+	names:  []string{"joined", "limit", "cursor", "archived"},
 }
 
 func (v *RoomListParams) scan(s *scanner) {
@@ -886,6 +920,10 @@ func (v *RoomListParams) scan(s *scanner) {
 			v.Limit = x
 		case 2:
 			v.Cursor = s.text(1, 256)
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.Archived = x
 		default:
 			return
 		}
@@ -1540,6 +1578,44 @@ func (v *RoomUpdateParams) scan(s *scanner) {
 	}
 }
 
+var shapeRoomArchive = shape{
+	method:   "room.archive",
+	names:    []string{"room", "reason"},
+	required: 0b1,
+}
+
+func (v *RoomArchiveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomArchive) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUnarchive = shape{
+	method:   "room.unarchive",
+	names:    []string{"room"},
+	required: 0b1,
+}
+
+func (v *RoomUnarchiveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUnarchive) {
+		case 0:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
 var shapeSyncOpen = shape{
 	method:   "sync.open",
 	names:    []string{"rooms", "epoch", "signals", "max_replay"},
@@ -1795,6 +1871,10 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeMemberUnmuted
 	case "room.updated":
 		return EventTypeRoomUpdated
+	case "room.archived":
+		return EventTypeRoomArchived
+	case "room.unarchived":
+		return EventTypeRoomUnarchived
 	}
 	return EventType(b)
 }
@@ -2252,6 +2332,41 @@ func (v *RoomUpdated) scan(s *scanner) {
 				x0 = scanRoomField(s)
 				v.Cleared = append(v.Cleared, x0)
 			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomArchived = shape{
+	names: []string{"reason"},
+	open:  true,
+}
+
+func (v *RoomArchived) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomArchived) {
+		case 0:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUnarchived = shape{
+	names:    []string{"archived_at"},
+	required: 0b1,
+	open:     true,
+}
+
+func (v *RoomUnarchived) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUnarchived) {
+		case 0:
+			v.ArchivedAt = s.timestamp()
 		default:
 			return
 		}

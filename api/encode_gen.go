@@ -71,6 +71,10 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"read_only":`...)
 		dst = strconv.AppendBool(dst, v.ReadOnly)
 	}
+	if v.ArchivedAt != nil {
+		dst = append(dst, `,"archived_at":`...)
+		dst = v.ArchivedAt.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -441,6 +445,27 @@ func (v *RoomUpdated) AppendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomArchived) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Reason != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchived) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"archived_at":`...)
+	dst = v.ArchivedAt.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -1220,6 +1245,32 @@ func (v *RoomUpdateResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RoomArchiveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"archived":`...)
+	dst = strconv.AppendBool(dst, v.Archived)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchiveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"unarchived":`...)
+	dst = strconv.AppendBool(dst, v.Unarchived)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"epoch":`...)
 	dst = AppendString(dst, string(v.Epoch))
@@ -1391,6 +1442,13 @@ func (v *RoomListParams) AppendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, `"cursor":`...)
 		dst = AppendString(dst, v.Cursor)
+	}
+	if v.Archived != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"archived":`...)
+		dst = strconv.AppendBool(dst, *v.Archived)
 	}
 	return append(dst, '}')
 }
@@ -1821,6 +1879,24 @@ func (v *RoomUpdateParams) AppendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomArchiveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchiveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
 	return append(dst, '}')
 }
 

@@ -199,6 +199,16 @@ func (f *fake) RoomUpdate(_ context.Context, p *RoomUpdateParams) (*RoomUpdateRe
 	return new(RoomUpdateResult), f.err
 }
 
+func (f *fake) RoomArchive(_ context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error) {
+	f.got = p
+	return new(RoomArchiveResult), f.err
+}
+
+func (f *fake) RoomUnarchive(_ context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error) {
+	f.got = p
+	return new(RoomUnarchiveResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -234,6 +244,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberMuted),
 	new(MemberUnmuted),
 	new(RoomUpdated),
+	new(RoomArchived),
+	new(RoomUnarchived),
 	new(ReactionCount),
 	new(Message),
 	new(Ban),
@@ -281,6 +293,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberListBansResult),
 	new(MemberUnbanResult),
 	new(RoomUpdateResult),
+	new(RoomArchiveResult),
+	new(RoomUnarchiveResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -321,6 +335,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MemberListBansParams),
 	new(MemberUnbanParams),
 	new(RoomUpdateParams),
+	new(RoomArchiveParams),
+	new(RoomUnarchiveParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

@@ -80,6 +80,8 @@ const (
 	MethodMemberListBans = "member.list_bans"
 	MethodMemberUnban    = "member.unban"
 	MethodRoomUpdate     = "room.update"
+	MethodRoomArchive    = "room.archive"
+	MethodRoomUnarchive  = "room.unarchive"
 	MethodSyncOpen       = "sync.open"
 	MethodSyncClose      = "sync.close"
 )
@@ -173,6 +175,10 @@ type Server interface {
 	MemberUnban(ctx context.Context, p *MemberUnbanParams) (*MemberUnbanResult, error)
 	// RoomUpdate answers room.update: Change what a room is called and how it is talked in.
 	RoomUpdate(ctx context.Context, p *RoomUpdateParams) (*RoomUpdateResult, error)
+	// RoomArchive answers room.archive: Keep a room as it is: it is read, and not written any more.
+	RoomArchive(ctx context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error)
+	// RoomUnarchive answers room.unarchive: Let an archived room be written again.
+	RoomUnarchive(ctx context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -218,6 +224,8 @@ var Methods = []*Method{
 	methodMemberListBans,
 	methodMemberUnban,
 	methodRoomUpdate,
+	methodRoomArchive,
+	methodRoomUnarchive,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -335,7 +343,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyKeyed,
 		Slow:     true,
 		Params:   shapeMessagePost.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessagePost,
 	}
 	methodMessageList = &Method{
@@ -383,7 +391,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageEdit.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessageEdit,
 	}
 	methodReactionAdd = &Method{
@@ -399,7 +407,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReactionRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReactionRemove,
 	}
 	methodPinAdd = &Method{
@@ -423,7 +431,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapePinRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchPinRemove,
 	}
 	methodMessageDelete = &Method{
@@ -505,6 +513,22 @@ var (
 		Params:   shapeRoomUpdate.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomUpdate,
+	}
+	methodRoomArchive = &Method{
+		Name: MethodRoomArchive, Summary: "Keep a room as it is: it is read, and not written any more.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomArchive.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomArchive,
+	}
+	methodRoomUnarchive = &Method{
+		Name: MethodRoomUnarchive, Summary: "Let an archived room be written again.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomUnarchive.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomUnarchive,
 	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
@@ -600,6 +624,10 @@ func Lookup(name string) *Method {
 		return methodMemberUnban
 	case MethodRoomUpdate:
 		return methodRoomUpdate
+	case MethodRoomArchive:
+		return methodRoomArchive
+	case MethodRoomUnarchive:
+		return methodRoomUnarchive
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

@@ -88,6 +88,8 @@ const (
 	EventTypeMemberMuted       EventType = "member.muted"
 	EventTypeMemberUnmuted     EventType = "member.unmuted"
 	EventTypeRoomUpdated       EventType = "room.updated"
+	EventTypeRoomArchived      EventType = "room.archived"
+	EventTypeRoomUnarchived    EventType = "room.unarchived"
 )
 
 // GapReason: Why events do not come.
@@ -200,6 +202,7 @@ type Room struct {
 	Role        Role       `json:"role,omitempty"`         // the caller's; absent: not a member
 	SlowModeMS  *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
 	ReadOnly    bool       `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt  *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
 }
 
 // Member: A user in a room.
@@ -358,6 +361,16 @@ type RoomUpdated struct {
 	SlowModeMS *int64      `json:"slow_mode_ms,omitempty"`
 	ReadOnly   *bool       `json:"read_only,omitempty"`
 	Cleared    []RoomField `json:"cleared,omitempty"` // what is empty now
+}
+
+// RoomArchived: Data of room.archived: the room is only read from here on.
+type RoomArchived struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// RoomUnarchived: Data of room.unarchived.
+type RoomUnarchived struct {
+	ArchivedAt Timestamp `json:"archived_at"` // since when it was archived
 }
 
 // ReactionCount: How many have reacted with an emoji.
@@ -750,6 +763,20 @@ type RoomUpdateResult struct {
 	Seq     *Seq `json:"seq,omitempty"` // of the event; absent when nothing changed
 }
 
+// RoomArchiveResult: The room.
+type RoomArchiveResult struct {
+	RoomID   RoomID `json:"room_id"`
+	Archived bool   `json:"archived"`      // false: it was archived already
+	Seq      *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RoomUnarchiveResult: The room.
+type RoomUnarchiveResult struct {
+	RoomID     RoomID `json:"room_id"`
+	Unarchived bool   `json:"unarchived"`    // false: it was not archived
+	Seq        *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
 // SyncOpenResult: How following begins.
 type SyncOpenResult struct {
 	Epoch Epoch        `json:"epoch"`
@@ -831,9 +858,10 @@ type RoomGetParams struct {
 
 // RoomListParams are the parameters of room.list: Rooms that the caller is in, and public ones; by name.
 type RoomListParams struct {
-	Joined *bool  `json:"joined,omitempty"` // true: only rooms that the caller is in
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
-	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+	Joined   *bool  `json:"joined,omitempty"`   // true: only rooms that the caller is in
+	Limit    *int64 `json:"limit,omitempty"`    // at most this many; 100 unless given
+	Cursor   string `json:"cursor,omitempty"`   // next_cursor of the page before
+	Archived *bool  `json:"archived,omitempty"` // true: archived ones too
 }
 
 // RoomJoinParams are the parameters of room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
@@ -1027,6 +1055,17 @@ type RoomUpdateParams struct {
 	Clear      []RoomField `json:"clear,omitempty"`        // what is to be empty
 }
 
+// RoomArchiveParams are the parameters of room.archive: Keep a room as it is: it is read, and not written any more.
+type RoomArchiveParams struct {
+	Room   string `json:"room"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
+// RoomUnarchiveParams are the parameters of room.unarchive: Let an archived room be written again.
+type RoomUnarchiveParams struct {
+	Room string `json:"room"`
+}
+
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
@@ -1187,6 +1226,16 @@ func (*RoomUpdated) EventType() EventType { return EventTypeRoomUpdated }
 
 func (*RoomUpdated) eventPayload() {}
 
+// EventType is "room.archived".
+func (*RoomArchived) EventType() EventType { return EventTypeRoomArchived }
+
+func (*RoomArchived) eventPayload() {}
+
+// EventType is "room.unarchived".
+func (*RoomUnarchived) EventType() EventType { return EventTypeRoomUnarchived }
+
+func (*RoomUnarchived) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -1259,6 +1308,14 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypeRoomUpdated:
 		x := new(RoomUpdated)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomArchived:
+		x := new(RoomArchived)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomUnarchived:
+		x := new(RoomUnarchived)
 		x.scan(&s)
 		p = x
 	default:

@@ -20,6 +20,7 @@ const (
 	SetRole         Deed = "change roles"
 	Update          Deed = "change the room"
 	Rename          Deed = "change a room's name and visibility"
+	Archive         Deed = "archive the room"
 )
 
 // least is the whole of who may do what in a room: the lowest role that may.
@@ -39,6 +40,7 @@ var least = map[Deed]api.Role{
 
 	SetRole: api.RoleOwner,
 	Rename:  api.RoleOwner,
+	Archive: api.RoleOwner,
 }
 
 // ranks are the roles, the higher the more they may. Who is not in a room has none.

@@ -26,7 +26,7 @@ type Tx interface {
 	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
 	CreateRoom(r *RoomRecord) error
 
-	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only. ErrNameTaken.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
 	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user. MutedUntil is not told.

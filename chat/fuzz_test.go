@@ -193,7 +193,7 @@ func FuzzMethods(f *testing.F) {
 
 // upsetting are methods after which others may find the town unlike it was built.
 var upsetting = []string{
-	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate,
+	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive,
 }
 
 // fault tells what is wrong with an error, "" if nothing is.
@@ -285,6 +285,8 @@ func methodSeeds(w *town) (seeds, words []string) {
 		api.MethodMemberMute:     {`{"room":"lobby","user":"bob","until":"2100-01-01T00:00:00.000Z","reason":"loud"}`},
 		api.MethodMemberUnmute:   {`["lobby","bob"]`},
 		api.MethodRoomUpdate:     {`{"room":"lobby","title":"Hall","topic":"dust","visibility":"private","slow_mode_ms":1000,"read_only":true}`, `{"room":"lobby","name":"hall","clear":["title","topic"]}`},
+		api.MethodRoomArchive:    {`{"room":"lobby","reason":"done"}`},
+		api.MethodRoomUnarchive:  {`["lobby"]`},
 		api.MethodMessagePost: {
 			`{"room":"lobby","text":"I am Groot."}`, `{"room":"` + string(w.room) + `","text":"","idempotency_key":"k1","format":"markdown","data":{"a":[1,2.50,"\u00e9"]}}`,
 			`{"room":"lobby","text":"yes","reply_to":` + fmt.Sprint(w.messages) + `}`, `["lobby","hi","k0"]`,

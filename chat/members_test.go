@@ -73,6 +73,7 @@ func TestCan(t *testing.T) {
 		{chat.Update, true, true, false},
 		{chat.SetRole, true, false, false},
 		{chat.Rename, true, false, false},
+		{chat.Archive, true, false, false},
 		{"fly", false, false, false},
 	} {
 		for role, want := range map[api.Role]bool{api.RoleOwner: tt.owner, api.RoleModerator: tt.moderator, api.RoleMember: tt.member, "": false} {

@@ -53,6 +53,9 @@ func isTag(r rune) bool { return r >= 0xe0020 && r <= 0xe007f }
 // ReactionRemove implements reaction.remove.
 func (s *Session) ReactionRemove(ctx context.Context, p *api.ReactionRemoveParams) (*api.ReactionRemoveResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
+		if err := on.writes(t); err != nil {
+			return err
+		}
 		has, _, err := t.Reaction(p.Seq, p.Emoji, on.user.ID)
 		if err != nil || !has {
 			return err
@@ -72,6 +75,9 @@ func (s *Session) ReactionRemove(ctx context.Context, p *api.ReactionRemoveParam
 func (s *Session) PinAdd(ctx context.Context, p *api.PinAddParams) (*api.PinAddResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
 		if err := on.may(Pin); err != nil {
+			return err
+		}
+		if err := on.writes(t); err != nil {
 			return err
 		}
 		if err := on.there(); err != nil {
@@ -103,6 +109,9 @@ func (s *Session) PinAdd(ctx context.Context, p *api.PinAddParams) (*api.PinAddR
 func (s *Session) PinRemove(ctx context.Context, p *api.PinRemoveParams) (*api.PinRemoveResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
 		if err := on.may(Pin); err != nil {
+			return err
+		}
+		if err := on.writes(t); err != nil {
 			return err
 		}
 		if on.msg.Pinned == 0 {

@@ -65,7 +65,7 @@ func (on *subject) restrict(t Tx, kind RestrictionKind, until api.Timestamp, rea
 	return t.PutRestriction(&Restriction{Kind: kind, UserID: on.who.ID, By: on.user.ID, At: on.entry.At, Until: until, Reason: reason})
 }
 
-// speaks refuses what a member says against a mute or in a read-only room.
+// speaks refuses what a member says against a mute, or in a read-only or archived room.
 func (by *actor) speaks(t Tx) error {
 	if t.Room().ReadOnly && !Can(by.role, SpeakInReadOnly) {
 		return by.may(SpeakInReadOnly)
@@ -73,8 +73,11 @@ func (by *actor) speaks(t Tx) error {
 	return by.unmuted(t)
 }
 
-// unmuted refuses what is kept from who is muted.
+// unmuted refuses what is kept from who is muted, and from everybody in an archived room.
 func (by *actor) unmuted(t Tx) error {
+	if err := by.writes(t); err != nil {
+		return err
+	}
 	mute, err := t.Restriction(by.user.ID, RestrictionMute)
 	switch {
 	case err != nil || mute == nil:
@@ -86,6 +89,14 @@ func (by *actor) unmuted(t Tx) error {
 		return api.Errorf(api.CodePermissionDenied, "you are muted here").WithField("room")
 	}
 	return api.Errorf(api.CodePermissionDenied, "you are muted here until %s", mute.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
+}
+
+// writes refuses what would change what an archived room says.
+func (by *actor) writes(t Tx) error {
+	if t.Room().ArchivedAt != 0 {
+		return api.Errorf(api.CodeFailedPrecondition, "the room is archived").WithField("room")
+	}
+	return nil
 }
 
 // waited refuses a post that comes too soon in slow mode. A wait longer than the room's is one that was begun before

@@ -186,7 +186,7 @@ func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomG
 // RoomList implements room.list. The cursor is the last name of the page before.
 func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.RoomListResult, error) {
 	limit := int(orElse(p.Limit, listLimit))
-	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), orElse(p.Joined, false), p.Cursor, limit+1)
+	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), orElse(p.Joined, false), orElse(p.Archived, false), p.Cursor, limit+1)
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
@@ -364,8 +364,12 @@ func (v *RoomView) view() api.Room {
 		slow = new(int64)
 		*slow = v.SlowMode.Milliseconds()
 	}
+	var archived *api.Timestamp
+	if v.ArchivedAt > 0 {
+		archived = &v.ArchivedAt
+	}
 	return api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
-		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly,
+		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived,
 	}
 }

@@ -34,6 +34,9 @@ func (s *Session) RoomUpdate(ctx context.Context, p *api.RoomUpdateParams) (*api
 		if err := by.may(deed); err != nil {
 			return err
 		}
+		if err := by.writes(t); err != nil {
+			return err
+		}
 		if err := t.UpdateRoom(&v.RoomRecord); err != nil {
 			return err
 		}
@@ -81,4 +84,43 @@ func set[T ~string](is, told *T, to T) bool {
 	}
 	*is, *told = to, to
 	return true
+}
+
+// RoomArchive implements room.archive.
+func (s *Session) RoomArchive(ctx context.Context, p *api.RoomArchiveParams) (*api.RoomArchiveResult, error) {
+	e, err := s.inRoom(ctx, p.Room, func(t Tx, by *actor) error {
+		room := t.Room()
+		if err := by.may(Archive); err != nil || room.ArchivedAt != 0 {
+			return err
+		}
+		room.ArchivedAt = by.entry.At
+		if err := t.UpdateRoom(room); err != nil {
+			return err
+		}
+		return by.tell(t, api.EventTypeRoomArchived, &api.RoomArchived{Reason: p.Reason})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.RoomArchiveResult{RoomID: e.RoomID, Archived: !e.Unchanged, Seq: eventOf(e)}, nil
+}
+
+// RoomUnarchive implements room.unarchive.
+func (s *Session) RoomUnarchive(ctx context.Context, p *api.RoomUnarchiveParams) (*api.RoomUnarchiveResult, error) {
+	e, err := s.inRoom(ctx, p.Room, func(t Tx, by *actor) error {
+		room := t.Room()
+		if err := by.may(Archive); err != nil || room.ArchivedAt == 0 {
+			return err
+		}
+		data := &api.RoomUnarchived{ArchivedAt: room.ArchivedAt}
+		room.ArchivedAt = 0
+		if err := t.UpdateRoom(room); err != nil {
+			return err
+		}
+		return by.tell(t, api.EventTypeRoomUnarchived, data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.RoomUnarchiveResult{RoomID: e.RoomID, Unarchived: !e.Unchanged, Seq: eventOf(e)}, nil
 }

@@ -181,3 +181,68 @@ func TestSlowMode(t *testing.T) {
 		member.post("lobby", "fifth")
 	})
 }
+
+// An archived room is read and not written, whoever one is; it is listed only if that is asked for.
+func TestArchive(t *testing.T) {
+	w := newWorld(t, nil)
+	owner, moderator, member, stranger := crew(t, w)
+	seq := member.post("lobby", "hi").Seq
+	archive := func(c *client) (*api.RoomArchiveResult, error) {
+		return c.RoomArchive(t.Context(), &api.RoomArchiveParams{Room: "lobby", Reason: "done"})
+	}
+	_, err := archive(moderator)
+	wantCode(t, err, api.CodePermissionDenied, "room")
+	if res := must[*api.RoomArchiveResult](t)(archive(owner)); !res.Archived || res.Seq == nil {
+		t.Errorf("%+v", res)
+	}
+	if res := must[*api.RoomArchiveResult](t)(archive(owner)); res.Archived || res.Seq != nil {
+		t.Errorf("again: %+v", res)
+	}
+	ctx := t.Context()
+	for name, do := range map[string]func() error{
+		"post": func() error { return owner.tryPost(t, "lobby", "hi") },
+		"edit": func() error { _, err := member.edit(t, seq, "ho"); return err },
+		"react": func() error {
+			_, err := owner.ReactionAdd(ctx, &api.ReactionAddParams{Room: "lobby", Seq: seq, Emoji: "x"})
+			return err
+		},
+		"unreact": func() error {
+			_, err := owner.ReactionRemove(ctx, &api.ReactionRemoveParams{Room: "lobby", Seq: seq, Emoji: "x"})
+			return err
+		},
+		"pin": func() error { _, err := owner.PinAdd(ctx, &api.PinAddParams{Room: "lobby", Seq: seq}); return err },
+		"unpin": func() error {
+			_, err := owner.PinRemove(ctx, &api.PinRemoveParams{Room: "lobby", Seq: seq})
+			return err
+		},
+		"update": func() error { _, err := owner.update(t, api.RoomUpdateParams{Title: "new"}); return err },
+	} {
+		t.Run(name, func(t *testing.T) { wantCode(t, do(), api.CodeFailedPrecondition, "room") })
+	}
+	// Who comes may read; a message may be taken back.
+	stranger.join("lobby")
+	if m := stranger.message(t, "lobby", seq); m.Text != "hi" {
+		t.Errorf("%+v", m)
+	}
+	must[*api.MessageDeleteResult](t)(member.MessageDelete(ctx, &api.MessageDeleteParams{Room: "lobby", Seq: seq}))
+	for _, p := range []*api.RoomListParams{{}, {Joined: ptr(true)}} {
+		if res := must[*api.RoomListResult](t)(owner.RoomList(ctx, p)); len(res.Rooms) != 0 {
+			t.Errorf("listed: %+v", res)
+		}
+		p.Archived = ptr(true)
+		if res := must[*api.RoomListResult](t)(owner.RoomList(ctx, p)); len(res.Rooms) != 1 || res.Rooms[0].ArchivedAt == nil {
+			t.Errorf("not listed: %+v", res)
+		}
+	}
+	// Who follows what they are in hears of its opening.
+	if res := member.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}}); len(res.Rooms) != 1 {
+		t.Errorf("followed: %+v", res)
+	}
+	for _, unarchived := range []bool{true, false} {
+		res := must[*api.RoomUnarchiveResult](t)(owner.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: "lobby"}))
+		if res.Unarchived != unarchived {
+			t.Errorf("%+v", res)
+		}
+	}
+	member.post("lobby", "again")
+}

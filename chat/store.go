@@ -116,12 +116,13 @@ type RoomRecord struct {
 	CreatedBy   api.UserID
 	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
 	ReadOnly    bool          // only moderators and owners post
+	ArchivedAt  api.Timestamp // 0: it may be written
 	MemberCount int64
 	Head        api.Head
 }
 
 // Open tells whether any member who is not muted may post in the room at any time.
-func (r *RoomRecord) Open() bool { return r.SlowMode == 0 && !r.ReadOnly }
+func (r *RoomRecord) Open() bool { return r.SlowMode == 0 && !r.ReadOnly && r.ArchivedAt == 0 }
 
 // RoomView is a room together with one user's part in it.
 type RoomView struct {
@@ -141,9 +142,9 @@ type Membership struct {
 
 // RoomStore reads rooms and members. They are written by Timeline.Commit alone, with the events that say so (Tx).
 type RoomStore interface {
-	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, whose names come
-	// after afterName, by name, at most limit.
-	ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*RoomView, error)
+	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, archived ones only if they are asked
+	// for, whose names come after afterName, by name, at most limit.
+	ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*RoomView, error)
 	// RoomsOf gives the rooms that user is in and that have at most so many members, in no order.
 	RoomsOf(ctx context.Context, user api.UserID, members int64) ([]api.RoomID, error)
 	// ListMembers gives members whose usernames come after afterName, by username, at most limit; ErrNotFound.

@@ -32,6 +32,10 @@ func (r *renderer) people(payload api.EventPayload, sender string) string {
 		return fmt.Sprintf("%s muted %s%s%s", by, r.p.nick(d.Username), r.ends(d.Until), why(d.Reason))
 	case *api.MemberUnmuted:
 		return fmt.Sprintf("%s lets %s speak again", by, r.p.nick(d.Username))
+	case *api.RoomArchived:
+		return fmt.Sprintf("%s archived the room%s", by, why(d.Reason))
+	case *api.RoomUnarchived:
+		return fmt.Sprintf("%s opened the room again", by)
 	case *api.RoomUpdated:
 		return fmt.Sprintf("%s changed the room: %s", by, termsafe.Line(changes(d)))
 	}

@@ -36,6 +36,8 @@ func TestRender(t *testing.T) {
 		{"member.muted", `{"user_id":"u","username":"hulk"}`, "09:30 * groot muted hulk\n"},
 		{"member.unmuted", `{"user_id":"u","username":"hulk"}`, "09:30 * groot lets hulk speak again\n"},
 		{"room.updated", `{"name":"hall","cleared":["topic"],"slow_mode_ms":30000,"read_only":false}`, "09:30 * groot changed the room: name hall, no topic, slow mode 30s, read-only false\n"},
+		{"room.archived", `{"reason":"all said"}`, "09:30 * groot archived the room: all said\n"},
+		{"room.unarchived", `{"archived_at":"2026-11-22T09:30:00.000Z"}`, "09:30 * groot opened the room again\n"},
 		{"room.created", `{"name":"lobby","title":"The\nlobby","visibility":"public"}`, "09:30 * groot made the public room lobby, The lobby\n"},
 		{"poll.opened", `{"anything":1}`, "09:30 * poll.opened by groot\n"},
 		{"message.posted", `{"text":5}`, "09:30 * message.posted by groot cannot be read\n"},

@@ -43,6 +43,9 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("id", string(r.ID))
 				t.row("visibility", string(r.Visibility))
 				t.row("you", role)
+				if r.ArchivedAt != nil {
+					t.row("archived", c.day(*r.ArchivedAt))
+				}
 				if r.ReadOnly {
 					t.row("read-only", "moderators and owners post")
 				}

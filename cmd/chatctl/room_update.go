@@ -61,3 +61,45 @@ In slow mode a member may post once in so long; in a read-only room only moderat
 	f.BoolVar(&readOnly, "read-only", false, "only moderators and owners post; --read-only=false: everybody")
 	return cmd
 }
+
+func newRoomArchive(c *cli) *cobra.Command {
+	params := &api.RoomArchiveParams{}
+	cmd := &cobra.Command{
+		Use:               "archive ROOM",
+		Short:             "Keep a room as it is: read, and not written any more.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			params.Room = args[0]
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.RoomArchive(ctx, params)
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				c.done(res, res.Archived, "archived "+args[0], args[0]+" is archived already")
+				return nil
+			})
+		},
+	}
+	reasonFlag(cmd, &params.Reason)
+	return cmd
+}
+
+func newRoomUnarchive(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "unarchive ROOM",
+		Short:             "Let an archived room be written again.",
+		Args:              wants("ROOM"),
+		ValidArgsFunction: c.completeRooms,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				res, err := client.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: args[0]})
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				c.done(res, res.Unarchived, args[0]+" is open again", args[0]+" is not archived")
+				return nil
+			})
+		},
+	}
+}

@@ -49,7 +49,7 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	a.put = true
 	delete(a.s.names, a.r.Name)
 	a.s.names[r.Name] = a.r.ID
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
 	return nil
 }
 

@@ -60,13 +60,13 @@ func (r *room) view(user api.UserID) *chat.RoomView {
 }
 
 // ListRooms implements chat.RoomStore.
-func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
+func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*chat.RoomView, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var views []*chat.RoomView
 	for _, r := range s.rooms {
 		v := r.view(user)
-		if v.Name > afterName && (v.Role != "" || !joinedOnly && v.Visibility == api.VisibilityPublic) {
+		if v.Name > afterName && (archived || v.ArchivedAt == 0) && (v.Role != "" || !joinedOnly && v.Visibility == api.VisibilityPublic) {
 			views = append(views, v)
 		}
 	}

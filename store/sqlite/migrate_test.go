@@ -35,7 +35,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 	}
 	execSQL(t, path, `UPDATE event SET msg_no = 0 WHERE type <> 'message.posted'`)
 	execSQL(t, path, `DROP INDEX event_about`, `ALTER TABLE event DROP COLUMN about`, `DROP TABLE message`, `DROP TABLE reaction`)
-	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`)
+	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`, `ALTER TABLE room DROP COLUMN archived_at`)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)

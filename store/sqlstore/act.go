@@ -102,9 +102,9 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 		return chat.ErrNameTaken
 	}
 	a.put = true
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly
-	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6 WHERE room_no = $7`,
-		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, a.r.no)))
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7 WHERE room_no = $8`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), a.r.no)))
 }
 
 // Member implements chat.Tx.

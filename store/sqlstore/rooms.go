@@ -19,10 +19,10 @@ const (
 )
 
 // roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
-const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.member_count, ` + headColumns
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.member_count, ` + headColumns
 
 func roomFields(r *chat.RoomRecord) []any {
-	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
+	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
 }
 
 // millis is a duration as it is stored.
@@ -67,20 +67,20 @@ func (s looks) room(ctx context.Context, query string, user api.UserID, key stri
 const (
 	// joinedRooms are few enough to be sorted; publicRooms come sorted from their index. LIMIT takes
 	// a sum because SQLite plans a statement anew whenever a bare parameter there is bound.
-	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
-	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
+	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 AND ($4 OR r.archived_at = 0) ORDER BY r.name LIMIT $3 + 0`
+	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 AND ($4 OR r.archived_at = 0) ORDER BY r.name LIMIT $3 + 0`
 	// allRooms: a page of both together is among the first pages of each.
 	allRooms = `SELECT * FROM (` + joinedRooms + `) AS joined UNION SELECT * FROM (` + publicRooms + `) AS open ORDER BY name LIMIT $3 + 0`
 )
 
 // ListRooms implements chat.RoomStore.
-func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
+func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*chat.RoomView, error) {
 	query := allRooms
 	if joinedOnly {
 		query = joinedRooms
 	}
 	var views []*chat.RoomView
-	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
+	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit), archived}, func(rows *sql.Rows) (bool, error) {
 		v := new(chat.RoomView)
 		views = append(views, v)
 		return true, rows.Scan(viewFields(v)...)

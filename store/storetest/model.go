@@ -161,6 +161,7 @@ func (m *machine) ruling(t *rapid.T) *Ruling {
 		return &Ruling{Update: &chat.RoomRecord{
 			Name: roomNames.Draw(t, "name"), Title: texts.Draw(t, "title"), Visibility: rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(t, "visibility"),
 			SlowMode: time.Duration(rapid.IntRange(0, 1).Draw(t, "slow")) * time.Second, ReadOnly: rapid.Bool().Draw(t, "read only"),
+			ArchivedAt: api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "archived")),
 		}}
 	case "restrict":
 		if _, err := m.want.AccountByID(ctx, r.By); err != nil {
@@ -188,8 +189,9 @@ func (m *machine) history(t *rapid.T) {
 
 func (m *machine) lists(t *rapid.T) {
 	user, joined, after, limit := userIDs.Draw(t, "user"), rapid.Bool().Draw(t, "joined only"), rapid.SampledFrom([]string{"", "a", "b", "bob"}).Draw(t, "after"), rapid.IntRange(1, 4).Draw(t, "limit")
-	got, err := m.got.ListRooms(ctx, user, joined, after, limit)
-	want, wantErr := m.want.ListRooms(ctx, user, joined, after, limit)
+	archived := rapid.Bool().Draw(t, "archived too")
+	got, err := m.got.ListRooms(ctx, user, joined, archived, after, limit)
+	want, wantErr := m.want.ListRooms(ctx, user, joined, archived, after, limit)
 	same(t, "rooms", outcome(got, err), outcome(want, wantErr))
 	few := rapid.Int64Range(0, 3).Draw(t, "members")
 	of, err := m.got.RoomsOf(ctx, user, few)

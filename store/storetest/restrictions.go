@@ -186,6 +186,15 @@ var restrictionTests = []test{
 		f.commit(post)
 		f.wantErr(post.Err, nil)
 		f.want("the act was asked", asked, 1)
+		rec.ArchivedAt = now
+		f.commit(Rule(room, groot, &Ruling{Update: &rec}))
+		f.want("archived", f.byID(room, groot).ArchivedAt, now)
+		for _, joinedOnly := range []bool{true, false} {
+			f.wantRooms(groot, joinedOnly, "attic", "lobby")
+			page, err := f.ListRooms(f.ctx(), groot, joinedOnly, true, "", 10)
+			f.wantErr(err, nil)
+			f.want("archived too", len(page), 3)
+		}
 		f.want("a name of its own", must(f.RoomByName(f.ctx(), "hall", groot)).ID, room)
 	}},
 

@@ -513,6 +513,34 @@ func (c *Client) RoomUpdate(ctx context.Context, p *api.RoomUpdateParams) (*api.
 	return &r, nil
 }
 
+// RoomArchive calls room.archive: Keep a room as it is: it is read, and not written any more.
+//
+// For owners. Nobody posts, edits, reacts or pins there, and its settings stay; people may still come, go and be removed, and messages be deleted. It is not listed unless that is asked for. Its name stays its own.
+func (c *Client) RoomArchive(ctx context.Context, p *api.RoomArchiveParams) (*api.RoomArchiveResult, error) {
+	if p == nil {
+		p = new(api.RoomArchiveParams)
+	}
+	var r api.RoomArchiveResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomArchive), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomUnarchive calls room.unarchive: Let an archived room be written again.
+//
+// For owners.
+func (c *Client) RoomUnarchive(ctx context.Context, p *api.RoomUnarchiveParams) (*api.RoomUnarchiveResult, error) {
+	if p == nil {
+		p = new(api.RoomUnarchiveParams)
+	}
+	var r api.RoomUnarchiveResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomUnarchive), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // SyncOpen calls sync.open: Follow rooms on this connection, resuming each after a seq.
 //
 // WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.

@@ -158,3 +158,21 @@ func (c *Client) OnRoomUpdated(fn func(*api.Event, *api.RoomUpdated)) {
 		}
 	})
 }
+
+// OnRoomArchived calls fn for each room.archived event of the rooms that are followed, in order.
+func (c *Client) OnRoomArchived(fn func(*api.Event, *api.RoomArchived)) {
+	c.handle(api.EventTypeRoomArchived, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomArchived); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnRoomUnarchived calls fn for each room.unarchived event of the rooms that are followed, in order.
+func (c *Client) OnRoomUnarchived(fn func(*api.Event, *api.RoomUnarchived)) {
+	c.handle(api.EventTypeRoomUnarchived, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomUnarchived); ok {
+			fn(e, data)
+		}
+	})
+}

@@ -66,6 +66,14 @@ func (s *RoomState) Apply(e *api.Event) error {
 		if news {
 			s.update(d)
 		}
+	case *api.RoomArchived:
+		if news {
+			s.room.ArchivedAt = &e.At
+		}
+	case *api.RoomUnarchived:
+		if news {
+			s.room.ArchivedAt = nil
+		}
 	case *api.MemberJoined:
 		s.members[d.UserID] = &api.Member{UserID: d.UserID, Username: d.Username, Role: d.Role, JoinedAt: e.At, Muted: d.Muted, MutedUntil: d.MutedUntil}
 		s.count(news, d.UserID, 1, d.Role)

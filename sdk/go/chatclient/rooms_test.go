@@ -121,7 +121,7 @@ func (w *roomWorld) act(rt *rapid.T) {
 		end = &until
 	}
 	var err error
-	switch what := rapid.SampledFrom([]string{"join", "join", "leave", "invite", "remove", "ban", "unban", "role", "role", "mute", "mute", "unmute", "update", "post"}).Draw(rt, "what"); what {
+	switch what := rapid.SampledFrom([]string{"join", "join", "leave", "invite", "remove", "ban", "unban", "role", "role", "mute", "mute", "unmute", "update", "post", "archive", "unarchive"}).Draw(rt, "what"); what {
 	case "join":
 		_, err = s.RoomJoin(ctx, &api.RoomJoinParams{Room: room, Follow: new(bool)})
 	case "leave":
@@ -159,6 +159,10 @@ func (w *roomWorld) act(rt *rapid.T) {
 			p.Visibility = rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(rt, "visibility")
 		}
 		_, err = s.RoomUpdate(ctx, p)
+	case "archive":
+		_, err = s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
+	case "unarchive":
+		_, err = s.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
 	case "post":
 		_, err = s.MessagePost(ctx, &api.MessagePostParams{Room: room, Text: "hi"})
 	}

@@ -4,6 +4,7 @@
 
 ALTER TABLE room ADD COLUMN slow_mode_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE room ADD COLUMN read_only INTEGER NOT NULL DEFAULT 0 CHECK (read_only IN (0, 1));
+ALTER TABLE room ADD COLUMN archived_at INTEGER NOT NULL DEFAULT 0; -- 0: it is not
 
 -- A room is asked for its owners before it loses one.
 CREATE INDEX member_owner ON member (room_no) WHERE role = 'owner';
