@@ -880,6 +880,193 @@ func dispatchReadMark(ctx context.Context, srv Server, params json.RawMessage, d
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchMemberInvite(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberInviteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberInvite(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberInvite)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberSetRole(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberSetRoleParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberSetRole(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberSetRole)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberMute(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberMuteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberMute(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberMute)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberUnmute(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberUnmuteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberUnmute(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberUnmute)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberRemove(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberRemoveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberRemove(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberRemove)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberBan(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberBanParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberBan(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberBan)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberListBans(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberListBansParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberListBans(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberListBans)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchMemberUnban(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(MemberUnbanParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.MemberUnban(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodMemberUnban)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomUpdate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomUpdateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomUpdate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomUpdate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomArchive(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomArchiveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomArchive(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomArchive)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomUnarchive(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomUnarchiveParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomUnarchive(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomUnarchive)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -1526,7 +1713,7 @@ func (v *RoomGetParams) scan(s *scanner) {
 
 var shapeRoomList = shape{
 	method: "room.list",
-	names:  []string{"joined", "limit", "cursor"},
+	names:  []string{"joined", "limit", "cursor", "archived"},
 }
 
 func (v *RoomListParams) scan(s *scanner) {
@@ -1543,6 +1730,10 @@ func (v *RoomListParams) scan(s *scanner) {
 			v.Limit = x
 		case 2:
 			v.Cursor = s.text(1, 256)
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.Archived = x
 		default:
 			return
 		}
@@ -1991,6 +2182,272 @@ func (v *ReadMarkParams) scan(s *scanner) {
 	}
 }
 
+var shapeMemberInvite = shape{
+	method:   "member.invite",
+	names:    []string{"room", "user"},
+	required: 0b11,
+}
+
+func (v *MemberInviteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberInvite) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberSetRole = shape{
+	method:   "member.set_role",
+	names:    []string{"room", "user", "role"},
+	required: 0b111,
+}
+
+func (v *MemberSetRoleParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberSetRole) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		case 2:
+			v.Role = scanRole(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberMute = shape{
+	method:   "member.mute",
+	names:    []string{"room", "user", "until", "reason"},
+	required: 0b11,
+}
+
+func (v *MemberMuteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberMute) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		case 2:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 3:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberUnmute = shape{
+	method:   "member.unmute",
+	names:    []string{"room", "user"},
+	required: 0b11,
+}
+
+func (v *MemberUnmuteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberUnmute) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberRemove = shape{
+	method:   "member.remove",
+	names:    []string{"room", "user", "reason"},
+	required: 0b11,
+}
+
+func (v *MemberRemoveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberRemove) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		case 2:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberBan = shape{
+	method:   "member.ban",
+	names:    []string{"room", "user", "reason", "until", "remove_messages", "remove_hours"},
+	required: 0b11,
+}
+
+func (v *MemberBanParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberBan) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		case 2:
+			v.Reason = s.text(1, 256)
+		case 3:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 4:
+			x := new(bool)
+			*x = s.boolean()
+			v.RemoveMessages = x
+		case 5:
+			x := new(int64)
+			*x = s.integer(1, 87600)
+			v.RemoveHours = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberListBans = shape{
+	method:   "member.list_bans",
+	names:    []string{"room", "limit", "cursor"},
+	required: 0b1,
+}
+
+func (v *MemberListBansParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberListBans) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberUnban = shape{
+	method:   "member.unban",
+	names:    []string{"room", "user"},
+	required: 0b11,
+}
+
+func (v *MemberUnbanParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberUnban) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUpdate = shape{
+	method:   "room.update",
+	names:    []string{"room", "title", "topic", "name", "visibility", "slow_mode_ms", "read_only", "clear"},
+	required: 0b1,
+}
+
+func (v *RoomUpdateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUpdate) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Title = s.text(1, 128)
+		case 2:
+			v.Topic = s.text(1, 1024)
+		case 3:
+			v.Name = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 4:
+			v.Visibility = scanVisibility(s)
+		case 5:
+			x := new(int64)
+			*x = s.integer(0, 86400000)
+			v.SlowModeMS = x
+		case 6:
+			x := new(bool)
+			*x = s.boolean()
+			v.ReadOnly = x
+		case 7:
+			for l0 := (list{min: 1, max: 2}); s.item(&l0); {
+				var x0 RoomField
+				x0 = scanRoomField(s)
+				v.Clear = append(v.Clear, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomArchive = shape{
+	method:   "room.archive",
+	names:    []string{"room", "reason"},
+	required: 0b1,
+}
+
+func (v *RoomArchiveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomArchive) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUnarchive = shape{
+	method:   "room.unarchive",
+	names:    []string{"room"},
+	required: 0b1,
+}
+
+func (v *RoomUnarchiveParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUnarchive) {
+		case 0:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
 var shapeSyncOpen = shape{
 	method:   "sync.open",
 	names:    []string{"rooms", "epoch", "signals", "max_replay"},
@@ -2202,6 +2659,21 @@ func scanVisibility(s *scanner) Visibility {
 	return ""
 }
 
+func scanRoomField(s *scanner) RoomField {
+	b := s.chars()
+	switch string(b) {
+	case "title":
+		return RoomFieldTitle
+	case "topic":
+		return RoomFieldTopic
+	}
+	if s.lenient {
+		return RoomField(b)
+	}
+	s.refuse("must be title or topic")
+	return ""
+}
+
 func scanRole(s *scanner) Role {
 	b := s.chars()
 	switch string(b) {
@@ -2270,6 +2742,24 @@ func scanEventType(s *scanner) EventType {
 		return EventTypePinAdded
 	case "pin.removed":
 		return EventTypePinRemoved
+	case "member.removed":
+		return EventTypeMemberRemoved
+	case "member.banned":
+		return EventTypeMemberBanned
+	case "member.unbanned":
+		return EventTypeMemberUnbanned
+	case "member.role_changed":
+		return EventTypeMemberRoleChanged
+	case "member.muted":
+		return EventTypeMemberMuted
+	case "member.unmuted":
+		return EventTypeMemberUnmuted
+	case "room.updated":
+		return EventTypeRoomUpdated
+	case "room.archived":
+		return EventTypeRoomArchived
+	case "room.unarchived":
+		return EventTypeRoomUnarchived
 	}
 	return EventType(b)
 }
@@ -2331,7 +2821,7 @@ func (v *RoomCreated) scan(s *scanner) {
 }
 
 var shapeMemberJoined = shape{
-	names:    []string{"user_id", "username", "role"},
+	names:    []string{"user_id", "username", "role", "invited_by", "muted", "muted_until"},
 	required: 0b111,
 	open:     true,
 }
@@ -2346,6 +2836,14 @@ func (v *MemberJoined) scan(s *scanner) {
 			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
 		case 2:
 			v.Role = scanRole(s)
+		case 3:
+			v.InvitedBy = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 4:
+			v.Muted = s.boolean()
+		case 5:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.MutedUntil = x
 		default:
 			return
 		}
@@ -2542,6 +3040,218 @@ func (v *PinRemoved) scan(s *scanner) {
 		switch s.next(&m, &shapePinRemoved) {
 		case 0:
 			v.Message = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberRemoved = shape{
+	names:    []string{"user_id", "username", "reason"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberRemoved) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberRemoved) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberBanned = shape{
+	names:    []string{"user_id", "username", "reason", "until", "removed"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberBanned) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberBanned) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.Reason = s.text(1, 256)
+		case 3:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 4:
+			v.Removed = s.boolean()
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberUnbanned = shape{
+	names:    []string{"user_id", "username"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberUnbanned) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberUnbanned) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberRoleChanged = shape{
+	names:    []string{"user_id", "username", "role", "was"},
+	required: 0b1111,
+	open:     true,
+}
+
+func (v *MemberRoleChanged) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberRoleChanged) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.Role = scanRole(s)
+		case 3:
+			v.Was = scanRole(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberMuted = shape{
+	names:    []string{"user_id", "username", "reason", "until"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberMuted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberMuted) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.Reason = s.text(1, 256)
+		case 3:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeMemberUnmuted = shape{
+	names:    []string{"user_id", "username"},
+	required: 0b11,
+	open:     true,
+}
+
+func (v *MemberUnmuted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeMemberUnmuted) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUpdated = shape{
+	names: []string{"name", "title", "topic", "visibility", "slow_mode_ms", "read_only", "cleared"},
+	open:  true,
+}
+
+func (v *RoomUpdated) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUpdated) {
+		case 0:
+			v.Name = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 1:
+			v.Title = s.text(1, 128)
+		case 2:
+			v.Topic = s.text(1, 1024)
+		case 3:
+			v.Visibility = scanVisibility(s)
+		case 4:
+			x := new(int64)
+			*x = s.integer(0, 86400000)
+			v.SlowModeMS = x
+		case 5:
+			x := new(bool)
+			*x = s.boolean()
+			v.ReadOnly = x
+		case 6:
+			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
+				var x0 RoomField
+				x0 = scanRoomField(s)
+				v.Cleared = append(v.Cleared, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomArchived = shape{
+	names: []string{"reason"},
+	open:  true,
+}
+
+func (v *RoomArchived) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomArchived) {
+		case 0:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUnarchived = shape{
+	names:    []string{"archived_at"},
+	required: 0b1,
+	open:     true,
+}
+
+func (v *RoomUnarchived) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUnarchived) {
+		case 0:
+			v.ArchivedAt = s.timestamp()
 		default:
 			return
 		}

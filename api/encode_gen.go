@@ -168,6 +168,18 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"role":`...)
 		dst = AppendString(dst, string(v.Role))
 	}
+	if v.SlowModeMS != nil {
+		dst = append(dst, `,"slow_mode_ms":`...)
+		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)
+	}
+	if v.ReadOnly {
+		dst = append(dst, `,"read_only":`...)
+		dst = strconv.AppendBool(dst, v.ReadOnly)
+	}
+	if v.ArchivedAt != nil {
+		dst = append(dst, `,"archived_at":`...)
+		dst = v.ArchivedAt.AppendJSON(dst)
+	}
 	if v.Read != nil {
 		dst = append(dst, `,"read":`...)
 		dst = v.Read.AppendJSON(dst)
@@ -200,6 +212,14 @@ func (v *Member) AppendJSON(dst []byte) []byte {
 	dst = v.JoinedAt.AppendJSON(dst)
 	dst = append(dst, `,"online":`...)
 	dst = strconv.AppendBool(dst, v.Online)
+	if v.Muted {
+		dst = append(dst, `,"muted":`...)
+		dst = strconv.AppendBool(dst, v.Muted)
+	}
+	if v.MutedUntil != nil {
+		dst = append(dst, `,"muted_until":`...)
+		dst = v.MutedUntil.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -254,6 +274,18 @@ func (v *MemberJoined) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, v.Username)
 	dst = append(dst, `,"role":`...)
 	dst = AppendString(dst, string(v.Role))
+	if v.InvitedBy != "" {
+		dst = append(dst, `,"invited_by":`...)
+		dst = AppendString(dst, string(v.InvitedBy))
+	}
+	if v.Muted {
+		dst = append(dst, `,"muted":`...)
+		dst = strconv.AppendBool(dst, v.Muted)
+	}
+	if v.MutedUntil != nil {
+		dst = append(dst, `,"muted_until":`...)
+		dst = v.MutedUntil.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -394,6 +426,172 @@ func (v *PinRemoved) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *MemberRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberBanned) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Removed {
+		dst = append(dst, `,"removed":`...)
+		dst = strconv.AppendBool(dst, v.Removed)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnbanned) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberRoleChanged) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	dst = append(dst, `,"role":`...)
+	dst = AppendString(dst, string(v.Role))
+	dst = append(dst, `,"was":`...)
+	dst = AppendString(dst, string(v.Was))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberMuted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnmuted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Name != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"name":`...)
+		dst = AppendString(dst, v.Name)
+	}
+	if v.Title != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"title":`...)
+		dst = AppendString(dst, v.Title)
+	}
+	if v.Topic != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"topic":`...)
+		dst = AppendString(dst, v.Topic)
+	}
+	if v.Visibility != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"visibility":`...)
+		dst = AppendString(dst, string(v.Visibility))
+	}
+	if v.SlowModeMS != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"slow_mode_ms":`...)
+		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)
+	}
+	if v.ReadOnly != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"read_only":`...)
+		dst = strconv.AppendBool(dst, *v.ReadOnly)
+	}
+	if v.Cleared != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cleared":`...)
+		dst = append(dst, '[')
+		for i := range v.Cleared {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Cleared[i]))
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomArchived) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Reason != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchived) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"archived_at":`...)
+	dst = v.ArchivedAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ReactionCount) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"emoji":`...)
 	dst = AppendString(dst, v.Emoji)
@@ -485,6 +683,27 @@ func (v *Message) AppendJSON(dst []byte) []byte {
 			dst = v.Reactions[i].AppendJSON(dst)
 		}
 		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Ban) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	dst = append(dst, `,"banned_by":`...)
+	dst = AppendString(dst, string(v.BannedBy))
+	dst = append(dst, `,"banned_at":`...)
+	dst = v.BannedAt.AppendJSON(dst)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
 	}
 	return append(dst, '}')
 }
@@ -1095,6 +1314,8 @@ func (v *MemberListResult) AppendJSON(dst []byte) []byte {
 		dst = v.Members[i].AppendJSON(dst)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
 	if v.NextCursor != "" {
 		dst = append(dst, `,"next_cursor":`...)
 		dst = AppendString(dst, v.NextCursor)
@@ -1352,6 +1573,170 @@ func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
 	dst = v.Head.AppendJSON(dst)
 	dst = append(dst, `,"read":`...)
 	dst = v.Read.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberInviteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"invited":`...)
+	dst = strconv.AppendBool(dst, v.Invited)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberSetRoleResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberMuteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"muted":`...)
+	dst = strconv.AppendBool(dst, v.Muted)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnmuteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"unmuted":`...)
+	dst = strconv.AppendBool(dst, v.Unmuted)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberRemoveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"removed":`...)
+	dst = strconv.AppendBool(dst, v.Removed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberBanResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"banned":`...)
+	dst = strconv.AppendBool(dst, v.Banned)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	dst = append(dst, `,"messages_removed":`...)
+	dst = strconv.AppendInt(dst, v.MessagesRemoved, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberListBansResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"bans":`...)
+	dst = append(dst, '[')
+	for i := range v.Bans {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Bans[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnbanResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"unbanned":`...)
+	dst = strconv.AppendBool(dst, v.Unbanned)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = v.Room.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomArchiveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"archived":`...)
+	dst = strconv.AppendBool(dst, v.Archived)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchiveResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"unarchived":`...)
+	dst = strconv.AppendBool(dst, v.Unarchived)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
 	return append(dst, '}')
 }
 
@@ -1852,6 +2237,13 @@ func (v *RoomListParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `"cursor":`...)
 		dst = AppendString(dst, v.Cursor)
 	}
+	if v.Archived != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"archived":`...)
+		dst = strconv.AppendBool(dst, *v.Archived)
+	}
 	return append(dst, '}')
 }
 
@@ -2142,6 +2534,174 @@ func (v *ReadMarkParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberInviteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberSetRoleParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	dst = append(dst, `,"role":`...)
+	dst = AppendString(dst, string(v.Role))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberMuteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnmuteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberRemoveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberBanParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.RemoveMessages != nil {
+		dst = append(dst, `,"remove_messages":`...)
+		dst = strconv.AppendBool(dst, *v.RemoveMessages)
+	}
+	if v.RemoveHours != nil {
+		dst = append(dst, `,"remove_hours":`...)
+		dst = strconv.AppendInt(dst, *v.RemoveHours, 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberListBansParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Limit != nil {
+		dst = append(dst, `,"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		dst = append(dst, `,"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *MemberUnbanParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Title != "" {
+		dst = append(dst, `,"title":`...)
+		dst = AppendString(dst, v.Title)
+	}
+	if v.Topic != "" {
+		dst = append(dst, `,"topic":`...)
+		dst = AppendString(dst, v.Topic)
+	}
+	if v.Name != "" {
+		dst = append(dst, `,"name":`...)
+		dst = AppendString(dst, v.Name)
+	}
+	if v.Visibility != "" {
+		dst = append(dst, `,"visibility":`...)
+		dst = AppendString(dst, string(v.Visibility))
+	}
+	if v.SlowModeMS != nil {
+		dst = append(dst, `,"slow_mode_ms":`...)
+		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)
+	}
+	if v.ReadOnly != nil {
+		dst = append(dst, `,"read_only":`...)
+		dst = strconv.AppendBool(dst, *v.ReadOnly)
+	}
+	if v.Clear != nil {
+		dst = append(dst, `,"clear":`...)
+		dst = append(dst, '[')
+		for i := range v.Clear {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, string(v.Clear[i]))
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomArchiveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUnarchiveParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
 	return append(dst, '}')
 }
 

@@ -264,6 +264,61 @@ func (f *fake) ReadMark(_ context.Context, p *ReadMarkParams) (*ReadMarkResult, 
 	return new(ReadMarkResult), f.err
 }
 
+func (f *fake) MemberInvite(_ context.Context, p *MemberInviteParams) (*MemberInviteResult, error) {
+	f.got = p
+	return new(MemberInviteResult), f.err
+}
+
+func (f *fake) MemberSetRole(_ context.Context, p *MemberSetRoleParams) (*MemberSetRoleResult, error) {
+	f.got = p
+	return new(MemberSetRoleResult), f.err
+}
+
+func (f *fake) MemberMute(_ context.Context, p *MemberMuteParams) (*MemberMuteResult, error) {
+	f.got = p
+	return new(MemberMuteResult), f.err
+}
+
+func (f *fake) MemberUnmute(_ context.Context, p *MemberUnmuteParams) (*MemberUnmuteResult, error) {
+	f.got = p
+	return new(MemberUnmuteResult), f.err
+}
+
+func (f *fake) MemberRemove(_ context.Context, p *MemberRemoveParams) (*MemberRemoveResult, error) {
+	f.got = p
+	return new(MemberRemoveResult), f.err
+}
+
+func (f *fake) MemberBan(_ context.Context, p *MemberBanParams) (*MemberBanResult, error) {
+	f.got = p
+	return new(MemberBanResult), f.err
+}
+
+func (f *fake) MemberListBans(_ context.Context, p *MemberListBansParams) (*MemberListBansResult, error) {
+	f.got = p
+	return new(MemberListBansResult), f.err
+}
+
+func (f *fake) MemberUnban(_ context.Context, p *MemberUnbanParams) (*MemberUnbanResult, error) {
+	f.got = p
+	return new(MemberUnbanResult), f.err
+}
+
+func (f *fake) RoomUpdate(_ context.Context, p *RoomUpdateParams) (*RoomUpdateResult, error) {
+	f.got = p
+	return new(RoomUpdateResult), f.err
+}
+
+func (f *fake) RoomArchive(_ context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error) {
+	f.got = p
+	return new(RoomArchiveResult), f.err
+}
+
+func (f *fake) RoomUnarchive(_ context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error) {
+	f.got = p
+	return new(RoomUnarchiveResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -296,8 +351,18 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ReactionRemoved),
 	new(PinAdded),
 	new(PinRemoved),
+	new(MemberRemoved),
+	new(MemberBanned),
+	new(MemberUnbanned),
+	new(MemberRoleChanged),
+	new(MemberMuted),
+	new(MemberUnmuted),
+	new(RoomUpdated),
+	new(RoomArchived),
+	new(RoomUnarchived),
 	new(ReactionCount),
 	new(Message),
+	new(Ban),
 	new(SyncRoom),
 	new(SyncRooms),
 	new(SyncedRoom),
@@ -356,6 +421,17 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ThreadListResult),
 	new(RoomHistoryResult),
 	new(ReadMarkResult),
+	new(MemberInviteResult),
+	new(MemberSetRoleResult),
+	new(MemberMuteResult),
+	new(MemberUnmuteResult),
+	new(MemberRemoveResult),
+	new(MemberBanResult),
+	new(MemberListBansResult),
+	new(MemberUnbanResult),
+	new(RoomUpdateResult),
+	new(RoomArchiveResult),
+	new(RoomUnarchiveResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -409,6 +485,17 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinRemoveParams),
 	new(MessageDeleteParams),
 	new(ReadMarkParams),
+	new(MemberInviteParams),
+	new(MemberSetRoleParams),
+	new(MemberMuteParams),
+	new(MemberUnmuteParams),
+	new(MemberRemoveParams),
+	new(MemberBanParams),
+	new(MemberListBansParams),
+	new(MemberUnbanParams),
+	new(RoomUpdateParams),
+	new(RoomArchiveParams),
+	new(RoomUnarchiveParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

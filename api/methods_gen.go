@@ -93,6 +93,17 @@ const (
 	MethodPinRemove          = "pin.remove"
 	MethodMessageDelete      = "message.delete"
 	MethodReadMark           = "read.mark"
+	MethodMemberInvite       = "member.invite"
+	MethodMemberSetRole      = "member.set_role"
+	MethodMemberMute         = "member.mute"
+	MethodMemberUnmute       = "member.unmute"
+	MethodMemberRemove       = "member.remove"
+	MethodMemberBan          = "member.ban"
+	MethodMemberListBans     = "member.list_bans"
+	MethodMemberUnban        = "member.unban"
+	MethodRoomUpdate         = "room.update"
+	MethodRoomArchive        = "room.archive"
+	MethodRoomUnarchive      = "room.unarchive"
 	MethodSyncOpen           = "sync.open"
 	MethodSyncClose          = "sync.close"
 )
@@ -212,6 +223,28 @@ type Server interface {
 	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
 	// ReadMark answers read.mark: Say how far one has read a room.
 	ReadMark(ctx context.Context, p *ReadMarkParams) (*ReadMarkResult, error)
+	// MemberInvite answers member.invite: Make somebody a member of a room.
+	MemberInvite(ctx context.Context, p *MemberInviteParams) (*MemberInviteResult, error)
+	// MemberSetRole answers member.set_role: Change a member's role.
+	MemberSetRole(ctx context.Context, p *MemberSetRoleParams) (*MemberSetRoleResult, error)
+	// MemberMute answers member.mute: Let a member read only.
+	MemberMute(ctx context.Context, p *MemberMuteParams) (*MemberMuteResult, error)
+	// MemberUnmute answers member.unmute: End a mute.
+	MemberUnmute(ctx context.Context, p *MemberUnmuteParams) (*MemberUnmuteResult, error)
+	// MemberRemove answers member.remove: End the membership of somebody.
+	MemberRemove(ctx context.Context, p *MemberRemoveParams) (*MemberRemoveResult, error)
+	// MemberBan answers member.ban: Keep somebody out of a room.
+	MemberBan(ctx context.Context, p *MemberBanParams) (*MemberBanResult, error)
+	// MemberListBans answers member.list_bans: Who is banned from a room; by username.
+	MemberListBans(ctx context.Context, p *MemberListBansParams) (*MemberListBansResult, error)
+	// MemberUnban answers member.unban: End a ban.
+	MemberUnban(ctx context.Context, p *MemberUnbanParams) (*MemberUnbanResult, error)
+	// RoomUpdate answers room.update: Change what a room is called and how it is talked in.
+	RoomUpdate(ctx context.Context, p *RoomUpdateParams) (*RoomUpdateResult, error)
+	// RoomArchive answers room.archive: Keep a room as it is: it is read, and not written any more.
+	RoomArchive(ctx context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error)
+	// RoomUnarchive answers room.unarchive: Let an archived room be written again.
+	RoomUnarchive(ctx context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -270,6 +303,17 @@ var Methods = []*Method{
 	methodPinRemove,
 	methodMessageDelete,
 	methodReadMark,
+	methodMemberInvite,
+	methodMemberSetRole,
+	methodMemberMute,
+	methodMemberUnmute,
+	methodMemberRemove,
+	methodMemberBan,
+	methodMemberListBans,
+	methodMemberUnban,
+	methodRoomUpdate,
+	methodRoomArchive,
+	methodRoomUnarchive,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -528,7 +572,7 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomJoin.names,
-		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchRoomJoin,
 	}
 	methodRoomLeave = &Method{
@@ -536,7 +580,7 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomLeave.names,
-		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomLeave,
 	}
 	methodMemberList = &Method{
@@ -552,7 +596,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyKeyed,
 		Slow:     true,
 		Params:   shapeMessagePost.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessagePost,
 	}
 	methodMessageList = &Method{
@@ -600,7 +644,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageEdit.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessageEdit,
 	}
 	methodReactionAdd = &Method{
@@ -616,7 +660,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReactionRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReactionRemove,
 	}
 	methodPinAdd = &Method{
@@ -640,7 +684,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapePinRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchPinRemove,
 	}
 	methodMessageDelete = &Method{
@@ -658,6 +702,94 @@ var (
 		Params:   shapeReadMark.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchReadMark,
+	}
+	methodMemberInvite = &Method{
+		Name: MethodMemberInvite, Summary: "Make somebody a member of a room.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberInvite.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberInvite,
+	}
+	methodMemberSetRole = &Method{
+		Name: MethodMemberSetRole, Summary: "Change a member's role.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberSetRole.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberSetRole,
+	}
+	methodMemberMute = &Method{
+		Name: MethodMemberMute, Summary: "Let a member read only.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberMute.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberMute,
+	}
+	methodMemberUnmute = &Method{
+		Name: MethodMemberUnmute, Summary: "End a mute.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberUnmute.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberUnmute,
+	}
+	methodMemberRemove = &Method{
+		Name: MethodMemberRemove, Summary: "End the membership of somebody.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberRemove.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberRemove,
+	}
+	methodMemberBan = &Method{
+		Name: MethodMemberBan, Summary: "Keep somebody out of a room.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberBan.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchMemberBan,
+	}
+	methodMemberListBans = &Method{
+		Name: MethodMemberListBans, Summary: "Who is banned from a room; by username.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberListBans.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchMemberListBans,
+	}
+	methodMemberUnban = &Method{
+		Name: MethodMemberUnban, Summary: "End a ban.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeMemberUnban.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchMemberUnban,
+	}
+	methodRoomUpdate = &Method{
+		Name: MethodRoomUpdate, Summary: "Change what a room is called and how it is talked in.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchRoomUpdate,
+	}
+	methodRoomArchive = &Method{
+		Name: MethodRoomArchive, Summary: "Keep a room as it is: it is read, and not written any more.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomArchive.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomArchive,
+	}
+	methodRoomUnarchive = &Method{
+		Name: MethodRoomUnarchive, Summary: "Let an archived room be written again.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRoomUnarchive.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRoomUnarchive,
 	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
@@ -779,6 +911,28 @@ func Lookup(name string) *Method {
 		return methodMessageDelete
 	case MethodReadMark:
 		return methodReadMark
+	case MethodMemberInvite:
+		return methodMemberInvite
+	case MethodMemberSetRole:
+		return methodMemberSetRole
+	case MethodMemberMute:
+		return methodMemberMute
+	case MethodMemberUnmute:
+		return methodMemberUnmute
+	case MethodMemberRemove:
+		return methodMemberRemove
+	case MethodMemberBan:
+		return methodMemberBan
+	case MethodMemberListBans:
+		return methodMemberListBans
+	case MethodMemberUnban:
+		return methodMemberUnban
+	case MethodRoomUpdate:
+		return methodRoomUpdate
+	case MethodRoomArchive:
+		return methodRoomArchive
+	case MethodRoomUnarchive:
+		return methodRoomUnarchive
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

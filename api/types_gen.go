@@ -58,6 +58,15 @@ const (
 	VisibilityPrivate Visibility = "private"
 )
 
+// RoomField: Something of a room that may be empty.
+type RoomField string
+
+// The values of RoomField known to this version; receivers take any other too.
+const (
+	RoomFieldTitle RoomField = "title"
+	RoomFieldTopic RoomField = "topic"
+)
+
 // Role: A member's role in a room.
 type Role string
 
@@ -82,16 +91,25 @@ type EventType string
 
 // The values of EventType known to this version; receivers take any other too.
 const (
-	EventTypeRoomCreated     EventType = "room.created"
-	EventTypeMemberJoined    EventType = "member.joined"
-	EventTypeMemberLeft      EventType = "member.left"
-	EventTypeMessagePosted   EventType = "message.posted"
-	EventTypeMessageEdited   EventType = "message.edited"
-	EventTypeMessageDeleted  EventType = "message.deleted"
-	EventTypeReactionAdded   EventType = "reaction.added"
-	EventTypeReactionRemoved EventType = "reaction.removed"
-	EventTypePinAdded        EventType = "pin.added"
-	EventTypePinRemoved      EventType = "pin.removed"
+	EventTypeRoomCreated       EventType = "room.created"
+	EventTypeMemberJoined      EventType = "member.joined"
+	EventTypeMemberLeft        EventType = "member.left"
+	EventTypeMessagePosted     EventType = "message.posted"
+	EventTypeMessageEdited     EventType = "message.edited"
+	EventTypeMessageDeleted    EventType = "message.deleted"
+	EventTypeReactionAdded     EventType = "reaction.added"
+	EventTypeReactionRemoved   EventType = "reaction.removed"
+	EventTypePinAdded          EventType = "pin.added"
+	EventTypePinRemoved        EventType = "pin.removed"
+	EventTypeMemberRemoved     EventType = "member.removed"
+	EventTypeMemberBanned      EventType = "member.banned"
+	EventTypeMemberUnbanned    EventType = "member.unbanned"
+	EventTypeMemberRoleChanged EventType = "member.role_changed"
+	EventTypeMemberMuted       EventType = "member.muted"
+	EventTypeMemberUnmuted     EventType = "member.unmuted"
+	EventTypeRoomUpdated       EventType = "room.updated"
+	EventTypeRoomArchived      EventType = "room.archived"
+	EventTypeRoomUnarchived    EventType = "room.unarchived"
 )
 
 // GapReason: Why events do not come.
@@ -239,8 +257,11 @@ type Room struct {
 	CreatedAt   Timestamp  `json:"created_at"`
 	MemberCount int64      `json:"member_count"`
 	Head        Head       `json:"head"`
-	Role        Role       `json:"role,omitempty"` // the caller's; absent: not a member
-	Read        *ReadState `json:"read,omitempty"` // how far the caller has read it; absent: not a member
+	Role        Role       `json:"role,omitempty"`         // the caller's; absent: not a member
+	SlowModeMS  *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
+	ReadOnly    bool       `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt  *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Read        *ReadState `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
 }
 
 // ReadState: How far the caller has read a room. A message of which nothing is left still counts as one, not as a mention.
@@ -253,11 +274,13 @@ type ReadState struct {
 
 // Member: A user in a room.
 type Member struct {
-	UserID   UserID    `json:"user_id"`
-	Username string    `json:"username"`
-	Role     Role      `json:"role"`
-	JoinedAt Timestamp `json:"joined_at"`
-	Online   bool      `json:"online"` // has a connection now, or had one a moment ago
+	UserID     UserID     `json:"user_id"`
+	Username   string     `json:"username"`
+	Role       Role       `json:"role"`
+	JoinedAt   Timestamp  `json:"joined_at"`
+	Online     bool       `json:"online"`                // has a connection now, or had one a moment ago
+	Muted      bool       `json:"muted,omitempty"`       // may not post
+	MutedUntil *Timestamp `json:"muted_until,omitempty"` // when that ends by itself; absent: never
 }
 
 // Event: An event record: encoded once, stored, delivered and replayed as the same bytes.
@@ -285,9 +308,12 @@ type RoomCreated struct {
 
 // MemberJoined: Data of member.joined.
 type MemberJoined struct {
-	UserID   UserID `json:"user_id"`
-	Username string `json:"username"`
-	Role     Role   `json:"role"`
+	UserID     UserID     `json:"user_id"`
+	Username   string     `json:"username"`
+	Role       Role       `json:"role"`
+	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member; absent: they did
+	Muted      bool       `json:"muted,omitempty"`       // a mute from before goes on
+	MutedUntil *Timestamp `json:"muted_until,omitempty"` // when that ends by itself; absent: never
 }
 
 // MemberLeft: Data of member.left.
@@ -349,6 +375,71 @@ type PinRemoved struct {
 	Message Seq `json:"message"`
 }
 
+// MemberRemoved: Data of member.removed. The sender ended the membership.
+type MemberRemoved struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// MemberBanned: Data of member.banned.
+type MemberBanned struct {
+	UserID   UserID     `json:"user_id"`
+	Username string     `json:"username"`
+	Reason   string     `json:"reason,omitempty"`
+	Until    *Timestamp `json:"until,omitempty"`   // it ends then by itself; absent: never
+	Removed  bool       `json:"removed,omitempty"` // they were a member, and are none any more
+}
+
+// MemberUnbanned: Data of member.unbanned.
+type MemberUnbanned struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+}
+
+// MemberRoleChanged: Data of member.role_changed.
+type MemberRoleChanged struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+	Role     Role   `json:"role"`
+	Was      Role   `json:"was"`
+}
+
+// MemberMuted: Data of member.muted.
+type MemberMuted struct {
+	UserID   UserID     `json:"user_id"`
+	Username string     `json:"username"`
+	Reason   string     `json:"reason,omitempty"`
+	Until    *Timestamp `json:"until,omitempty"` // it ends then by itself; absent: never
+}
+
+// MemberUnmuted: Data of member.unmuted.
+type MemberUnmuted struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+}
+
+// RoomUpdated: Data of room.updated: what has changed, as it is now.
+type RoomUpdated struct {
+	Name       string      `json:"name,omitempty"`
+	Title      string      `json:"title,omitempty"`
+	Topic      string      `json:"topic,omitempty"`
+	Visibility Visibility  `json:"visibility,omitempty"`
+	SlowModeMS *int64      `json:"slow_mode_ms,omitempty"`
+	ReadOnly   *bool       `json:"read_only,omitempty"`
+	Cleared    []RoomField `json:"cleared,omitempty"` // what is empty now
+}
+
+// RoomArchived: Data of room.archived: the room is only read from here on.
+type RoomArchived struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// RoomUnarchived: Data of room.unarchived.
+type RoomUnarchived struct {
+	ArchivedAt Timestamp `json:"archived_at"` // since when it was archived
+}
+
 // ReactionCount: How many have reacted with an emoji.
 type ReactionCount struct {
 	Emoji string `json:"emoji"`
@@ -378,6 +469,16 @@ type Message struct {
 	Replies      *int64          `json:"replies,omitempty"`    // answers in its thread
 	LastReply    *Seq            `json:"last_reply,omitempty"` // seq of the last of them
 	Reactions    []ReactionCount `json:"reactions,omitempty"`  // the most frequent first, then by emoji
+}
+
+// Ban: Somebody who is kept out of a room.
+type Ban struct {
+	UserID   UserID     `json:"user_id"`
+	Username string     `json:"username"`
+	BannedBy UserID     `json:"banned_by"`
+	BannedAt Timestamp  `json:"banned_at"`
+	Until    *Timestamp `json:"until,omitempty"` // it ends then by itself; absent: never
+	Reason   string     `json:"reason,omitempty"`
 }
 
 // SyncRoom: A room to follow.
@@ -693,6 +794,7 @@ type RoomLeaveResult struct {
 // MemberListResult: A page of members.
 type MemberListResult struct {
 	Members    []Member `json:"members"`
+	Head       Head     `json:"head"`                  // of the room: the page knows of all that happened up to there
 	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
 }
 
@@ -816,6 +918,90 @@ type ReadMarkResult struct {
 	Marked bool      `json:"marked"` // false: they had read so far already
 	Head   Head      `json:"head"`
 	Read   ReadState `json:"read"`
+}
+
+// MemberInviteResult: The new member.
+type MemberInviteResult struct {
+	RoomID  RoomID `json:"room_id"`
+	UserID  UserID `json:"user_id"`
+	Invited bool   `json:"invited"`       // false: was a member already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MemberSetRoleResult: The member.
+type MemberSetRoleResult struct {
+	RoomID  RoomID `json:"room_id"`
+	UserID  UserID `json:"user_id"`
+	Changed bool   `json:"changed"`       // false: had that role already
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MemberMuteResult: Who is muted.
+type MemberMuteResult struct {
+	RoomID RoomID `json:"room_id"`
+	UserID UserID `json:"user_id"`
+	Muted  bool   `json:"muted"`         // false: was muted just so already
+	Seq    *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MemberUnmuteResult: Who may speak again.
+type MemberUnmuteResult struct {
+	RoomID  RoomID `json:"room_id"`
+	UserID  UserID `json:"user_id"`
+	Unmuted bool   `json:"unmuted"`       // false: was not muted
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MemberRemoveResult: Who was removed.
+type MemberRemoveResult struct {
+	RoomID  RoomID `json:"room_id"`
+	UserID  UserID `json:"user_id"`
+	Removed bool   `json:"removed"`       // false: was not a member
+	Seq     *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// MemberBanResult: Who is banned.
+type MemberBanResult struct {
+	RoomID          RoomID `json:"room_id"`
+	UserID          UserID `json:"user_id"`
+	Banned          bool   `json:"banned"`           // false: was banned just so already
+	Seq             *Seq   `json:"seq,omitempty"`    // of the event; absent when nothing changed
+	MessagesRemoved int64  `json:"messages_removed"` // how many messages this call has deleted
+}
+
+// MemberListBansResult: A page of bans.
+type MemberListBansResult struct {
+	Bans       []Ban  `json:"bans"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// MemberUnbanResult: Who may come again.
+type MemberUnbanResult struct {
+	RoomID   RoomID `json:"room_id"`
+	UserID   UserID `json:"user_id"`
+	Unbanned bool   `json:"unbanned"`      // false: was not banned
+	Seq      *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RoomUpdateResult: The room as it is now.
+type RoomUpdateResult struct {
+	Room    Room `json:"room"`
+	Changed bool `json:"changed"`       // false: it was so already
+	Seq     *Seq `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RoomArchiveResult: The room.
+type RoomArchiveResult struct {
+	RoomID   RoomID `json:"room_id"`
+	Archived bool   `json:"archived"`      // false: it was archived already
+	Seq      *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RoomUnarchiveResult: The room.
+type RoomUnarchiveResult struct {
+	RoomID     RoomID `json:"room_id"`
+	Unarchived bool   `json:"unarchived"`    // false: it was not archived
+	Seq        *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
 }
 
 // SyncOpenResult: How following begins.
@@ -1029,9 +1215,10 @@ type RoomGetParams struct {
 
 // RoomListParams are the parameters of room.list: Rooms that the caller is in, and public ones; by name.
 type RoomListParams struct {
-	Joined *bool  `json:"joined,omitempty"` // true: only rooms that the caller is in
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
-	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+	Joined   *bool  `json:"joined,omitempty"`   // true: only rooms that the caller is in
+	Limit    *int64 `json:"limit,omitempty"`    // at most this many; 100 unless given
+	Cursor   string `json:"cursor,omitempty"`   // next_cursor of the page before
+	Archived *bool  `json:"archived,omitempty"` // true: archived ones too
 }
 
 // RoomJoinParams are the parameters of room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
@@ -1162,6 +1349,86 @@ type ReadMarkParams struct {
 	Seq  *Seq   `json:"seq,omitempty"` // the last event that was seen; all that there is unless given. It is not beyond the head
 }
 
+// MemberInviteParams are the parameters of member.invite: Make somebody a member of a room.
+type MemberInviteParams struct {
+	Room string `json:"room"`
+	User string `json:"user"`
+}
+
+// MemberSetRoleParams are the parameters of member.set_role: Change a member's role.
+type MemberSetRoleParams struct {
+	Room string `json:"room"`
+	User string `json:"user"`
+	Role Role   `json:"role"`
+}
+
+// MemberMuteParams are the parameters of member.mute: Let a member read only.
+type MemberMuteParams struct {
+	Room   string     `json:"room"`
+	User   string     `json:"user"`
+	Until  *Timestamp `json:"until,omitempty"`  // by itself it ends then; never unless given
+	Reason string     `json:"reason,omitempty"` // for those who wonder
+}
+
+// MemberUnmuteParams are the parameters of member.unmute: End a mute.
+type MemberUnmuteParams struct {
+	Room string `json:"room"`
+	User string `json:"user"`
+}
+
+// MemberRemoveParams are the parameters of member.remove: End the membership of somebody.
+type MemberRemoveParams struct {
+	Room   string `json:"room"`
+	User   string `json:"user"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
+// MemberBanParams are the parameters of member.ban: Keep somebody out of a room.
+type MemberBanParams struct {
+	Room           string     `json:"room"`
+	User           string     `json:"user"`
+	Reason         string     `json:"reason,omitempty"`          // for those who wonder
+	Until          *Timestamp `json:"until,omitempty"`           // by itself it ends then; never unless given
+	RemoveMessages *bool      `json:"remove_messages,omitempty"` // true: also delete what they have said here
+	RemoveHours    *int64     `json:"remove_hours,omitempty"`    // with remove_messages: only what they said in the last so many hours
+}
+
+// MemberListBansParams are the parameters of member.list_bans: Who is banned from a room; by username.
+type MemberListBansParams struct {
+	Room   string `json:"room"`
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// MemberUnbanParams are the parameters of member.unban: End a ban.
+type MemberUnbanParams struct {
+	Room string `json:"room"`
+	User string `json:"user"`
+}
+
+// RoomUpdateParams are the parameters of room.update: Change what a room is called and how it is talked in.
+type RoomUpdateParams struct {
+	Room       string      `json:"room"`
+	Title      string      `json:"title,omitempty"`        // for people
+	Topic      string      `json:"topic,omitempty"`        // what it is about
+	Name       string      `json:"name,omitempty"`         // how it is called
+	Visibility Visibility  `json:"visibility,omitempty"`   // public: everyone sees it, may join, and reads all that was ever said in it
+	SlowModeMS *int64      `json:"slow_mode_ms,omitempty"` // how long a member waits after a post; 0: not at all
+	ReadOnly   *bool       `json:"read_only,omitempty"`    // true: only moderators and owners post
+	Clear      []RoomField `json:"clear,omitempty"`        // what is to be empty
+}
+
+// RoomArchiveParams are the parameters of room.archive: Keep a room as it is: it is read, and not written any more.
+type RoomArchiveParams struct {
+	Room   string `json:"room"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
+// RoomUnarchiveParams are the parameters of room.unarchive: Let an archived room be written again.
+type RoomUnarchiveParams struct {
+	Room string `json:"room"`
+}
+
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
@@ -1289,6 +1556,51 @@ func (*PinRemoved) EventType() EventType { return EventTypePinRemoved }
 
 func (*PinRemoved) eventPayload() {}
 
+// EventType is "member.removed".
+func (*MemberRemoved) EventType() EventType { return EventTypeMemberRemoved }
+
+func (*MemberRemoved) eventPayload() {}
+
+// EventType is "member.banned".
+func (*MemberBanned) EventType() EventType { return EventTypeMemberBanned }
+
+func (*MemberBanned) eventPayload() {}
+
+// EventType is "member.unbanned".
+func (*MemberUnbanned) EventType() EventType { return EventTypeMemberUnbanned }
+
+func (*MemberUnbanned) eventPayload() {}
+
+// EventType is "member.role_changed".
+func (*MemberRoleChanged) EventType() EventType { return EventTypeMemberRoleChanged }
+
+func (*MemberRoleChanged) eventPayload() {}
+
+// EventType is "member.muted".
+func (*MemberMuted) EventType() EventType { return EventTypeMemberMuted }
+
+func (*MemberMuted) eventPayload() {}
+
+// EventType is "member.unmuted".
+func (*MemberUnmuted) EventType() EventType { return EventTypeMemberUnmuted }
+
+func (*MemberUnmuted) eventPayload() {}
+
+// EventType is "room.updated".
+func (*RoomUpdated) EventType() EventType { return EventTypeRoomUpdated }
+
+func (*RoomUpdated) eventPayload() {}
+
+// EventType is "room.archived".
+func (*RoomArchived) EventType() EventType { return EventTypeRoomArchived }
+
+func (*RoomArchived) eventPayload() {}
+
+// EventType is "room.unarchived".
+func (*RoomUnarchived) EventType() EventType { return EventTypeRoomUnarchived }
+
+func (*RoomUnarchived) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -1333,6 +1645,42 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypePinRemoved:
 		x := new(PinRemoved)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberRemoved:
+		x := new(MemberRemoved)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberBanned:
+		x := new(MemberBanned)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberUnbanned:
+		x := new(MemberUnbanned)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberRoleChanged:
+		x := new(MemberRoleChanged)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberMuted:
+		x := new(MemberMuted)
+		x.scan(&s)
+		p = x
+	case EventTypeMemberUnmuted:
+		x := new(MemberUnmuted)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomUpdated:
+		x := new(RoomUpdated)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomArchived:
+		x := new(RoomArchived)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomUnarchived:
+		x := new(RoomUnarchived)
 		x.scan(&s)
 		p = x
 	default:

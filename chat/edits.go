@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,73 +12,6 @@ import (
 
 // maxEdits is how often a message may be edited: deleting it rewrites them all.
 const maxEdits = 1000
-
-// target is a message that an act is about, and who acts.
-type target struct {
-	entry *Entry
-	user  *Account
-	me    *Membership
-	msg   *MessageState
-}
-
-// onMessage commits an act of the caller's on a message that is there.
-func (s *Session) onMessage(ctx context.Context, ref string, seq api.Seq, do func(t Tx, on *target) error) (*Entry, error) {
-	room, err := s.roomID(ctx, "room", ref)
-	if err != nil {
-		return nil, err
-	}
-	user, _ := s.who()
-	if user == nil {
-		return nil, signInFirst()
-	}
-	e := s.svc.entry(room, user)
-	e.Act = does(func(t Tx) error {
-		me, err := memberOf(t, user.ID)
-		if err != nil {
-			return err
-		}
-		m, err := t.Message(seq)
-		if errors.Is(err, ErrNoMessage) {
-			return noMessage("seq")
-		}
-		if err != nil {
-			return err
-		}
-		return do(t, &target{entry: e, user: user, me: me, msg: m})
-	})
-	if err := s.svc.commit(ctx, e); err != nil {
-		return nil, s.refused(ctx, ref, err)
-	}
-	return e, nil
-}
-
-// tell appends an event about the message.
-func (on *target) tell(t Tx, kind api.EventType, data appender) error {
-	return t.Append(&fact{entry: on.entry, sender: on.user.Username, kind: kind, data: data, about: on.msg.Seq})
-}
-
-// there refuses what is to be done with a message that was deleted.
-func (on *target) there() error {
-	if on.msg.Deleted != 0 {
-		return api.Errorf(api.CodeNotFound, "the message was deleted").WithField("seq")
-	}
-	return nil
-}
-
-func noMessage(field string) error {
-	return api.Errorf(api.CodeNotFound, "no such message").WithField(field)
-}
-
-// moderates tells whether a role may do what moderators do.
-func moderates(r api.Role) bool { return r == api.RoleOwner || r == api.RoleModerator }
-
-// eventOf is the seq of the event that e made; nil if it changed nothing.
-func eventOf(e *Entry) *api.Seq {
-	if e.Unchanged {
-		return nil
-	}
-	return &e.Records[0].Seq
-}
 
 // MessageEdit implements message.edit.
 func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*api.MessageEditResult, error) {
@@ -101,6 +33,9 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		}
 		if on.msg.SenderID != on.user.ID {
 			return api.Errorf(api.CodePermissionDenied, "only who said it may edit it").WithField("seq")
+		}
+		if err := on.speaks(t); err != nil {
+			return err
 		}
 		if at := max(on.msg.Edited, on.msg.Seq); p.IfSeq != nil && *p.IfSeq != at {
 			return api.Errorf(api.CodeConflict, "the message stands at %d", at).WithField("if_seq")
@@ -173,13 +108,14 @@ func plainly(f api.TextFormat) api.TextFormat {
 // MessageDelete implements message.delete.
 func (s *Session) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) (*api.MessageDeleteResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
-		if on.msg.SenderID != on.user.ID && !moderates(on.me.Role) {
+		if on.msg.SenderID != on.user.ID && !Can(on.role, DeleteOfOthers) {
 			return api.Errorf(api.CodePermissionDenied, "only who said it, moderators and owners may delete it").WithField("seq")
 		}
 		if on.msg.Deleted != 0 {
 			return nil
 		}
-		return on.delete(t, p.Reason)
+		_, err := on.delete(t, p.Reason)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -187,19 +123,19 @@ func (s *Session) MessageDelete(ctx context.Context, p *api.MessageDeleteParams)
 	return &api.MessageDeleteResult{RoomID: e.RoomID, Message: p.Seq, Deleted: !e.Unchanged, Seq: eventOf(e)}, nil
 }
 
-// delete takes from the log what the message said, ever, and tells it.
-func (on *target) delete(t Tx, reason string) error {
+// delete takes from the log what the message said, ever, and tells it; it gives how many records that were.
+func (on *target) delete(t Tx, reason string) (int, error) {
 	versions, err := t.Versions(on.msg.Seq)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	was, err := saying(versions)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for i := range versions {
 		if versions[i].Bytes, err = blanked(versions[i].Bytes); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	data := &api.MessageDeleted{Message: on.msg.Seq, Reason: reason}
@@ -207,31 +143,31 @@ func (on *target) delete(t Tx, reason string) error {
 	if on.msg.Thread != 0 {
 		data.Thread = &on.msg.Thread
 		if root, err = t.Message(on.msg.Thread); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for i := range versions {
 		if err := t.Rewrite(&versions[i]); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := t.DeleteReaction(on.msg.Seq, "", ""); err != nil {
-		return err
+		return 0, err
 	}
 	if err := on.mean(t, was, Mentions{}); err != nil {
-		return err
+		return 0, err
 	}
 	on.msg.Deleted, on.msg.Pinned = t.Room().Head.Seq+1, 0
 	if err := t.PutMessage(on.msg); err != nil {
-		return err
+		return 0, err
 	}
 	if root != nil {
 		root.Replies--
 		if err := t.PutMessage(root); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return on.tell(t, api.EventTypeMessageDeleted, data)
+	return len(versions), on.tell(t, api.EventTypeMessageDeleted, data)
 }
 
 // blanked is a record of a message without what it said.

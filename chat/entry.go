@@ -32,13 +32,25 @@ type Tx interface {
 	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
 	CreateRoom(r *RoomRecord) error
 
-	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived. ErrNameTaken.
+	UpdateRoom(r *RoomRecord) error
+
+	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user. MutedUntil is not told.
 	Member(user api.UserID) (*Membership, error)
 	// PutMember makes a user a member, who has read what is there, or changes what their membership says. The username is
 	// the store's to know.
 	PutMember(m *Membership) error
 	// DeleteMember ends a membership that there is.
 	DeleteMember(user api.UserID) error
+	// Owners counts the members whose role is owner.
+	Owners() (int, error)
+
+	// Restriction gives a user's restriction, ended or not; nil: none.
+	Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error)
+	// PutRestriction adds one or replaces it.
+	PutRestriction(r *Restriction) error
+	// DeleteRestriction removes one, if there is one.
+	DeleteRestriction(user api.UserID, kind RestrictionKind) error
 
 	// Read gives how far a member has read. Who posts has read up to that message: Append sees to it.
 	Read(user api.UserID) (Read, error)
@@ -80,8 +92,8 @@ type Entry struct {
 	SenderID api.UserID
 	At       api.Timestamp
 	Act      Act
-	// Plain, if not nil, is the only event of an Act that comes to this: the sender is a member, ReplyTo is 0 or the seq
-	// of a message, Plain is appended. A store may do that in its own way, if it comes to the same.
+	// Plain, if not nil, is the only event of an Act that comes to this in an open room: the sender is a member, and not
+	// muted, ReplyTo is 0 or the seq of a message, Plain is appended. A store may do that in its own way, if it comes to the same.
 	Plain   Draft
 	ReplyTo api.Seq
 	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
@@ -106,7 +118,9 @@ type Entry struct {
 
 	// The lane's.
 
-	done   chan struct{} // closed when what came of it is known
-	poster *poster       // nil: nobody who may post again soon
-	size   int           // about how much memory it holds, in bytes
+	svc     *Service
+	unnamed string        // what the room is not called any more, or only to its members; "": names stay
+	done    chan struct{} // closed when what came of it is known
+	poster  *poster       // nil: nobody who may post again soon
+	size    int           // about how much memory it holds, in bytes
 }

@@ -207,8 +207,11 @@ func (l *lane) commit(batch []*Entry) {
 		return
 	}
 	for _, e := range batch {
-		if e.Plain != nil {
+		switch {
+		case e.Plain != nil:
 			e.finish()
+		case e.unnamed != "" && e.Err == nil:
+			l.svc.forget(e.unnamed)
 		}
 	}
 	l.batches <- batch

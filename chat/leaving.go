@@ -58,7 +58,7 @@ func notACursor() error {
 // eachRoom walks through the rooms that user is in.
 func (s *Service) eachRoom(ctx context.Context, user api.UserID, do func(v *RoomView) error) error {
 	for last := ""; ; {
-		rooms, err := s.store.ListRooms(ctx, user, true, last, listLimit)
+		rooms, err := s.store.ListRooms(ctx, user, true, true, last, listLimit)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,11 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 	if refs == nil && !strings.Contains(text, "@") || refs != nil && len(refs) == 0 {
 		return m, nil
 	}
-	me, err := s.svc.store.MemberByID(ctx, room, s.UserID())
+	user, _ := s.who()
+	if user == nil {
+		return m, signInFirst()
+	}
+	me, err := s.svc.store.MemberByID(ctx, room, user.ID)
 	if errors.Is(err, ErrNotFound) {
 		return m, nil // who is not in the room will be told that, and not who is
 	}
@@ -36,7 +40,7 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 	}
 	for _, ref := range names {
 		if ref == mentionRoom {
-			if m.Room = moderates(me.Role); !m.Room && refs != nil {
+			if m.Room = Can(roleOf(user, me), MentionRoom); !m.Room && refs != nil {
 				return m, api.Errorf(api.CodePermissionDenied, "mentions: @room is for moderators and owners").WithField("mentions")
 			}
 			continue

@@ -30,7 +30,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 		return nil, err
 	}
 	m := &post{user: user, params: p, who: who}
-	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), Act: m, Key: p.IdempotencyKey}
+	m.entry = Entry{RoomID: room, SenderID: user.ID, At: svc.wallTime(), Act: m, Key: p.IdempotencyKey, svc: svc}
 	if p.Thread == nil && who.none() {
 		m.entry.Plain = m
 	}
@@ -160,23 +160,29 @@ type post struct {
 
 // Do implements Act.
 func (m *post) Do(t Tx) error {
-	if _, err := memberOf(t, m.user.ID); err != nil {
+	by, err := m.entry.by(t, m.user)
+	if err != nil {
 		return err
 	}
-	if to := m.entry.ReplyTo; to != 0 {
-		is, err := t.IsMessage(to)
-		if err != nil {
+	if err := by.speaks(t); err != nil {
+		return err
+	}
+	root, err := m.answers(t)
+	if err != nil {
+		return err
+	}
+	if err := by.waited(t); err != nil {
+		return err
+	}
+	if err := by.posted(t); err != nil {
+		return err
+	}
+	if root != nil {
+		root.Replies++
+		root.LastReply = t.Room().Head.Seq + 1
+		if err := t.PutMessage(root); err != nil {
 			return err
 		}
-		if !is {
-			return ErrNoMessage
-		}
-	}
-	if m.entry.Plain != nil {
-		return t.Append(m.entry.Plain)
-	}
-	if err := m.answer(t); err != nil {
-		return err
 	}
 	if err := t.Append(m); err != nil || m.who.none() {
 		return err
@@ -184,23 +190,28 @@ func (m *post) Do(t Tx) error {
 	return t.PutMentions(t.Room().Head.Seq, m.who.counted())
 }
 
-// answer counts the message in the thread that it belongs to, if it belongs to one.
-func (m *post) answer(t Tx) error {
+// answers finds what the post answers; it gives the message under which it belongs, if any.
+func (m *post) answers(t Tx) (*MessageState, error) {
+	if to := m.entry.ReplyTo; to != 0 {
+		is, err := t.IsMessage(to)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			return nil, ErrNoMessage
+		}
+	}
 	if m.params.Thread == nil {
-		return nil
+		return nil, nil
 	}
 	root, err := t.Message(*m.params.Thread)
 	switch {
 	case errors.Is(err, ErrNoMessage), err == nil && root.Deleted != 0:
-		return noMessage("thread")
-	case err != nil:
-		return err
-	case root.Thread != 0:
-		return api.Errorf(api.CodeFailedPrecondition, "thread: that message is in a thread itself, that of %d", root.Thread).WithField("thread")
+		return nil, noMessage("thread")
+	case err == nil && root.Thread != 0:
+		err = api.Errorf(api.CodeFailedPrecondition, "thread: that message is in a thread itself, that of %d", root.Thread).WithField("thread")
 	}
-	root.Replies++
-	root.LastReply = t.Room().Head.Seq + 1
-	return t.PutMessage(root)
+	return root, err
 }
 
 // memberOf gives a member's part in the room of an act; ErrNotFound, ErrNotMember.

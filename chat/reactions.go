@@ -24,6 +24,9 @@ func (s *Session) ReactionAdd(ctx context.Context, p *api.ReactionAddParams) (*a
 		if err := on.there(); err != nil {
 			return err
 		}
+		if err := on.unmuted(t); err != nil {
+			return err
+		}
 		has, others, err := t.Reaction(p.Seq, p.Emoji, on.user.ID)
 		switch {
 		case err != nil || has:
@@ -50,6 +53,9 @@ func isTag(r rune) bool { return r >= 0xe0020 && r <= 0xe007f }
 // ReactionRemove implements reaction.remove.
 func (s *Session) ReactionRemove(ctx context.Context, p *api.ReactionRemoveParams) (*api.ReactionRemoveResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
+		if err := on.writes(t); err != nil {
+			return err
+		}
 		has, _, err := t.Reaction(p.Seq, p.Emoji, on.user.ID)
 		if err != nil || !has {
 			return err
@@ -68,7 +74,10 @@ func (s *Session) ReactionRemove(ctx context.Context, p *api.ReactionRemoveParam
 // PinAdd implements pin.add.
 func (s *Session) PinAdd(ctx context.Context, p *api.PinAddParams) (*api.PinAddResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
-		if err := on.mayPin(); err != nil {
+		if err := on.may(Pin); err != nil {
+			return err
+		}
+		if err := on.writes(t); err != nil {
 			return err
 		}
 		if err := on.there(); err != nil {
@@ -99,7 +108,10 @@ func (s *Session) PinAdd(ctx context.Context, p *api.PinAddParams) (*api.PinAddR
 // PinRemove implements pin.remove.
 func (s *Session) PinRemove(ctx context.Context, p *api.PinRemoveParams) (*api.PinRemoveResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
-		if err := on.mayPin(); err != nil {
+		if err := on.may(Pin); err != nil {
+			return err
+		}
+		if err := on.writes(t); err != nil {
 			return err
 		}
 		if on.msg.Pinned == 0 {
@@ -115,13 +127,6 @@ func (s *Session) PinRemove(ctx context.Context, p *api.PinRemoveParams) (*api.P
 		return nil, err
 	}
 	return &api.PinRemoveResult{RoomID: e.RoomID, Message: p.Seq, Removed: !e.Unchanged, Seq: eventOf(e)}, nil
-}
-
-func (on *target) mayPin() error {
-	if !moderates(on.me.Role) {
-		return api.Errorf(api.CodePermissionDenied, "only moderators and owners may pin").WithField("room")
-	}
-	return nil
 }
 
 // PinList implements pin.list.

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -20,12 +21,13 @@ func (s *Session) enter(ctx context.Context, field, ref string, asMember bool) (
 	if user == nil {
 		return nil, signInFirst()
 	}
+	asOf := s.svc.namesAsOf.Load()
 	v, err := s.svc.roomBy(ctx, ref, user.ID)
 	if err := mayEnter(login, field, v, err, asMember).err; err != nil {
 		return nil, s.svc.coded(err)
 	}
 	if v.Visibility == api.VisibilityPublic {
-		s.svc.remember(v.Name, v.ID)
+		s.svc.remember(v.Name, v.ID, asOf)
 	}
 	return v, nil
 }
@@ -78,7 +80,8 @@ func (s *Session) roomID(ctx context.Context, field, ref string) (api.RoomID, er
 	return v.ID, nil
 }
 
-func (s *Service) remember(name string, id api.RoomID) {
+// remember keeps a public room's name, unless names have changed since asOf, before it was read.
+func (s *Service) remember(name string, id api.RoomID, asOf int64) {
 	s.namesMu.RLock()
 	_, ok := s.names[name]
 	s.namesMu.RUnlock()
@@ -86,11 +89,22 @@ func (s *Service) remember(name string, id api.RoomID) {
 		return
 	}
 	s.namesMu.Lock()
+	defer s.namesMu.Unlock()
+	if s.namesAsOf.Load() != asOf {
+		return
+	}
 	if len(s.names) >= maxNames {
 		clear(s.names)
 	}
 	s.names[name] = id
-	s.namesMu.Unlock()
+}
+
+// forget is called when a room has another name, or is not public any more, before anybody is told.
+func (s *Service) forget(name string) {
+	s.namesMu.Lock()
+	defer s.namesMu.Unlock()
+	s.namesAsOf.Add(1)
+	delete(s.names, name)
 }
 
 func orElse[T any](p *T, otherwise T) T {
@@ -125,11 +139,11 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 		if err := t.Append(e.tells(user, api.EventTypeRoomCreated, &api.RoomCreated{Name: room.Name, Title: room.Title, Topic: room.Topic, Visibility: room.Visibility})); err != nil {
 			return err
 		}
-		return e.join(t, user, api.RoleOwner)
+		return e.join(t, user, user, api.RoleOwner)
 	})
 	err := svc.commit(ctx, e)
 	if errors.Is(err, ErrNameTaken) {
-		return nil, api.Errorf(api.CodeAlreadyExists, "the room name %s is taken", p.Name).WithField("name")
+		return nil, nameTaken(p.Name)
 	}
 	if err != nil {
 		return nil, svc.coded(err)
@@ -138,22 +152,18 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	return &api.RoomCreateResult{Room: v.view()}, nil
 }
 
+func nameTaken(name string) error {
+	return api.Errorf(api.CodeAlreadyExists, "the room name %s is taken", name).WithField("name")
+}
+
 // entry is an act of user's in room; what it does is the caller's to say.
 func (s *Service) entry(room api.RoomID, user *Account) *Entry {
-	return &Entry{RoomID: room, SenderID: user.ID, At: s.wallTime()}
+	return &Entry{RoomID: room, SenderID: user.ID, At: s.wallTime(), svc: s}
 }
 
 // tells is an event of e, whose sender is user.
 func (e *Entry) tells(user *Account, kind api.EventType, data appender) Draft {
 	return &fact{entry: e, sender: user.Username, kind: kind, data: data}
-}
-
-// join makes user, who is none, a member, and tells it.
-func (e *Entry) join(t Tx, user *Account, role api.Role) error {
-	if err := t.PutMember(&Membership{UserID: user.ID, Username: user.Username, Role: role, JoinedAt: e.At}); err != nil {
-		return err
-	}
-	return t.Append(e.tells(user, api.EventTypeMemberJoined, &api.MemberJoined{UserID: user.ID, Username: user.Username, Role: role}))
 }
 
 // unless is err, but nil for one that says that there is nothing to do.
@@ -184,7 +194,7 @@ func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomG
 // RoomList implements room.list. The cursor is the last name of the page before.
 func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.RoomListResult, error) {
 	limit := int(orElse(p.Limit, listLimit))
-	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), orElse(p.Joined, false), p.Cursor, limit+1)
+	rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), orElse(p.Joined, false), orElse(p.Archived, false), p.Cursor, limit+1)
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
@@ -224,12 +234,15 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		if _, err := memberOf(t, user.ID); !errors.Is(err, ErrNotMember) {
 			return err
 		}
-		return e.join(t, user, api.RoleMember)
+		if err := s.svc.admits(t, user); err != nil {
+			return err
+		}
+		return e.join(t, user, user, api.RoleMember)
 	})
 	s.setJoining(v.ID)
 	if err := s.svc.commit(ctx, e); err != nil {
 		s.setJoining("")
-		return nil, s.svc.coded(err)
+		return nil, s.refused(ctx, p.Room, err)
 	}
 	res, err = s.joined(ctx, p, e)
 	s.setJoining("")
@@ -237,6 +250,21 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 		s.joinedElsewhere(e) // they are a member all the same, and may follow what they join
 	}
 	return res, err
+}
+
+// admits refuses who may not join the room of t by themselves.
+func (s *Service) admits(t Tx, user *Account) error {
+	if t.Room().Visibility != api.VisibilityPublic { // since it was looked up
+		return noRoom("room")
+	}
+	ban, err := s.inForce(t, user.ID, RestrictionBan)
+	switch {
+	case err != nil || ban == nil:
+		return err
+	case ban.Until == ForEver:
+		return api.Errorf(api.CodePermissionDenied, "you are banned from this room").WithField("room")
+	}
+	return api.Errorf(api.CodePermissionDenied, "you are banned from this room until %s", ban.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
 }
 
 // rejoin joins a room that the caller is in. Its error is api.ErrPermissionDenied if they are not.
@@ -318,8 +346,12 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 	}
 	e := s.svc.entry(v.ID, user)
 	e.Act = does(func(t Tx) error {
-		if _, err := memberOf(t, user.ID); err != nil {
+		me, err := memberOf(t, user.ID)
+		if err != nil {
 			return unless(ErrNotMember, err)
+		}
+		if err := lastOwner(t, me, "room"); err != nil {
+			return err
 		}
 		if err := t.DeleteMember(user.ID); err != nil {
 			return err
@@ -336,34 +368,19 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 	return res, nil
 }
 
-// MemberList implements member.list. The cursor is the last username of the page before.
-func (s *Session) MemberList(ctx context.Context, p *api.MemberListParams) (*api.MemberListResult, error) {
-	v, err := s.memberRoom(ctx, "room", p.Room)
-	if err != nil {
-		return nil, err
-	}
-	limit := int(orElse(p.Limit, listLimit))
-	members, err := s.svc.store.ListMembers(ctx, v.ID, p.Cursor, limit+1)
-	if err != nil {
-		return nil, s.svc.coded(err)
-	}
-	res := &api.MemberListResult{Members: make([]api.Member, 0, len(members))}
-	if len(members) > limit {
-		members = members[:limit]
-		res.NextCursor = members[limit-1].Username
-	}
-	for _, m := range members {
-		res.Members = append(res.Members, api.Member{
-			UserID: m.UserID, Username: m.Username, Role: m.Role, JoinedAt: m.JoinedAt, Online: s.svc.isOnline(m.UserID),
-		})
-	}
-	return res, nil
-}
-
 func (v *RoomView) view() api.Room {
+	var slow *int64
+	if v.SlowMode > 0 {
+		slow = new(int64)
+		*slow = v.SlowMode.Milliseconds()
+	}
+	var archived *api.Timestamp
+	if v.ArchivedAt > 0 {
+		archived = &v.ArchivedAt
+	}
 	room := api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
-		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role,
+		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived,
 	}
 	if v.Role != "" {
 		read := v.Read.state(v.Head)

@@ -65,7 +65,9 @@ type Service struct {
 	seen   map[api.SessionID]seen // sessions in use, to be written down
 
 	namesMu sync.RWMutex
-	names   map[string]api.RoomID // public rooms by name, as met; a room keeps its name
+	names   map[string]api.RoomID // public rooms by name, as met
+
+	namesAsOf atomic.Int64 // counts changes of names; written with namesMu held
 
 	liveMu sync.RWMutex
 	live   map[api.RoomID]*liveRoom // rooms that a session follows or is about to

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -53,9 +54,15 @@ type RoomRecord struct {
 	Visibility  api.Visibility
 	CreatedAt   api.Timestamp
 	CreatedBy   api.UserID
+	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
+	ReadOnly    bool          // only moderators and owners post
+	ArchivedAt  api.Timestamp // 0: it may be written
 	MemberCount int64
 	Head        api.Head
 }
+
+// Open tells whether any member who is not muted may post in the room at any time.
+func (r *RoomRecord) Open() bool { return r.SlowMode == 0 && !r.ReadOnly && r.ArchivedAt == 0 }
 
 // RoomView is a room together with one user's part in it.
 type RoomView struct {
@@ -76,6 +83,8 @@ type Membership struct {
 	Username string
 	Role     api.Role
 	JoinedAt api.Timestamp
+
+	MutedUntil api.Timestamp // ended or not; 0: not muted
 }
 
 // Joining is how a membership begins.
@@ -86,14 +95,16 @@ type Joining struct {
 
 // RoomStore reads rooms and members. They are written by Timeline.Commit alone, with the events that say so (Tx).
 type RoomStore interface {
-	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, whose names come
-	// after afterName, by name, at most limit.
-	ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*RoomView, error)
+	// ListRooms gives the rooms that user is in and, unless joinedOnly, public ones, archived ones only if they are asked
+	// for, whose names come after afterName, by name, at most limit.
+	ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*RoomView, error)
 	// RoomsOf gives the rooms that user is in and that have at most so many members, in no order.
 	RoomsOf(ctx context.Context, user api.UserID, members int64) ([]api.RoomID, error)
 	// ListMembers gives members whose usernames come after afterName, by username, at most limit; ErrNotFound.
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
-	// MemberByID and MemberByName find a member; ErrNotFound.
+	// ListBans gives bans that end after a time, of users whose names come after afterName, by username, at most limit; ErrNotFound.
+	ListBans(ctx context.Context, room api.RoomID, after api.Timestamp, afterName string, limit int) ([]*Restriction, error)
+	// MemberByID and MemberByName find a member; ErrNotFound. MutedUntil is not told.
 	MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*Membership, error)
 	MemberByName(ctx context.Context, room api.RoomID, username string) (*Membership, error)
 }
@@ -112,6 +123,8 @@ type HistoryQuery struct {
 	Room api.RoomID
 	// Thread gives only answers under that message; 0: all. Types has to be message.posted alone then.
 	Thread api.Seq
+	// Sender gives only events of that user; "": all.
+	Sender api.UserID
 	// After < seq < Before; Before 0 means no bound.
 	After, Before api.Seq
 	Types         []api.EventType // empty: all

@@ -65,7 +65,7 @@ func (s *Session) syncJoined(ctx context.Context, res *api.SyncOpenResult) error
 	s.followJoined = true
 	s.mu.Unlock()
 	for last := ""; ; {
-		rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), true, last, listLimit)
+		rooms, err := s.svc.store.ListRooms(ctx, s.UserID(), true, true, last, listLimit)
 		if err != nil {
 			return s.svc.coded(err)
 		}

@@ -58,6 +58,9 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	t.Helper()
 	what := method + ": " + ex.Name
 	caller := e.groot
+	if method == api.MethodMemberInvite {
+		e.thanos.user("thanos")
+	}
 	if method == api.MethodRoomLeave || method == api.MethodAccountDelete {
 		caller = e.thanos
 		e.joinThanos(t)
@@ -134,7 +137,6 @@ func (e *exampleRun) joinThanos(t *testing.T) {
 		return
 	}
 	e.thanosIsHere = true
-	e.thanos.user("thanos")
 	var res api.RoomJoinResult
 	if err := e.thanos.call(api.MethodRoomJoin, []string{"lobby"}, &res); err != nil {
 		t.Fatal(err)

@@ -306,6 +306,9 @@ func (c *modelClient) note(a *modelAsked, got modelResult, end int64) {
 
 func (c *modelClient) answer(m *streamMsg) error {
 	end := c.now()
+	if string(m.method) == api.NotifyAccountEvent {
+		return nil
+	}
 	for i, a := range c.pending {
 		if a.id != m.id || m.method != nil {
 			continue

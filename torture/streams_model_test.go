@@ -136,6 +136,9 @@ func (s *modelState) take(op *modelOp) (want modelResult) {
 		if !s.in(op.user) {
 			return modelResult{}
 		}
+		if op.user == 0 { // who made the room is its last owner
+			return modelResult{code: api.CodeFailedPrecondition}
+		}
 		s.members &^= 1 << op.user
 		s.log += modelRecord('l', op.user, 0, 0)
 		return modelResult{changed: true, seq: s.len()}

@@ -53,10 +53,11 @@ func (h *chat) command(ctx context.Context, line string) error {
 
 // who says who is in the room.
 func (h *chat) who(ctx context.Context) error {
-	members, err := allMembers(ctx, h.client, h.room)
+	res, err := allMembers(ctx, h.client, h.room)
 	if err != nil {
 		return err
 	}
+	members := res.Members
 	var online, offline []string
 	for i := range members {
 		if members[i].Online {

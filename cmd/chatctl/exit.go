@@ -100,7 +100,13 @@ func aboutRoom(room string, err error) error {
 	case api.CodeNotFound:
 		e.err, e.hint = reword(err, "not found"), "chatctl room ls"
 	case api.CodePermissionDenied:
+		if !strings.HasPrefix(rpcErr.Message, "not a member") { // but not allowed to
+			e.err = reword(err, rpcErr.Message)
+			break
+		}
 		e.err, e.hint = reword(err, "you are not a member"), "chatctl room join "+room
+	default: // the room is named already
+		e.err = reword(err, rpcErr.Message)
 	}
 	return e
 }

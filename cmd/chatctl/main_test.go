@@ -159,7 +159,8 @@ func TestComplain(t *testing.T) {
 		want string
 	}{
 		{aboutRoom("lobbby", api.Errorf(api.CodeNotFound, "no such room").WithField("room")), `chatctl: room "lobbby": not found; try: chatctl room ls`},
-		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "").WithField("room")), `chatctl: room "ops": you are not a member; try: chatctl room join ops`},
+		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "only owners may").WithField("room")), `chatctl: room "ops": only owners may`},
+		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "not a member of ops: join it first").WithField("room")), `chatctl: room "ops": you are not a member; try: chatctl room join ops`},
 		{aboutRoom("ops", api.Errorf(api.CodeNotFound, "no such message").WithField("reply_to")), `chatctl: room "ops": reply_to: no such message`},
 		{api.ErrUnauthenticated, "chatctl: sign in first; try: chatctl login"},
 		{retry, "chatctl: too many requests; wait 3s"},

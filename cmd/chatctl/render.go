@@ -40,11 +40,7 @@ func (r *renderer) event(e *api.Event) string {
 		}
 		return fmt.Sprintf("%s * %s changed #%d: %s\n", at, r.p.nick(e.SenderName), d.Message, indent(d.Text))
 	case *api.MessageDeleted:
-		why := ""
-		if d.Reason != "" {
-			why = ": " + termsafe.Line(d.Reason)
-		}
-		return fmt.Sprintf("%s * %s deleted #%d%s\n", at, r.p.nick(e.SenderName), d.Message, why)
+		return fmt.Sprintf("%s * %s deleted #%d%s\n", at, r.p.nick(e.SenderName), d.Message, why(d.Reason))
 	case *api.ReactionAdded:
 		return fmt.Sprintf("%s * %s reacted to #%d with %s\n", at, r.p.nick(e.SenderName), d.Message, termsafe.Line(d.Emoji))
 	case *api.ReactionRemoved:
@@ -53,16 +49,15 @@ func (r *renderer) event(e *api.Event) string {
 		return fmt.Sprintf("%s * %s pinned #%d\n", at, r.p.nick(e.SenderName), d.Message)
 	case *api.PinRemoved:
 		return fmt.Sprintf("%s * %s unpinned #%d\n", at, r.p.nick(e.SenderName), d.Message)
-	case *api.MemberJoined:
-		return fmt.Sprintf("%s * %s joined\n", at, r.p.nick(d.Username))
-	case *api.MemberLeft:
-		return fmt.Sprintf("%s * %s left\n", at, r.p.nick(d.Username))
 	case *api.RoomCreated:
 		what := string(d.Visibility) + " room " + d.Name
 		if d.Title != "" {
 			what += ", " + d.Title
 		}
 		return fmt.Sprintf("%s * %s made the %s\n", at, r.p.nick(e.SenderName), termsafe.Line(what))
+	}
+	if what := r.people(payload, e.SenderName); what != "" {
+		return fmt.Sprintf("%s * %s\n", at, what)
 	}
 	return fmt.Sprintf("%s * %s by %s\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
 }

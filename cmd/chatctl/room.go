@@ -17,23 +17,23 @@ func newRoom(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "room",
 		GroupID: groupRooms,
-		Short:   "Rooms: list, create, join, leave, show, members.",
+		Short:   "Rooms: list, create, join, leave, show, members, update, archive.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c))
+	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c), newRoomArchive(c), newRoomUnarchive(c))
 	return cmd
 }
 
 func newRoomLs(c *cli) *cobra.Command {
-	var joined bool
+	var joined, archived bool
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List rooms: yours and public ones, by name.",
 		Args:  wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				rooms, err := allRooms(ctx, client, joined)
+				rooms, err := allRooms(ctx, client, joined, archived)
 				if err != nil {
 					return err
 				}
@@ -51,6 +51,9 @@ func newRoomLs(c *cli) *cobra.Command {
 					if r.Visibility == api.VisibilityPrivate {
 						name += " (private)"
 					}
+					if r.ArchivedAt != nil {
+						name += " (archived)"
+					}
 					role, unread, mentions := "-", "-", "-"
 					if r.Read != nil {
 						role, unread, mentions = string(r.Role), fmt.Sprint(r.Read.Unread), fmt.Sprint(r.Read.Mentions)
@@ -62,15 +65,19 @@ func newRoomLs(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&joined, "joined", false, "only rooms that you are in")
+	cmd.Flags().BoolVar(&archived, "archived", false, "archived rooms too")
 	return cmd
 }
 
 // allRooms walks through all pages.
-func allRooms(ctx context.Context, client *chatclient.Client, joined bool) ([]api.Room, error) {
+func allRooms(ctx context.Context, client *chatclient.Client, joined, archived bool) ([]api.Room, error) {
 	limit := int64(pageLimit)
 	params := &api.RoomListParams{Limit: &limit}
 	if joined {
 		params.Joined = &joined
+	}
+	if archived {
+		params.Archived = &archived
 	}
 	rooms := []api.Room{}
 	for {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,15 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("id", string(r.ID))
 				t.row("visibility", string(r.Visibility))
 				t.row("you", role)
+				if r.ArchivedAt != nil {
+					t.row("archived", c.day(*r.ArchivedAt))
+				}
+				if r.ReadOnly {
+					t.row("read-only", "moderators and owners post")
+				}
+				if r.SlowModeMS != nil {
+					t.row("slow mode", "one message in "+(time.Duration(*r.SlowModeMS)*time.Millisecond).String())
+				}
 				t.row("members", fmt.Sprint(r.MemberCount))
 				t.row("messages", fmt.Sprint(r.Head.MsgNo))
 				t.row("head", fmt.Sprint(r.Head.Seq))
@@ -68,13 +78,17 @@ func newRoomMembers(c *cli) *cobra.Command {
 					return aboutRoom(args[0], err)
 				}
 				if c.json {
-					c.out.document((&api.MemberListResult{Members: members}).AppendJSON(nil))
+					c.out.document(members.AppendJSON(nil))
 					return nil
 				}
 				t := c.table("USER", "ROLE", "PRESENCE", "SINCE")
-				for i := range members {
-					m := &members[i]
-					t.row(m.Username, string(m.Role), presenceWord(m.Online), c.day(m.JoinedAt))
+				for i := range members.Members {
+					m := &members.Members[i]
+					role := string(m.Role)
+					if m.Muted {
+						role += " (muted)"
+					}
+					t.row(m.Username, role, presenceWord(m.Online), c.day(m.JoinedAt))
 				}
 				return t.end()
 			})
@@ -89,20 +103,21 @@ func presenceWord(online bool) string {
 	return string(api.PresenceStateOffline)
 }
 
-// allMembers walks through all pages.
-func allMembers(ctx context.Context, client *chatclient.Client, room string) ([]api.Member, error) {
+// allMembers walks through all pages; the head is that of the first, up to which all of them know what happened.
+func allMembers(ctx context.Context, client *chatclient.Client, room string) (*api.MemberListResult, error) {
 	limit := int64(pageLimit)
 	params := &api.MemberListParams{Room: room, Limit: &limit}
-	members := []api.Member{}
-	for {
+	all, err := client.MemberList(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	for all.NextCursor != "" {
+		params.Cursor = all.NextCursor
 		page, err := client.MemberList(ctx, params)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, page.Members...)
-		if page.NextCursor == "" {
-			return members, nil
-		}
-		params.Cursor = page.NextCursor
+		all.Members, all.NextCursor = append(all.Members, page.Members...), page.NextCursor
 	}
+	return all, nil
 }

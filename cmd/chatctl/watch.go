@@ -89,7 +89,7 @@ func (w *watch) run(ctx context.Context) error {
 func (w *watch) learnNames(ctx context.Context, client *chatclient.Client) error {
 	ctx, cancel := w.within(ctx)
 	defer cancel()
-	rooms, err := allRooms(ctx, client, true)
+	rooms, err := allRooms(ctx, client, true, true)
 	w.names = make(map[api.RoomID]string, len(rooms))
 	for i := range rooms {
 		w.names[rooms[i].ID] = rooms[i].Name

@@ -36,12 +36,31 @@ func (s *State) fold(e *api.Event, payload api.EventPayload) error {
 		s.Members[p.UserID] = Member{Username: p.Username, Role: p.Role, JoinedAt: e.At}
 		s.MemberCount++
 	case *api.MemberLeft:
-		if _, in := s.Members[p.UserID]; !in {
-			return fmt.Errorf("seq %d: %s leaves, who is not in", e.Seq, p.Username)
+		return s.leaves(e, p.UserID, p.Username)
+	case *api.MemberRemoved:
+		return s.leaves(e, p.UserID, p.Username)
+	case *api.MemberBanned:
+		if p.Removed {
+			return s.leaves(e, p.UserID, p.Username)
 		}
-		delete(s.Members, p.UserID)
-		s.MemberCount--
+	case *api.MemberRoleChanged:
+		m, in := s.Members[p.UserID]
+		if !in || m.Role != p.Was {
+			return fmt.Errorf("seq %d: %s is made %s, who was %q", e.Seq, p.Username, p.Role, m.Role)
+		}
+		m.Role = p.Role
+		s.Members[p.UserID] = m
 	}
+	return nil
+}
+
+// leaves takes a member out.
+func (s *State) leaves(e *api.Event, id api.UserID, name string) error {
+	if _, in := s.Members[id]; !in {
+		return fmt.Errorf("seq %d: %s leaves, who is not in", e.Seq, name)
+	}
+	delete(s.Members, id)
+	s.MemberCount--
 	return nil
 }
 

@@ -236,8 +236,10 @@ func (m *mounted) RoomByName(ctx context.Context, name string, user api.UserID) 
 }
 
 // ListRooms implements chat.RoomStore.
-func (m *mounted) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
-	return read(ctx, m, func() ([]*chat.RoomView, error) { return m.disk.ListRooms(ctx, user, joinedOnly, afterName, limit) })
+func (m *mounted) ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*chat.RoomView, error) {
+	return read(ctx, m, func() ([]*chat.RoomView, error) {
+		return m.disk.ListRooms(ctx, user, joinedOnly, archived, afterName, limit)
+	})
 }
 
 // History implements chat.Timeline.

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"iter"
@@ -142,6 +143,7 @@ func (w *world) populate() []user {
 	defer svc.Close()
 	var users []user
 	ctx := w.t.Context()
+	w.makeRooms(ctx, svc)
 	for i := range w.plan.users {
 		sess := svc.Connect(nil, chat.Peer{Loopback: true})
 		defer sess.Close()
@@ -159,20 +161,28 @@ func (w *world) populate() []user {
 		}
 		p.token, p.id = res.Token, res.User.ID
 		for _, room := range w.plan.rooms {
-			if i > 0 {
-				_, err = sess.RoomJoin(ctx, &api.RoomJoinParams{Room: room})
-			} else {
-				var made *api.RoomCreateResult
-				if made, err = sess.RoomCreate(ctx, &api.RoomCreateParams{Name: room}); err == nil {
-					w.rooms[room] = made.Room.ID
-				}
-			}
-			if err != nil {
+			if _, err = sess.RoomJoin(ctx, &api.RoomJoinParams{Room: room}); err != nil {
 				w.t.Fatal(err)
 			}
 		}
 	}
 	return users
+}
+
+// makeRooms makes the rooms of somebody who stays in them: a room's last owner cannot leave.
+func (w *world) makeRooms(ctx context.Context, svc *chat.Service) {
+	sess := svc.Connect(nil, chat.Peer{Loopback: true})
+	defer sess.Close()
+	if _, err := sess.AuthRegister(ctx, &api.AuthRegisterParams{Username: "host", Password: password("host")}); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, room := range w.plan.rooms {
+		made, err := sess.RoomCreate(ctx, &api.RoomCreateParams{Name: room})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.rooms[room] = made.Room.ID
+	}
 }
 
 // check judges each room by its log, and what a new process tells of it by the same.

@@ -43,6 +43,18 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	return nil
 }
 
+// UpdateRoom implements chat.Tx.
+func (a *act) UpdateRoom(r *chat.RoomRecord) error {
+	if id, taken := a.s.names[r.Name]; taken && id != a.r.ID {
+		return chat.ErrNameTaken
+	}
+	a.put = true
+	delete(a.s.names, a.r.Name)
+	a.s.names[r.Name] = a.r.ID
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	return nil
+}
+
 // Member implements chat.Tx.
 func (a *act) Member(user api.UserID) (*chat.Membership, error) {
 	if a.s.accounts[user] == nil {
@@ -115,6 +127,42 @@ func (a *act) DeleteMentions(seq api.Seq, who chat.Mentions) error {
 		m.Room = m.Room && !who.Room
 		m.Users = slices.DeleteFunc(m.Users, func(u api.UserID) bool { return slices.Contains(who.Users, u) })
 	}
+	return nil
+}
+
+// Owners implements chat.Tx.
+func (a *act) Owners() (int, error) {
+	n := 0
+	for _, m := range a.r.members {
+		if m.Role == api.RoleOwner {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Restriction implements chat.Tx.
+func (a *act) Restriction(user api.UserID, kind chat.RestrictionKind) (*chat.Restriction, error) {
+	r := a.r.restrictions[restrictionKey{kind, user}]
+	if r == nil {
+		return nil, nil
+	}
+	return clone(r), nil
+}
+
+// PutRestriction implements chat.Tx.
+func (a *act) PutRestriction(r *chat.Restriction) error {
+	a.put = true
+	r = clone(r)
+	r.Username = a.s.accounts[r.UserID].Username
+	a.r.restrictions[restrictionKey{r.Kind, r.UserID}] = r
+	return nil
+}
+
+// DeleteRestriction implements chat.Tx.
+func (a *act) DeleteRestriction(user api.UserID, kind chat.RestrictionKind) error {
+	a.put = true
+	delete(a.r.restrictions, restrictionKey{kind, user})
 	return nil
 }
 

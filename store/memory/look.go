@@ -109,7 +109,7 @@ func (l look) History(_ context.Context, q *chat.HistoryQuery) ([]chat.Record, e
 		if q.Newest {
 			rec = &r.log[last-i-1]
 		}
-		if (len(q.Types) == 0 || slices.Contains(q.Types, rec.Type)) && (q.Thread == 0 || r.about[rec.Seq] == q.Thread) {
+		if (len(q.Types) == 0 || slices.Contains(q.Types, rec.Type)) && (q.Thread == 0 || r.about[rec.Seq] == q.Thread) && (q.Sender == "" || r.senders[rec.Seq] == q.Sender) {
 			page = append(page, copied(rec))
 			size += len(rec.Bytes)
 		}

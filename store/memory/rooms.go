@@ -22,6 +22,13 @@ type room struct {
 	read    map[api.UserID]api.Head
 	means   map[api.Seq]*chat.Mentions
 	keys    map[key]used
+
+	restrictions map[restrictionKey]*chat.Restriction
+}
+
+type restrictionKey struct {
+	kind chat.RestrictionKind
+	user api.UserID
 }
 
 type reaction struct {
@@ -32,7 +39,7 @@ type reaction struct {
 func newRoom(rec *chat.RoomRecord) *room {
 	return &room{
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
-		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, keys: map[key]used{},
+		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
 	}
 }
 
@@ -67,13 +74,13 @@ func (r *room) readOf(user api.UserID) chat.Read {
 }
 
 // ListRooms implements chat.RoomStore.
-func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
+func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*chat.RoomView, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var views []*chat.RoomView
 	for _, r := range s.rooms {
 		v := r.view(user)
-		if v.Name > afterName && (v.Role != "" || !joinedOnly && v.Visibility == api.VisibilityPublic) {
+		if v.Name > afterName && (archived || v.ArchivedAt == 0) && (v.Role != "" || !joinedOnly && v.Visibility == api.VisibilityPublic) {
 			views = append(views, v)
 		}
 	}
@@ -105,7 +112,11 @@ func (s *Store) ListMembers(ctx context.Context, id api.RoomID, afterName string
 	var members []*chat.Membership
 	for _, m := range r.members {
 		if m.Username > afterName {
-			members = append(members, clone(m))
+			m = clone(m)
+			if mute := r.restrictions[restrictionKey{chat.RestrictionMute, m.UserID}]; mute != nil {
+				m.MutedUntil = mute.Until
+			}
+			members = append(members, m)
 		}
 	}
 	slices.SortFunc(members, func(a, b *chat.Membership) int { return cmp.Compare(a.Username, b.Username) })
@@ -133,4 +144,22 @@ func (s *Store) memberBy(id api.RoomID, is func(m *chat.Membership) bool) (*chat
 		}
 	}
 	return nil, chat.ErrNotFound
+}
+
+// ListBans implements chat.RoomStore.
+func (s *Store) ListBans(ctx context.Context, id api.RoomID, after api.Timestamp, afterName string, limit int) ([]*chat.Restriction, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.rooms[id]
+	if r == nil {
+		return nil, chat.ErrNotFound
+	}
+	var bans []*chat.Restriction
+	for k, ban := range r.restrictions {
+		if k.kind == chat.RestrictionBan && ban.Until > after && ban.Username > afterName {
+			bans = append(bans, clone(ban))
+		}
+	}
+	slices.SortFunc(bans, func(a, b *chat.Restriction) int { return cmp.Compare(a.Username, b.Username) })
+	return bans[:min(len(bans), limit)], ctx.Err()
 }

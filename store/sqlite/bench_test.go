@@ -173,7 +173,7 @@ func BenchmarkReads(b *testing.B) {
 	}
 	b.Run("rooms=1000", func(b *testing.B) {
 		for range b.N {
-			views, err := s.ListRooms(b.Context(), reader, true, "", rooms+1)
+			views, err := s.ListRooms(b.Context(), reader, true, false, "", rooms+1)
 			if err != nil || len(views) != rooms+1 || views[1].Read.Mentions != 1 {
 				b.Fatal(len(views), err, views[1].Read)
 			}

@@ -83,7 +83,7 @@ func (d *disk) wantReads() {
 			if _, err := d.RoomByName(d.T.Context(), "lobby", user); err != nil {
 				d.Errorf("room: %v", err)
 			}
-			if _, err := d.ListRooms(d.T.Context(), user, false, "", 10); err != nil {
+			if _, err := d.ListRooms(d.T.Context(), user, false, false, "", 10); err != nil {
 				d.Errorf("rooms: %v", err)
 			}
 			if _, err := d.ListMembers(d.T.Context(), room, "", 10); err != nil {

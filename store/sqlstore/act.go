@@ -92,6 +92,21 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	return nil
 }
 
+// UpdateRoom implements chat.Tx. The row is written at once: another room of the batch may take the name that is free now.
+func (a *act) UpdateRoom(r *chat.RoomRecord) error {
+	var taken bool
+	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1 AND room_no <> $2)`, r.Name, a.r.no).Scan(&taken); err != nil {
+		return a.check(err)
+	}
+	if taken {
+		return chat.ErrNameTaken
+	}
+	a.put = true
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7 WHERE room_no = $8`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), a.r.no)))
+}
+
 // Member implements chat.Tx.
 func (a *act) Member(user api.UserID) (*chat.Membership, error) {
 	p, err := a.b.person(a.r.no, user)
@@ -121,6 +136,13 @@ func (a *act) DeleteMember(user api.UserID) error {
 	a.put = true
 	a.e.Left = append(a.e.Left, user)
 	return a.check(a.b.deleteMember(a.r, user))
+}
+
+// Owners implements chat.Tx.
+func (a *act) Owners() (int, error) {
+	var n int
+	err := a.b.tx.row(`SELECT COUNT(*) FROM member WHERE room_no = $1 AND role = 'owner'`, a.r.no).Scan(&n)
+	return n, a.check(err)
 }
 
 // Append implements chat.Tx.

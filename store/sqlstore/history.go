@@ -26,9 +26,12 @@ func (s looks) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record
 	if q.Thread != 0 {
 		args = append(args, int64(q.Thread))
 	}
+	if q.Sender != "" {
+		args = append(args, string(q.Sender))
+	}
 	var page []chat.Record
 	size := 0
-	err := s.read.each(ctx, historyQuery(len(types), q.Thread != 0, q.Newest), args, func(rows *sql.Rows) (bool, error) {
+	err := s.read.each(ctx, historyQuery(len(types), q.Thread != 0, q.Sender != "", q.Newest), args, func(rows *sql.Rows) (bool, error) {
 		if page == nil {
 			page = make([]chat.Record, 0, min(q.Limit, 64))
 		}
@@ -68,8 +71,8 @@ func numberOnlyMessages(r *chat.Record) {
 	}
 }
 
-// historyQuery takes the room's id, the first seq, the seq after the last, the limit, the types and the thread.
-func historyQuery(types int, thread, newest bool) string {
+// historyQuery takes the room's id, the first seq, the seq after the last, the limit, the types, the thread and the sender.
+func historyQuery(types int, thread, sender, newest bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `SELECT log_no, msg_no, type, at, record FROM event
 		WHERE log_no >= ((SELECT room_no FROM room WHERE id = $1) << %d) + $2 AND log_no < ((SELECT room_no FROM room WHERE id = $1) << %[1]d) + $3`, seqBits)
@@ -85,6 +88,13 @@ func historyQuery(types int, thread, newest bool) string {
 	}
 	if thread {
 		fmt.Fprintf(&b, ` AND about = ((SELECT room_no FROM room WHERE id = $1) << %d) + $%d`, seqBits, types+5)
+	}
+	if sender {
+		n := types + 5
+		if thread {
+			n++
+		}
+		fmt.Fprintf(&b, ` AND sender_no = (SELECT user_no FROM account WHERE id = $%d)`, n)
 	}
 	b.WriteString(" ORDER BY log_no")
 	if newest {

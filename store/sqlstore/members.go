@@ -10,13 +10,14 @@ import (
 
 // ListMembers implements chat.RoomStore.
 func (s *Store) ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*chat.Membership, error) {
-	const query = `SELECT a.id, m.username, m.role, m.joined_at FROM member m JOIN account a ON a.user_no = m.user_no
+	const query = `SELECT a.id, m.username, m.role, m.joined_at, COALESCE(x.until, 0) FROM member m JOIN account a ON a.user_no = m.user_no
+		LEFT JOIN restriction x ON x.room_no = m.room_no AND x.kind = 'mute' AND x.user_no = m.user_no
 		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND m.username > $2 ORDER BY m.username LIMIT $3 + 0`
 	var members []*chat.Membership
 	err := s.read.each(ctx, query, []any{string(room), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
 		m := new(chat.Membership)
 		members = append(members, m)
-		return true, rows.Scan(&m.UserID, &m.Username, &m.Role, &m.JoinedAt)
+		return true, rows.Scan(&m.UserID, &m.Username, &m.Role, &m.JoinedAt, &m.MutedUntil)
 	})
 	if err == nil && len(members) == 0 {
 		_, err = s.Head(ctx, room) // is there such a room?

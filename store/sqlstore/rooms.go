@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -21,15 +23,34 @@ const (
 const unreadMentions = `CASE WHEN COALESCE(e.msg_no, 0) > m.read_msg_no THEN (SELECT COUNT(*) FROM mention
 	WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943) ELSE 0 END`
 
+// roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.member_count, ` + headColumns
+
+func roomFields(r *chat.RoomRecord) []any {
+	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
+}
+
+// millis is a duration as it is stored.
+type millis time.Duration
+
+// Scan implements sql.Scanner.
+func (m *millis) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number of milliseconds", v)
+	}
+	*m = millis(time.Duration(n) * time.Millisecond)
+	return nil
+}
+
 // selectRoom gives rooms with the part that the user $1 has in each.
-const selectRoom = `SELECT r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, ` + headColumns + `, COALESCE(m.role, ''),
-	COALESCE(m.read_seq, 0), COALESCE(m.read_msg_no, 0), ` + unreadMentions + `
+const selectRoom = `SELECT ` + roomColumns + `, COALESCE(m.role, ''), COALESCE(m.read_seq, 0), COALESCE(m.read_msg_no, 0), ` + unreadMentions + `
 	FROM room r ` + joinLast + `
 	JOIN account c ON c.user_no = r.created_by
 	LEFT JOIN member m ON m.room_no = r.room_no AND m.user_no = (SELECT user_no FROM account WHERE id = $1)`
 
-func roomFields(v *chat.RoomView) []any {
-	return []any{&v.ID, &v.Name, &v.Title, &v.Topic, &v.Visibility, &v.CreatedAt, &v.CreatedBy, &v.MemberCount, &v.Head.Seq, &v.Head.MsgNo, &v.Role, &v.Read.Seq, &v.Read.MsgNo, &v.Read.Mentions}
+func viewFields(v *chat.RoomView) []any {
+	return append(roomFields(&v.RoomRecord), &v.Role, &v.Read.Seq, &v.Read.MsgNo, &v.Read.Mentions)
 }
 
 // RoomByID implements chat.Reader.
@@ -44,7 +65,7 @@ func (s looks) RoomByName(ctx context.Context, name string, user api.UserID) (*c
 
 func (s looks) room(ctx context.Context, query string, user api.UserID, key string) (*chat.RoomView, error) {
 	var v chat.RoomView
-	if err := s.read.one(ctx, query, []any{string(user), key}, roomFields(&v)...); err != nil {
+	if err := s.read.one(ctx, query, []any{string(user), key}, viewFields(&v)...); err != nil {
 		return nil, wrap("read room", err)
 	}
 	return &v, nil
@@ -53,23 +74,23 @@ func (s looks) room(ctx context.Context, query string, user api.UserID, key stri
 const (
 	// joinedRooms are few enough to be sorted; publicRooms come sorted from their index. LIMIT takes
 	// a sum because SQLite plans a statement anew whenever a bare parameter there is bound.
-	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
-	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 ORDER BY r.name LIMIT $3 + 0`
+	joinedRooms = selectRoom + ` WHERE m.user_no IS NOT NULL AND r.name > $2 AND ($4 OR r.archived_at = 0) ORDER BY r.name LIMIT $3 + 0`
+	publicRooms = selectRoom + ` WHERE r.visibility = 'public' AND r.name > $2 AND ($4 OR r.archived_at = 0) ORDER BY r.name LIMIT $3 + 0`
 	// allRooms: a page of both together is among the first pages of each.
 	allRooms = `SELECT * FROM (` + joinedRooms + `) AS joined UNION SELECT * FROM (` + publicRooms + `) AS open ORDER BY name LIMIT $3 + 0`
 )
 
 // ListRooms implements chat.RoomStore.
-func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly bool, afterName string, limit int) ([]*chat.RoomView, error) {
+func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, archived bool, afterName string, limit int) ([]*chat.RoomView, error) {
 	query := allRooms
 	if joinedOnly {
 		query = joinedRooms
 	}
 	var views []*chat.RoomView
-	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit)}, func(rows *sql.Rows) (bool, error) {
+	err := s.read.each(ctx, query, []any{string(user), afterName, int64(limit), archived}, func(rows *sql.Rows) (bool, error) {
 		v := new(chat.RoomView)
 		views = append(views, v)
-		return true, rows.Scan(roomFields(v)...)
+		return true, rows.Scan(viewFields(v)...)
 	})
 	if err != nil {
 		return nil, wrap("list rooms", err)

@@ -110,7 +110,7 @@ func (b *batch) commit(e *chat.Entry) error {
 	if err != nil {
 		return err
 	}
-	if r.no != 0 && e.Plain != nil {
+	if r.no != 0 && e.Plain != nil && r.Open() {
 		if done, err := b.post(e, r); done || err != nil {
 			return err
 		}
@@ -157,10 +157,11 @@ func refuse(e *chat.Entry, rule error) error {
 // insertEvent stores nothing if the sender is not allowed to post, or has used the key before.
 const insertEvent = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record)
 	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8, $9 FROM account a
-	WHERE a.id = $10 AND ($11 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no))
+	WHERE a.id = $10 AND ($11 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no)
+		AND NOT EXISTS (SELECT 1 FROM restriction x WHERE x.room_no = $2 AND x.kind = 'mute' AND x.user_no = a.user_no))
 	ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
 
-// insert appends d to the room's log if the sender is a member, or anyway.
+// insert appends d to the room's log if the sender is a member who is not muted, or anyway.
 func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway bool) (bool, error) {
 	rec := chat.Record{Seq: r.Head.Seq + 1, Type: d.Type(), At: e.At}
 	next := api.Head{Seq: rec.Seq, MsgNo: r.Head.MsgNo}
@@ -230,9 +231,8 @@ func (b *batch) room(id api.RoomID) (*room, error) {
 		return r, nil
 	}
 	r := &room{}
-	_, err := found(b.tx.row(`SELECT r.room_no, r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.member_count, `+headColumns+`
-		FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1`, string(id)),
-		&r.no, &r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo)
+	_, err := found(b.tx.row(`SELECT r.room_no, `+roomColumns+` FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1`, string(id)),
+		append([]any{&r.no}, roomFields(&r.RoomRecord)...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ var historyTests = []test{
 		f.wantErr(err, ctx.Err())
 		_, err = f.AccountByID(ctx, groot)
 		f.wantErr(err, ctx.Err())
-		_, err = f.ListRooms(ctx, groot, false, "", 1)
+		_, err = f.ListRooms(ctx, groot, false, false, "", 1)
 		f.wantErr(err, ctx.Err())
 	}},
 

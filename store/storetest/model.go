@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -150,6 +151,9 @@ func (m *machine) commit(t *rapid.T) {
 		if r, ok := e.Act.(*Reading); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Reading).Seen, nil))
 		}
+		if r, ok := e.Act.(*Ruling); ok {
+			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Ruling).Seen, nil))
+		}
 		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged}, w.Err))
 	}
 }
@@ -157,7 +161,7 @@ func (m *machine) commit(t *rapid.T) {
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 15).Draw(t, "act") {
+	switch rapid.IntRange(0, 18).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
@@ -173,6 +177,8 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 	case 5, 6, 7:
 		what := rapid.SampledFrom([]string{"edit", "delete", "react", "unreact", "pin", "unpin", "answer"}).Draw(t, "what")
 		return On(room, user, api.Seq(seqsOf.Draw(t, "on")), what, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "emoji"))
+	case 8, 9, 10:
+		return Rule(room, user, m.ruling(t))
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
 	case 14, 15:
@@ -194,11 +200,35 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 	}
 }
 
+func (m *machine) ruling(t *rapid.T) *Ruling {
+	on := userIDs.Draw(t, "on")
+	kind := rapid.SampledFrom([]chat.RestrictionKind{chat.RestrictionBan, chat.RestrictionMute, chat.RestrictionSlow}).Draw(t, "kind")
+	r := &chat.Restriction{Kind: kind, UserID: on, By: User("ann"), At: now, Until: now + api.Timestamp(rapid.Int64Range(0, 2).Draw(t, "until")), Reason: texts.Draw(t, "reason")}
+	switch rapid.SampledFrom([]string{"update", "restrict", "lift", "role"}).Draw(t, "ruling") {
+	case "update":
+		return &Ruling{Update: &chat.RoomRecord{
+			Name: roomNames.Draw(t, "name"), Title: texts.Draw(t, "title"), Visibility: rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(t, "visibility"),
+			SlowMode: time.Duration(rapid.IntRange(0, 1).Draw(t, "slow")) * time.Second, ReadOnly: rapid.Bool().Draw(t, "read only"),
+			ArchivedAt: api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "archived")),
+		}}
+	case "restrict":
+		if _, err := m.want.AccountByID(ctx, r.By); err != nil {
+			r.By = on
+		}
+		return &Ruling{Restrict: r}
+	case "lift":
+		return &Ruling{Lift: r}
+	default:
+		return &Ruling{Role: &chat.Membership{UserID: on, Role: rapid.SampledFrom([]api.Role{api.RoleOwner, api.RoleMember}).Draw(t, "role"), JoinedAt: now}}
+	}
+}
+
 func (m *machine) history(t *rapid.T) {
 	q := &chat.HistoryQuery{
 		Room: roomIDs.Draw(t, "room"), After: api.Seq(seqsOf.Draw(t, "after")), Before: api.Seq(seqsOf.Draw(t, "before")),
 		Limit: rapid.IntRange(0, 6).Draw(t, "limit"), MaxBytes: rapid.SampledFrom([]int{0, 1, 100, 200, 1000}).Draw(t, "max bytes"), Newest: rapid.Bool().Draw(t, "newest"),
-		Types: rapid.SliceOfN(rapid.SampledFrom([]api.EventType{api.EventTypeMessagePosted, api.EventTypeMemberJoined, "other"}), 0, 2).Draw(t, "types"),
+		Sender: rapid.SampledFrom([]api.UserID{"", "", User("ann"), User("nobody")}).Draw(t, "sender"),
+		Types:  rapid.SliceOfN(rapid.SampledFrom([]api.EventType{api.EventTypeMessagePosted, api.EventTypeMemberJoined, "other"}), 0, 2).Draw(t, "types"),
 	}
 	got, err := m.got.History(ctx, q)
 	want, wantErr := m.want.History(ctx, q)
@@ -207,8 +237,9 @@ func (m *machine) history(t *rapid.T) {
 
 func (m *machine) lists(t *rapid.T) {
 	user, joined, after, limit := userIDs.Draw(t, "user"), rapid.Bool().Draw(t, "joined only"), rapid.SampledFrom([]string{"", "a", "b", "bob"}).Draw(t, "after"), rapid.IntRange(1, 4).Draw(t, "limit")
-	got, err := m.got.ListRooms(ctx, user, joined, after, limit)
-	want, wantErr := m.want.ListRooms(ctx, user, joined, after, limit)
+	archived := rapid.Bool().Draw(t, "archived too")
+	got, err := m.got.ListRooms(ctx, user, joined, archived, after, limit)
+	want, wantErr := m.want.ListRooms(ctx, user, joined, archived, after, limit)
 	same(t, "rooms", outcome(got, err), outcome(want, wantErr))
 	few := rapid.Int64Range(0, 3).Draw(t, "members")
 	of, err := m.got.RoomsOf(ctx, user, few)
@@ -220,6 +251,9 @@ func (m *machine) lists(t *rapid.T) {
 	members, err := m.got.ListMembers(ctx, room, after, limit)
 	wantMembers, wantErr := m.want.ListMembers(ctx, room, after, limit)
 	same(t, "members", outcome(members, err), outcome(wantMembers, wantErr))
+	bans, err := m.got.ListBans(ctx, room, now+1, after, limit)
+	wantBans, wantErr := m.want.ListBans(ctx, room, now+1, after, limit)
+	same(t, "bans", outcome(bans, err), outcome(wantBans, wantErr))
 }
 
 func (m *machine) reopenNow(t *rapid.T) {
@@ -238,13 +272,13 @@ func (m *machine) compareRooms(t *rapid.T) {
 		if err != nil {
 			continue
 		}
-		log, err := m.got.History(ctx, &chat.HistoryQuery{Room: RoomID(name), Limit: 1 << 30})
-		wantLog, wantErr := m.want.History(ctx, &chat.HistoryQuery{Room: RoomID(name), Limit: 1 << 30})
+		log, err := m.got.History(ctx, &chat.HistoryQuery{Room: got.ID, Limit: 1 << 30})
+		wantLog, wantErr := m.want.History(ctx, &chat.HistoryQuery{Room: got.ID, Limit: 1 << 30})
 		same(t, "log of "+name, outcome(log, err), outcome(wantLog, wantErr))
 		if err := Dense(log); err != nil {
 			t.Fatal(err)
 		}
-		m.compareMessages(t, RoomID(name))
+		m.compareMessages(t, got.ID)
 	}
 }
 

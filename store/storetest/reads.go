@@ -134,7 +134,7 @@ var readTests = []test{
 		f.wantRead(room, thanos, 4, 1, 1)
 		f.commit(meaning(room, groot, 5, true, all), meaning(room, groot, 5, true, all))
 		f.wantRead(room, thanos, 4, 1, 0)
-		for _, v := range must(f.ListRooms(f.ctx(), thanos, true, "", 10)) {
+		for _, v := range must(f.ListRooms(f.ctx(), thanos, true, false, "", 10)) {
 			f.want("listed "+v.Name, v.Read, f.byID(v.ID, thanos).Read)
 		}
 	}},

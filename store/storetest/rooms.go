@@ -79,7 +79,7 @@ var roomTests = []test{
 			var got []string
 			after := ""
 			for {
-				page, err := f.ListRooms(f.ctx(), groot, false, after, limit)
+				page, err := f.ListRooms(f.ctx(), groot, false, false, after, limit)
 				f.wantErr(err, nil)
 				for _, v := range page {
 					got = append(got, v.Name)
@@ -195,7 +195,7 @@ func (f *fixture) wantUnchanged(e *chat.Entry, head api.Seq) {
 
 func (f *fixture) wantRooms(user api.UserID, joinedOnly bool, want ...string) {
 	f.Helper()
-	page, err := f.ListRooms(f.ctx(), user, joinedOnly, "", 100)
+	page, err := f.ListRooms(f.ctx(), user, joinedOnly, false, "", 100)
 	f.wantErr(err, nil)
 	var got []string
 	for _, v := range page {
@@ -206,7 +206,7 @@ func (f *fixture) wantRooms(user api.UserID, joinedOnly bool, want ...string) {
 
 func (f *fixture) wantRoles(user api.UserID, want map[string]api.Role) {
 	f.Helper()
-	page, err := f.ListRooms(f.ctx(), user, false, "", 100)
+	page, err := f.ListRooms(f.ctx(), user, false, false, "", 100)
 	f.wantErr(err, nil)
 	for _, v := range page {
 		if role, ok := want[v.Name]; ok {

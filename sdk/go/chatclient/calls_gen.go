@@ -450,7 +450,7 @@ func (c *Client) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Room
 
 // RoomJoin calls room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 //
-// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result.
+// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result. Who is banned is refused.
 func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
 	if p == nil {
 		p = new(api.RoomJoinParams)
@@ -464,7 +464,7 @@ func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Room
 
 // RoomLeave calls room.leave: Stop being a member of a room; nothing of it comes after.
 //
-// Leaving a room one is not in changes nothing.
+// Leaving a room one is not in changes nothing. A room keeps an owner: the last one cannot leave.
 func (c *Client) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.RoomLeaveResult, error) {
 	if p == nil {
 		p = new(api.RoomLeaveParams)
@@ -490,7 +490,7 @@ func (c *Client) MemberList(ctx context.Context, p *api.MemberListParams) (*api.
 
 // MessagePost calls message.post: Say something in a room.
 //
-// The result means committed and synced to disk. @room means everyone in the room, and is for moderators and owners: in anybody else's text it means nothing. With an idempotency_key a retry has one effect, for ever: the same key with the same content gives the same seq and duplicate: true; with other content it is an error. Posts of one connection keep their order.
+// The result means committed and synced to disk. In a room in slow mode a member who posts too soon is refused with rate_limited, in a read-only room always. @room means everyone in the room, and is for moderators and owners: in anybody else's text it means nothing. With an idempotency_key a retry has one effect, for ever: the same key with the same content gives the same seq and duplicate: true; with other content it is an error. Posts of one connection keep their order.
 //
 // Without an idempotency key the call makes one, so that it can be tried again safely. p is not changed.
 func (c *Client) MessagePost(ctx context.Context, p *api.MessagePostParams) (*api.MessagePostResult, error) {
@@ -678,6 +678,160 @@ func (c *Client) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Read
 	}
 	var r api.ReadMarkResult
 	if err := c.call(ctx, api.Lookup(api.MethodReadMark), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberInvite calls member.invite: Make somebody a member of a room.
+//
+// For members of a public room, and for moderators and owners of a private one. Nobody is asked: who does not want to be there leaves. Who is banned has to be unbanned first.
+func (c *Client) MemberInvite(ctx context.Context, p *api.MemberInviteParams) (*api.MemberInviteResult, error) {
+	if p == nil {
+		p = new(api.MemberInviteParams)
+	}
+	var r api.MemberInviteResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberInvite), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberSetRole calls member.set_role: Change a member's role.
+//
+// For owners. A room keeps an owner: the last one can be made nothing else. A server administrator who is in a room may do there what an owner may.
+func (c *Client) MemberSetRole(ctx context.Context, p *api.MemberSetRoleParams) (*api.MemberSetRoleResult, error) {
+	if p == nil {
+		p = new(api.MemberSetRoleParams)
+	}
+	var r api.MemberSetRoleResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberSetRole), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberMute calls member.mute: Let a member read only.
+//
+// For moderators, of members, and for owners. Who is muted can neither post nor edit nor react, also after leaving and coming back.
+func (c *Client) MemberMute(ctx context.Context, p *api.MemberMuteParams) (*api.MemberMuteResult, error) {
+	if p == nil {
+		p = new(api.MemberMuteParams)
+	}
+	var r api.MemberMuteResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberMute), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberUnmute calls member.unmute: End a mute.
+//
+// For moderators and owners.
+func (c *Client) MemberUnmute(ctx context.Context, p *api.MemberUnmuteParams) (*api.MemberUnmuteResult, error) {
+	if p == nil {
+		p = new(api.MemberUnmuteParams)
+	}
+	var r api.MemberUnmuteResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberUnmute), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberRemove calls member.remove: End the membership of somebody.
+//
+// For moderators, of members, and for owners. They may come back as they came; ban them to keep them out. Nothing of the room comes to them after the event that says it.
+func (c *Client) MemberRemove(ctx context.Context, p *api.MemberRemoveParams) (*api.MemberRemoveResult, error) {
+	if p == nil {
+		p = new(api.MemberRemoveParams)
+	}
+	var r api.MemberRemoveResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberRemove), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberBan calls member.ban: Keep somebody out of a room.
+//
+// For moderators, of members and strangers, and for owners. A member is removed; nobody who is banned can join or be invited. The same ban again changes nothing, another until or reason replaces it. With remove_messages the result comes when all of them are deleted, each by an event of its own; if that is not done in time, the same call again goes on with it.
+func (c *Client) MemberBan(ctx context.Context, p *api.MemberBanParams) (*api.MemberBanResult, error) {
+	if p == nil {
+		p = new(api.MemberBanParams)
+	}
+	var r api.MemberBanResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberBan), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberListBans calls member.list_bans: Who is banned from a room; by username.
+//
+// For moderators and owners.
+func (c *Client) MemberListBans(ctx context.Context, p *api.MemberListBansParams) (*api.MemberListBansResult, error) {
+	if p == nil {
+		p = new(api.MemberListBansParams)
+	}
+	var r api.MemberListBansResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberListBans), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// MemberUnban calls member.unban: End a ban.
+//
+// For moderators and owners. It makes nobody a member.
+func (c *Client) MemberUnban(ctx context.Context, p *api.MemberUnbanParams) (*api.MemberUnbanResult, error) {
+	if p == nil {
+		p = new(api.MemberUnbanParams)
+	}
+	var r api.MemberUnbanResult
+	if err := c.call(ctx, api.Lookup(api.MethodMemberUnban), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomUpdate calls room.update: Change what a room is called and how it is talked in.
+//
+// For moderators and owners; name and visibility for owners. Only what is given changes. In slow mode a member may post once in so many milliseconds, and is refused with rate_limited and retry_after_ms in between; in a read-only room they may not post or edit. Moderators and owners are exempt from both. The name that a room had is free.
+func (c *Client) RoomUpdate(ctx context.Context, p *api.RoomUpdateParams) (*api.RoomUpdateResult, error) {
+	if p == nil {
+		p = new(api.RoomUpdateParams)
+	}
+	var r api.RoomUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomArchive calls room.archive: Keep a room as it is: it is read, and not written any more.
+//
+// For owners. Nobody posts, edits, reacts or pins there, and its settings stay; people may still come, go and be removed, and messages be deleted. It is not listed unless that is asked for. Its name stays its own.
+func (c *Client) RoomArchive(ctx context.Context, p *api.RoomArchiveParams) (*api.RoomArchiveResult, error) {
+	if p == nil {
+		p = new(api.RoomArchiveParams)
+	}
+	var r api.RoomArchiveResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomArchive), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomUnarchive calls room.unarchive: Let an archived room be written again.
+//
+// For owners.
+func (c *Client) RoomUnarchive(ctx context.Context, p *api.RoomUnarchiveParams) (*api.RoomUnarchiveResult, error) {
+	if p == nil {
+		p = new(api.RoomUnarchiveParams)
+	}
+	var r api.RoomUnarchiveResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomUnarchive), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil

@@ -175,7 +175,7 @@ func (s *Subscription) takenLocked(n Notification) {
 	switch n := n.(type) {
 	case *EventReceived:
 		s.taken[n.RoomID] = n.Seq
-		if n.Type == api.EventTypeMemberLeft && s.ownLeaving(n.Event) {
+		if s.ownLeaving(n.Event) {
 			delete(s.taken, n.RoomID)
 		}
 	case *Gap:

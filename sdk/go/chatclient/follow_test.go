@@ -366,6 +366,32 @@ func TestFollowJoined(t *testing.T) {
 	})
 }
 
+// Who is removed or banned is out, as who leaves; a ban of somebody else, or of a stranger, is only an event.
+func TestFollowUntilRemoved(t *testing.T) {
+	for _, by := range []struct {
+		kind api.EventType
+		data string
+		out  bool
+	}{
+		{api.EventTypeMemberRemoved, `{"user_id":"user_1","username":"groot"}`, true},
+		{api.EventTypeMemberBanned, `{"user_id":"user_1","username":"groot","removed":true}`, true},
+		{api.EventTypeMemberBanned, `{"user_id":"user_2","username":"hulk","removed":true}`, false},
+		{api.EventTypeMemberRemoved, `{"user_id":"user_2","username":"hulk"}`, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, lobby, attic)
+			c := w.f.dial(&Options{Token: "t", MinBackoff: 1, MaxBackoff: 1})
+			s := follow(t, c, &FollowOptions{Joined: true})
+			expectAll(t, s, "lobby caught up 0", "attic caught up 0")
+			w.end(attic, by.kind, by.data)
+			expect(t, s, "attic:1 "+string(by.kind))
+			if out := len(s.Rooms()) == 1; out != by.out {
+				t.Errorf("%s %s: out %t", by.kind, by.data, out)
+			}
+		})
+	}
+}
+
 // Who leaves a room and comes back hears of it from where they came back, also when the connection is lost before
 // anything happens in it.
 func TestJoinedAgain(t *testing.T) {

@@ -95,3 +95,84 @@ func (c *Client) OnPinRemoved(fn func(*api.Event, *api.PinRemoved)) {
 		}
 	})
 }
+
+// OnMemberRemoved calls fn for each member.removed event of the rooms that are followed, in order.
+func (c *Client) OnMemberRemoved(fn func(*api.Event, *api.MemberRemoved)) {
+	c.handle(api.EventTypeMemberRemoved, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberRemoved); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMemberBanned calls fn for each member.banned event of the rooms that are followed, in order.
+func (c *Client) OnMemberBanned(fn func(*api.Event, *api.MemberBanned)) {
+	c.handle(api.EventTypeMemberBanned, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberBanned); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMemberUnbanned calls fn for each member.unbanned event of the rooms that are followed, in order.
+func (c *Client) OnMemberUnbanned(fn func(*api.Event, *api.MemberUnbanned)) {
+	c.handle(api.EventTypeMemberUnbanned, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberUnbanned); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMemberRoleChanged calls fn for each member.role_changed event of the rooms that are followed, in order.
+func (c *Client) OnMemberRoleChanged(fn func(*api.Event, *api.MemberRoleChanged)) {
+	c.handle(api.EventTypeMemberRoleChanged, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberRoleChanged); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMemberMuted calls fn for each member.muted event of the rooms that are followed, in order.
+func (c *Client) OnMemberMuted(fn func(*api.Event, *api.MemberMuted)) {
+	c.handle(api.EventTypeMemberMuted, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberMuted); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnMemberUnmuted calls fn for each member.unmuted event of the rooms that are followed, in order.
+func (c *Client) OnMemberUnmuted(fn func(*api.Event, *api.MemberUnmuted)) {
+	c.handle(api.EventTypeMemberUnmuted, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.MemberUnmuted); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnRoomUpdated calls fn for each room.updated event of the rooms that are followed, in order.
+func (c *Client) OnRoomUpdated(fn func(*api.Event, *api.RoomUpdated)) {
+	c.handle(api.EventTypeRoomUpdated, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomUpdated); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnRoomArchived calls fn for each room.archived event of the rooms that are followed, in order.
+func (c *Client) OnRoomArchived(fn func(*api.Event, *api.RoomArchived)) {
+	c.handle(api.EventTypeRoomArchived, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomArchived); ok {
+			fn(e, data)
+		}
+	})
+}
+
+// OnRoomUnarchived calls fn for each room.unarchived event of the rooms that are followed, in order.
+func (c *Client) OnRoomUnarchived(fn func(*api.Event, *api.RoomUnarchived)) {
+	c.handle(api.EventTypeRoomUnarchived, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomUnarchived); ok {
+			fn(e, data)
+		}
+	})
+}

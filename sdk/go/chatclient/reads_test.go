@@ -183,7 +183,8 @@ func (w *readsWorld) leave(rt *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
 		rt.Skip("not so often")
 	}
-	if _, err := w.people[anyone(rt)].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room}); err != nil {
+	who := 1 + rapid.IntRange(0, len(readers)-2).Draw(rt, "who") // the owner stays
+	if _, err := w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room}); err != nil {
 		rt.Fatal(err)
 	}
 }

@@ -131,7 +131,7 @@ func (s *Subscription) eventLocked(e *api.Event) {
 		return
 	}
 	r.last = e.Seq
-	if e.Type == api.EventTypeMemberLeft && s.ownLeaving(e) {
+	if s.ownLeaving(e) {
 		r.left = true
 	}
 }
@@ -181,10 +181,26 @@ func (s *Subscription) refresh() {
 	s.refreshLocked()
 }
 
-// ownLeaving tells whether it is the user who left.
+// ownLeaving tells whether it is the user who is not in the room any more: nothing of it comes after.
 func (s *Subscription) ownLeaving(e *api.Event) bool {
-	var who api.MemberLeft
-	return json.Unmarshal(e.Data, &who) == nil && who.UserID == s.c.who.userID()
+	switch e.Type {
+	case api.EventTypeMemberLeft, api.EventTypeMemberRemoved, api.EventTypeMemberBanned:
+	default:
+		return false
+	}
+	payload, err := e.Payload()
+	if err != nil {
+		return false
+	}
+	switch d := payload.(type) {
+	case *api.MemberLeft:
+		return d.UserID == s.c.who.userID()
+	case *api.MemberRemoved:
+		return d.UserID == s.c.who.userID()
+	case *api.MemberBanned:
+		return d.Removed && d.UserID == s.c.who.userID()
+	}
+	return false
 }
 
 // opened takes the answer to sync.open for asked; called on conn's reading goroutine, before any event that follows it.

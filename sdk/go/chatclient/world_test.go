@@ -193,9 +193,14 @@ func (w *world) join(id api.RoomID) {
 
 // leave ends the membership.
 func (w *world) leave(id api.RoomID) {
+	w.end(id, api.EventTypeMemberLeft, `{"user_id":"user_1","username":"groot"}`)
+}
+
+// end ends the membership by an event.
+func (w *world) end(id api.RoomID, by api.EventType, data string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.addLocked(id, record(id, len(w.rooms[id])+1, api.EventTypeMemberLeft, `{"user_id":"user_1","username":"groot"}`))
+	w.addLocked(id, record(id, len(w.rooms[id])+1, by, data))
 	w.absent[id] = true
 	for _, follows := range w.follows {
 		delete(follows, id)
