@@ -31,6 +31,11 @@ var outsiderCalls = []string{
 	`"message.post","params":{"room":"SECRET","text":"hello?"}`, `"message.list","params":{"room":"SECRET"}`, `"room.history","params":{"room":"SECRET"}`,
 	`"message.get","params":{"room":"SECRET","seq":1}`, `"member.list","params":{"room":"SECRET"}`, `"sync.open","params":{"rooms":[{"room":"SECRET","after":0}]}`,
 	`"message.edit","params":{"room":"SECRET","seq":4,"text":"no"}`, `"reaction.add","params":{"room":"SECRET","seq":4,"emoji":"👍"}`, `"thread.list","params":{"room":"SECRET"}`,
+	`"message.search","params":{"query":"only"}`, `"message.search","params":{"query":"in:SECRET only"}`, `"message.search","params":{"query":"from:ada"}`,
+	`"message.search","params":{"query":"only","room":"SECRET"}`, `"read.mark","params":{"room":"SECRET"}`, `"user.list"`, `"user.get","params":{"user":"bob"}`,
+	`"member.invite","params":{"room":"SECRET","user":"eve"}`, `"member.list_bans","params":{"room":"SECRET"}`, `"room.update","params":{"room":"SECRET","title":"mine"}`,
+	`"room.archive","params":{"room":"SECRET"}`, `"permission.explain","params":{"method":"message.post","room":"SECRET"}`, `"account.export"`,
+	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
 }
@@ -42,6 +47,11 @@ var privateCalls = [][2]string{
 	{"ada", `"reaction.add","params":{"room":"cellar","seq":3,"emoji":"🤫"}`},
 	{"ada", `"message.edit","params":{"room":"cellar","seq":3,"text":"@room"}`},
 	{"bob", `"room.get","params":{"room":"cellar"}`},
+	{"ada", `"member.invite","params":{"room":"cellar","user":"bob"}`},
+	{"bob", `"message.post","params":{"room":"cellar","text":"only a word"}`},
+	{"bob", `"read.mark","params":{"room":"cellar"}`},
+	{"ada", `"member.ban","params":{"room":"cellar","user":"eve","reason":"she listens"}`},
+	{"ada", `"room.update","params":{"room":"cellar","topic":"eve"}`},
 	{"ada", `"pin.add","params":{"room":"cellar","seq":3}`},
 }
 
