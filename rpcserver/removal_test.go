@@ -1,0 +1,96 @@
+package rpcserver
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+)
+
+// Who was removed at a seq gets no event after it, however much is published that moment, and who comes back gets their
+// coming first (P16): a thousand times on one connection that follows all its rooms.
+func TestNothingAfterRemovalInARace(t *testing.T) {
+	const trials = 1000
+	x := realChat(t, nil)
+	ctx := t.Context()
+	join := func(name string) (*chat.Session, *api.AuthRegisterResult) {
+		s := x.svc.Connect(nil, chat.Peer{Addr: "127.0.0.1", Loopback: true})
+		t.Cleanup(s.Close)
+		res, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "correct horse"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, res
+	}
+	ada, _ := join("ada")
+	_, bob := join("bob")
+	if _, err := ada.RoomCreate(ctx, &api.RoomCreateParams{Name: "lobby", Visibility: api.VisibilityPrivate}); err != nil {
+		t.Fatal(err)
+	}
+	w := dialWire(t, x.addr, "Authorization: Bearer "+bob.Token)
+	w.send(req("1", api.MethodSyncOpen, `{"rooms":"joined"}`))
+	if got := w.text(); !strings.Contains(got, `"rooms":[]`) {
+		t.Fatal(got)
+	}
+	var acting sync.WaitGroup
+	stop := make(chan struct{})
+	acting.Go(func() { // ends when stop is closed
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := ada.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "go on"}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	acting.Go(func() { // ends with its trials
+		defer close(stop)
+		for range trials {
+			_, err := ada.MemberInvite(ctx, &api.MemberInviteParams{Room: "lobby", User: "bob"})
+			if err == nil {
+				_, err = ada.MemberRemove(ctx, &api.MemberRemoveParams{Room: "lobby", User: "bob"})
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer acting.Wait()
+	in, last, removed, heard := false, api.Seq(0), 0, 0
+	for removed < trials {
+		frame := w.text()
+		var msg struct {
+			Method string
+			Params api.Event
+		}
+		if !strings.Contains(frame, `"room.event"`) {
+			continue
+		}
+		if err := json.Unmarshal([]byte(frame), &msg); err != nil {
+			t.Fatal(err)
+		}
+		ev := &msg.Params
+		heard++
+		about := strings.Contains(string(ev.Data), string(bob.User.ID))
+		switch {
+		case !in && (ev.Type != api.EventTypeMemberJoined || !about):
+			t.Fatalf("event %d, a %s, came after removal %d at %d", ev.Seq, ev.Type, removed, last)
+		case in && ev.Seq != last+1:
+			t.Fatalf("event %d came after %d", ev.Seq, last)
+		}
+		in, last = true, ev.Seq
+		if ev.Type == api.EventTypeMemberRemoved && about {
+			in = false
+			removed++
+		}
+	}
+	t.Logf("%d events heard in %d stays", heard, removed)
+}
