@@ -110,7 +110,7 @@ func TestLinearizable(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if undecided.Load() > int64(histories/100) {
+	if undecided.Load() > int64(max(1, histories/100)) { // which says nothing against the server
 		t.Errorf("%d histories could not be decided in %v each", undecided.Load(), patience)
 	}
 	streamProof(t, "linearizable: %d histories, %d requests, %d more or less lost in cuts; %d histories undecided", histories, ops.Load(), lost.Load(), undecided.Load())
