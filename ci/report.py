@@ -1,7 +1,7 @@
 """Reads the stream of go test -json: shows what failed and what was skipped, and counts.
 
 The last line is "N passed, N failed". A package that does not build or ends badly without a failed
-test counts as one failure. Exit status 1 if anything failed or nothing ran.
+test, or does not end, counts as one failure. Exit status 1 if anything failed or nothing ran.
 """
 
 import collections
@@ -15,9 +15,12 @@ class Report:
         self.output = collections.defaultdict(list)  # lines by (package, test) until its result is known
         self.build = []  # what the compiler said
         self.broken = set()  # packages with a failed test
+        self.running = set()  # packages without an end
 
     def take(self, event: dict) -> None:
         action, package, test = event["Action"], event.get("Package", ""), event.get("Test", "")
+        if not test and action in ("start", "pass", "fail", "skip"):
+            (self.running.add if action == "start" else self.running.discard)(package)
         if action == "build-output":
             self.build.append(event["Output"])
         elif action == "output":
@@ -68,6 +71,9 @@ def main() -> int:
             print(line, end="")  # from the go command itself
             continue
         report.take(event)
+    for package in sorted(report.running):
+        report.failed += 1
+        print(f"FAILED {package}: it has not ended: somebody has ended go test")
     print(f"{report.skipped} skipped")
     print(f"{report.passed} passed, {report.failed} failed", flush=True)
     return 1 if report.failed or not report.passed else 0

@@ -17,9 +17,12 @@ class Summary:
         self.passed = 0
         self.said = {}  # what a test said last, for why it was skipped
         self.broken = set()  # packages with a failed test
+        self.running = set()  # packages without an end
 
     def take(self, event: dict) -> None:
         action, package, test = event["Action"], event.get("Package", ""), event.get("Test", "")
+        if not test and action in ("start", "pass", "fail", "skip"):
+            (self.running.add if action == "start" else self.running.discard)(package)
         if action == "build-output":
             print(event["Output"], end="", flush=True)
         elif action == "output":
@@ -57,6 +60,7 @@ class Summary:
         print(f"{passed // 3600}:{passed // 60 % 60:02}:{passed % 60:02} {text}", flush=True)
 
     def end(self) -> int:
+        self.failed += [f"{package} (it has not ended: somebody has ended go test)" for package in sorted(self.running)]
         print(f"\n== after {(time.monotonic() - self.start) / 60:.0f} minutes")
         for title, lines in (("PROOF", self.proofs), ("SKIPPED", self.skipped), ("FAILED", self.failed)):
             for line in lines:
