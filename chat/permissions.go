@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/time/rate"
 
@@ -78,6 +77,26 @@ func (s *Scope) allows(method string) bool {
 
 // covers tells whether a room is in the scope.
 func (s *Scope) covers(room api.RoomID) bool { return s.Rooms == nil || slices.Contains(s.Rooms, room) }
+
+// listRooms is ListRooms of the rooms in the scope, which are few: of others not even a cursor may tell.
+func (s *Scope) listRooms(store Store) func(ctx context.Context, user api.UserID, joined, archived bool, after string, limit int) ([]*RoomView, error) {
+	return func(ctx context.Context, user api.UserID, joined, archived bool, after string, limit int) ([]*RoomView, error) {
+		var rooms []*RoomView
+		for _, id := range s.Rooms {
+			v, err := store.RoomByID(ctx, id, user)
+			switch {
+			case errors.Is(err, ErrNotFound):
+			case err != nil:
+				return nil, err
+			case visible("room", v, nil) == nil && v.Name > after && (v.Role != "" || !joined) && (v.ArchivedAt == 0 || archived):
+				rooms = append(rooms, v)
+			}
+		}
+		slices.SortFunc(rooms, func(a, b *RoomView) int { return strings.Compare(a.Name, b.Name) })
+		rooms = slices.CompactFunc(rooms, func(a, b *RoomView) bool { return a.ID == b.ID }) // a token may name one twice
+		return rooms[:min(limit, len(rooms))], nil
+	}
+}
 
 // covers tells whether the session's token is for a room: of others it may not even hear.
 func (s *Session) covers(room api.RoomID) bool {
@@ -171,7 +190,7 @@ func (s *Session) subject(ctx context.Context, p *api.PermissionExplainParams) (
 			if !user.Admin && other.OwnerID != user.ID {
 				return nil, nil, api.Errorf(api.CodePermissionDenied, "only about oneself and one's bots").WithField("user")
 			}
-			user, login = other, &LoginSession{ExpiresAt: api.TimestampOf(time.UnixMilli(math.MaxInt32 * 1000))}
+			user, login = other, &LoginSession{ExpiresAt: math.MaxInt64}
 		}
 	}
 	if p.Token == "" {

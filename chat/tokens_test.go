@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -247,6 +248,46 @@ func TestBots(t *testing.T) {
 	wantCode(t, second(groot.BotDelete(ctx, &api.BotDeleteParams{Bot: "sapling"})), api.CodeNotFound, "bot")
 	if page, err := groot.BotList(ctx, &api.BotListParams{}); err != nil || len(page.Bots) != 0 {
 		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// A token for some rooms sees pages as long as others do, and no cursor names a room that it is not for.
+func TestRoomListOfTokenForSomeRooms(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot, thanos := w.user("groot"), w.user("thanos")
+	for _, name := range []string{"a-private", "d-private", "z-private"} {
+		if _, err := groot.RoomCreate(ctx, &api.RoomCreateParams{Name: name, Visibility: api.VisibilityPrivate}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"c", "e", "y"} {
+		groot.create(name)
+	}
+	thanos.create("b")
+	c := w.resumed(groot.token(&api.TokenCreateParams{Name: "some", Rooms: []string{"y", "e", "b", "e"}}))
+	for joined, want := range map[bool][]string{false: {"b", "e", "y"}, true: {"e", "y"}} {
+		for limit := int64(1); limit <= 4; limit++ {
+			var got []string
+			for cursor := ""; ; {
+				page, err := c.RoomList(ctx, &api.RoomListParams{Joined: &joined, Limit: &limit, Cursor: cursor})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range page.Rooms {
+					got = append(got, page.Rooms[i].Name)
+				}
+				if cursor = page.NextCursor; cursor == "" {
+					break
+				}
+				if len(page.Rooms) != int(limit) || cursor != got[len(got)-1] {
+					t.Errorf("a page of %d of %d, and the cursor %s", len(page.Rooms), limit, cursor)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("joined %t, limit %d: %v, want %v", joined, limit, got, want)
+			}
+		}
 	}
 }
 
