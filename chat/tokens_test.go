@@ -291,6 +291,35 @@ func TestRoomListOfTokenForSomeRooms(t *testing.T) {
 	}
 }
 
+// A token that asks about one that is for more learns nothing of the rooms that are beyond its own.
+func TestTokenExplainsAnotherToken(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	groot.create("tree")
+	if _, err := groot.RoomCreate(ctx, &api.RoomCreateParams{Name: "secret", Visibility: api.VisibilityPrivate}); err != nil {
+		t.Fatal(err)
+	}
+	groot.token(&api.TokenCreateParams{Name: "wide"})
+	narrow := w.resumed(groot.token(&api.TokenCreateParams{Name: "narrow", Rooms: []string{"tree"}}))
+	explain := func(c *client, room, token string) (*api.PermissionExplainResult, error) {
+		return c.PermissionExplain(ctx, &api.PermissionExplainParams{Method: api.MethodMessagePost, Room: room, Token: token})
+	}
+	wantCode(t, second(explain(narrow, "secret", "wide")), api.CodeNotFound, "room")
+	wantCode(t, second(explain(narrow, "none", "wide")), api.CodeNotFound, "room")
+	if res, err := explain(narrow, "tree", "wide"); err != nil || !res.Allowed {
+		t.Errorf("%+v, %v", res, err)
+	}
+	for _, token := range []string{"", "narrow"} {
+		if res, err := explain(narrow, "secret", token); err != nil || res.Allowed || res.Rule != api.PermissionRuleTokenRooms || res.Role != "" {
+			t.Errorf("%+v, %v", res, err)
+		}
+	}
+	if res, err := explain(groot, "secret", "narrow"); err != nil || res.Allowed || res.Rule != api.PermissionRuleTokenRooms {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // What permission.explain says is what happens: each method, by each caller, is allowed if and only if it says so.
