@@ -20,12 +20,12 @@ func (s *Service) tell(user api.UserID, event *api.AccountEventParams) {
 	}
 }
 
-// hear passes on what is user's, unless they have signed out meanwhile, somebody else may come after them, or the token is not for
-// the room, if it is about one.
+// hear passes on what is user's, unless they have signed out meanwhile, somebody else may come after them, or the token is not
+// for it.
 func (s *Session) hear(user api.UserID, room api.RoomID, msg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.user != nil && s.user.ID == user && (room == "" || s.login.Scope.covers(room)) {
+	if s.user != nil && s.user.ID == user && s.login.Scope.hears(room) {
 		s.port.Notify(msg)
 	}
 }

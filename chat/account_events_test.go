@@ -144,3 +144,19 @@ func TestAccountEventsHaveOneOrder(t *testing.T) {
 		}
 	}
 }
+
+// A token for some methods hears of rooms only if it could ask for them.
+func TestTokenForMethodsHearsWhatItMayAsk(t *testing.T) {
+	w := newWorld(t, nil)
+	groot := w.user("groot")
+	resumed := map[string]*client{}
+	for name, methods := range map[string][]string{"poster": {"message.post", "read.mark"}, "lister": {"room.*"}, "follower": {"sync.open"}, "all": nil} {
+		resumed[name] = w.resumed(groot.token(&api.TokenCreateParams{Name: name, Methods: methods}))
+	}
+	groot.create("lobby")
+	for name, c := range resumed {
+		if heard := len(c.port.account()) > 0; heard != (name != "poster") {
+			t.Errorf("%s heard of the room: %t", name, heard)
+		}
+	}
+}

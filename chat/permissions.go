@@ -98,6 +98,11 @@ func (s *Scope) listRooms(store Store) func(ctx context.Context, user api.UserID
 	}
 }
 
+// hears tells whether an event of the account comes, about a room or "": only to who could ask for what it tells.
+func (s *Scope) hears(room api.RoomID) bool {
+	return (room == "" || s.covers(room)) && (s.allows(api.MethodRoomList) || s.allows(api.MethodSyncOpen))
+}
+
 // covers tells whether the session's token is for a room: of others it may not even hear.
 func (s *Session) covers(room api.RoomID) bool {
 	_, login := s.who()
