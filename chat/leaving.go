@@ -148,6 +148,7 @@ func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, k
 		}); err != nil {
 			return 0, err
 		}
+		ctx = context.WithoutCancel(ctx) // it is done: nobody could ask for the rest again
 		for _, a := range gone {
 			s.revoked(a.ID, keep, allSessions)
 		}

@@ -148,7 +148,7 @@ func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*a
 		return nil, svc.coded(err)
 	}
 	svc.revoked(target.ID, nil, allSessions)
-	return res, svc.endBotsOf(ctx, target.ID)
+	return res, svc.endBotsOf(context.WithoutCancel(ctx), target.ID) // what is decided is done, also if who asked has gone
 }
 
 // present gives an account that is not deleted.

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,5 +189,46 @@ func TestAuditRecords(t *testing.T) {
 		if got != want[i] {
 			t.Errorf("%+v, want %+v", got, want[i])
 		}
+	}
+}
+
+// hasty is a store on which whoever asks has gone as soon as something is decided.
+type hasty struct {
+	chat.Store
+	gone context.CancelFunc // nil: nobody goes
+}
+
+func (s *hasty) ChangeAccounts(ctx context.Context, do func(t chat.AccountTx) error) error {
+	err := s.Store.ChangeAccounts(ctx, do)
+	if s.gone != nil {
+		s.gone()
+	}
+	return err
+}
+
+func (s *hasty) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat.Account, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.Store.ListAccounts(ctx, q)
+}
+
+// Who suspends somebody and loses the connection that very moment has ended the bots' connections all the same.
+func TestSuspendingEndsBotsWhateverBecomesOfWhoAsked(t *testing.T) {
+	w := newWorld(t, nil)
+	w.svc.Close()
+	store := &hasty{Store: w.store}
+	w.store = store
+	w.start(nil)
+	admin, groot := w.user("admin"), w.user("groot")
+	if _, err := groot.BotCreate(t.Context(), &api.BotCreateParams{Username: "sapling"}); err != nil {
+		t.Fatal(err)
+	}
+	bot := w.resumed(groot.token(&api.TokenCreateParams{Name: "bot", Bot: "sapling"}))
+	ctx, cancel := context.WithCancel(t.Context())
+	store.gone = cancel
+	_, _ = admin.UserSuspend(ctx, &api.UserSuspendParams{User: "groot"}) // its answer goes nowhere
+	if bot.SignedIn() {
+		t.Error("the bot of a suspended owner is signed in still")
 	}
 }
