@@ -176,18 +176,22 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 	var doc int64
 	err := w.known.QueryRowContext(ctx, d.LogNo).Scan(&doc)
 	known := err == nil
-	switch {
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
-	case d.Message == nil && !known:
-		return nil
-	case d.Message == nil:
+	}
+	if known && (d.Message == nil || doc>>docBits != docAt(d.Message.At)) { // of another time: the log was another copy of the database
 		if _, err := w.forget.ExecContext(ctx, doc); err != nil {
 			return err
 		}
-		_, err := w.unword.ExecContext(ctx, doc)
-		return err
-	case !known:
+		if _, err := w.unword.ExecContext(ctx, doc); err != nil {
+			return err
+		}
+		known = false
+	}
+	if d.Message == nil {
+		return nil
+	}
+	if !known {
 		if doc, err = w.number(ctx, d); err != nil {
 			return err
 		}

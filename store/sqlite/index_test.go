@@ -359,3 +359,27 @@ func TestSearchTellsWhatItLeavesOut(t *testing.T) {
 		t.Errorf("%d found, of %d", found, all)
 	}
 }
+
+// A message whose number was another's in a copy of the database that is gone is found by its own time.
+func TestIndexOfOtherTimes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chatd.db")
+	lobby, groot := storetest.RoomID("lobby"), storetest.User("groot")
+	const day = 24 * 60 * 60 * 1000
+	const at = api.Timestamp(1_764_000_000_000)
+	s := talkative(t, path)
+	commit(t, s, say(lobby, groot, at, "one"))
+	indexedNow(t, s)
+	mustClose(t, s)
+	copyFile(t, path, path+".backup")
+	s = mustOpen(t, path)
+	commit(t, s, say(lobby, groot, at+day, "two"))
+	indexedNow(t, s)
+	mustClose(t, s)
+
+	copyFile(t, path+".backup", path)
+	s = mustOpen(t, path)
+	commit(t, s, say(lobby, groot, at+9*day, "three"))
+	indexedNow(t, s)
+	wantHits(t, s, map[string]int{"after:2025-11-27 three": 1, "before:2025-11-27 one": 1, "before:2025-11-27 three": 0})
+	mustClose(t, s)
+}
