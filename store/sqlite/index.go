@@ -151,6 +151,13 @@ func (x *index) run(ctx context.Context, heads []sqlstore.Growth) error {
 	for {
 		before, start := x.commits.Load(), time.Now()
 		more, err := x.indexSome(ctx, db)
+		if errors.Is(fault(err), chat.ErrUnavailable) { // a full disk, say: what there is can be searched all the same
+			x.logger.Warn("the search index cannot be written", "error", err)
+			if err := x.leave(ctx, indexRetry); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -189,6 +196,19 @@ func wait(ctx context.Context, d time.Duration, hurry <-chan struct{}) {
 	case <-hurry:
 	case <-ctx.Done():
 	}
+}
+
+// leave leaves the index as it is for a while, unless it is broken.
+func (x *index) leave(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case err := <-x.broken:
+		return err
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // compare finds what the index has missed. What is committed meanwhile comes by Grown.

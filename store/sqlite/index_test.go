@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -381,5 +383,25 @@ func TestIndexOfOtherTimes(t *testing.T) {
 	commit(t, s, say(lobby, groot, at+9*day, "three"))
 	indexedNow(t, s)
 	wantHits(t, s, map[string]int{"after:2025-11-27 three": 1, "before:2025-11-27 one": 1, "before:2025-11-27 three": 0})
+	mustClose(t, s)
+}
+
+// Where the index cannot be written any more, what it has is found, and what came after it.
+func TestSearchWithIndexThatIsFull(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	sayInLobby(t, s, "one")
+	indexedNow(t, s)
+	if err := s.FillIndex(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		sayInLobby(t, s, fmt.Sprintf("two and %d of many", i))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+	defer cancel()
+	if err := s.Indexed(ctx); err == nil {
+		t.Error("it is indexed")
+	}
+	wantHits(t, s, map[string]int{"one": 1, "two 299": 1})
 	mustClose(t, s)
 }
