@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -403,5 +404,35 @@ func TestSearchWithIndexThatIsFull(t *testing.T) {
 		t.Error("it is indexed")
 	}
 	wantHits(t, s, map[string]int{"one": 1, "two 299": 1})
+	mustClose(t, s)
+}
+
+// Searches leave some of the readers to others, however slow they are and however many.
+func TestSearchesLeaveReaders(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	sayInLobby(t, s, "one")
+	indexedNow(t, s)
+	letGo, err := s.HoldIndex(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var searches sync.WaitGroup
+	for range 8 {
+		searches.Go(func() { wantHits(t, s, map[string]int{"one": 1}) })
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil && s.WaitForIndex() < 2 {
+		runtime.Gosched()
+	}
+	for range 200 {
+		if _, err := s.AccountByID(ctx, storetest.User("groot")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := letGo(); err != nil {
+		t.Fatal(err)
+	}
+	searches.Wait()
 	mustClose(t, s)
 }

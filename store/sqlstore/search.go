@@ -39,6 +39,9 @@ type IndexQuery struct {
 }
 
 const (
+	// searchers is how many searches run at once: each holds one of the readers from its beginning to its end.
+	searchers = 2
+
 	// freshEvents is how many events that are not in the index a search looks at.
 	freshEvents = 1000
 	// candidates is how many messages a search holds against the log: then there is a page, with what was found.
@@ -66,6 +69,12 @@ type finder struct {
 
 // Search implements chat.Searcher. What the index does not have yet is looked at one by one.
 func (s *Store) Search(ctx context.Context, q *chat.SearchQuery) (*chat.SearchPage, error) {
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	case <-ctx.Done():
+		return nil, wrap("search", ctx.Err())
+	}
 	behind, err := s.dialect.Index.Behind(ctx) // before the snapshot: what is in neither was not committed when the call began
 	if err != nil {
 		return nil, wrap("search", err)

@@ -49,6 +49,7 @@ type Store struct {
 	now     func() time.Time
 	write   *writer
 	looks
+	searches chan struct{} // as deep as there may be searches at once
 
 	mu       sync.Mutex // guards the rest; held only for moments
 	probing  *probe     // the one under way, or nil
@@ -72,7 +73,7 @@ func New(ctx context.Context, write, read *sql.DB, dialect *Dialect, opts *Optio
 	if now == nil {
 		now = time.Now
 	}
-	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), looks: looks{newReader(read, dialect)}}
+	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), looks: looks{newReader(read, dialect)}, searches: make(chan struct{}, searchers)}
 	if err := s.identify(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
