@@ -362,7 +362,7 @@ var (
 		Name: MethodAuthLogout, Summary: "End this login session: its token is void and its other connections are closed.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
-		Errors:   []Code{CodeUnauthenticated, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
 		dispatch: dispatchAuthLogout,
 	}
 	methodAccountGet = &Method{

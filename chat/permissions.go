@@ -41,10 +41,11 @@ func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) rul
 	return ruling{api.PermissionRuleUser, nil}
 }
 
-// loginOnly are the methods that decide who else may come in as the user: a token that leaks must not make more of itself.
+// loginOnly are the methods that decide who may come in as the user: a token that leaks must not make more of itself, and a
+// program that signs out must not end the token that its owner gave it.
 func loginOnly(method string) bool {
 	noun, _, _ := strings.Cut(method, ".")
-	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport
+	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAuthLogout || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport
 }
 
 // makesRoom are the methods whose room is none yet.

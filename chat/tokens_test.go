@@ -130,6 +130,7 @@ func TestTokenForSomeMethods(t *testing.T) {
 	all := w.resumed(admin.token(&api.TokenCreateParams{Name: "all"}))
 	for _, method := range []string{
 		api.MethodTokenCreate, api.MethodTokenRevoke, api.MethodSessionRevoke, api.MethodSessionList, api.MethodBotCreate, api.MethodAccountSetPassword, api.MethodAccountDelete,
+		api.MethodAuthLogout,
 	} {
 		wantCode(t, all.may(method), api.CodePermissionDenied, "")
 	}

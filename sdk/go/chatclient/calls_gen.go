@@ -92,7 +92,7 @@ func (c *Client) AuthResume(ctx context.Context, p *api.AuthResumeParams) (*api.
 
 // AuthLogout calls auth.logout: End this login session: its token is void and its other connections are closed.
 //
-// This connection stays open and is signed out; all that it followed ends.
+// This connection stays open and is signed out; all that it followed ends. Not with a token of token.create, which its owner ends by token.revoke.
 func (c *Client) AuthLogout(ctx context.Context, p *api.AuthLogoutParams) (*api.AuthLogoutResult, error) {
 	if p == nil {
 		p = new(api.AuthLogoutParams)
