@@ -1067,6 +1067,23 @@ func dispatchRoomUnarchive(ctx context.Context, srv Server, params json.RawMessa
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchTypingSet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(TypingSetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.TypingSet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodTypingSet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -2442,6 +2459,30 @@ func (v *RoomUnarchiveParams) scan(s *scanner) {
 		switch s.next(&m, &shapeRoomUnarchive) {
 		case 0:
 			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeTypingSet = shape{
+	method:   "typing.set",
+	names:    []string{"room", "typing", "thread"},
+	required: 0b11,
+}
+
+func (v *TypingSetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeTypingSet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Typing = s.boolean()
+		case 2:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		default:
 			return
 		}

@@ -1564,6 +1564,15 @@ func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *TypingSetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"shown":`...)
+	dst = strconv.AppendBool(dst, v.Shown)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room_id":`...)
 	dst = AppendString(dst, string(v.RoomID))
@@ -2706,6 +2715,19 @@ func (v *RoomUnarchiveParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *TypingSetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"typing":`...)
+	dst = strconv.AppendBool(dst, v.Typing)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"rooms":`...)
 	dst = v.Rooms.AppendJSON(dst)
@@ -2781,6 +2803,14 @@ func (v *RoomSignalParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"room_id":`...)
 		dst = AppendString(dst, string(v.RoomID))
 	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.ExpiresInMS != nil {
+		dst = append(dst, `,"expires_in_ms":`...)
+		dst = strconv.AppendInt(dst, *v.ExpiresInMS, 10)
+	}
 	return append(dst, '}')
 }
 
@@ -2840,7 +2870,7 @@ func AppendSyncGap(dst []byte, p *SyncGapParams) []byte {
 	return append(dst, '}')
 }
 
-// AppendRoomSignal appends the notification room.signal: Something of the moment: a member came online or went offline.
+// AppendRoomSignal appends the notification room.signal: Something of the moment: a member came online or went offline, or is typing.
 func AppendRoomSignal(dst []byte, p *RoomSignalParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"room.signal","params":`...)
 	dst = p.AppendJSON(dst)

@@ -319,6 +319,11 @@ func (f *fake) RoomUnarchive(_ context.Context, p *RoomUnarchiveParams) (*RoomUn
 	return new(RoomUnarchiveResult), f.err
 }
 
+func (f *fake) TypingSet(_ context.Context, p *TypingSetParams) (*TypingSetResult, error) {
+	f.got = p
+	return new(TypingSetResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -420,6 +425,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinListResult),
 	new(ThreadListResult),
 	new(RoomHistoryResult),
+	new(TypingSetResult),
 	new(ReadMarkResult),
 	new(MemberInviteResult),
 	new(MemberSetRoleResult),
@@ -496,6 +502,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdateParams),
 	new(RoomArchiveParams),
 	new(RoomUnarchiveParams),
+	new(TypingSetParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

@@ -104,6 +104,7 @@ const (
 	MethodRoomUpdate         = "room.update"
 	MethodRoomArchive        = "room.archive"
 	MethodRoomUnarchive      = "room.unarchive"
+	MethodTypingSet          = "typing.set"
 	MethodSyncOpen           = "sync.open"
 	MethodSyncClose          = "sync.close"
 )
@@ -245,6 +246,8 @@ type Server interface {
 	RoomArchive(ctx context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error)
 	// RoomUnarchive answers room.unarchive: Let an archived room be written again.
 	RoomUnarchive(ctx context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error)
+	// TypingSet answers typing.set: Say that one is typing in a room, or no longer.
+	TypingSet(ctx context.Context, p *TypingSetParams) (*TypingSetResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -314,6 +317,7 @@ var Methods = []*Method{
 	methodRoomUpdate,
 	methodRoomArchive,
 	methodRoomUnarchive,
+	methodTypingSet,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -791,6 +795,14 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchRoomUnarchive,
 	}
+	methodTypingSet = &Method{
+		Name: MethodTypingSet, Summary: "Say that one is typing in a room, or no longer.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeTypingSet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		dispatch: dispatchTypingSet,
+	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -933,6 +945,8 @@ func Lookup(name string) *Method {
 		return methodRoomArchive
 	case MethodRoomUnarchive:
 		return methodRoomUnarchive
+	case MethodTypingSet:
+		return methodTypingSet
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

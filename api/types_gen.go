@@ -127,6 +127,7 @@ type SignalType string
 // The values of SignalType known to this version; receivers take any other too.
 const (
 	SignalTypePresence SignalType = "presence"
+	SignalTypeTyping   SignalType = "typing"
 )
 
 // AccountEventType: What happened to the account. Open: new types come.
@@ -139,13 +140,15 @@ const (
 	AccountEventTypeReadMarked  AccountEventType = "read.marked"
 )
 
-// PresenceState: Is the person there?
-type PresenceState string
+// SignalState: Of presence: is the person there? online or offline. Of typing: started or stopped.
+type SignalState string
 
-// The values of PresenceState known to this version; receivers take any other too.
+// The values of SignalState known to this version; receivers take any other too.
 const (
-	PresenceStateOnline  PresenceState = "online"
-	PresenceStateOffline PresenceState = "offline"
+	SignalStateOnline  SignalState = "online"
+	SignalStateOffline SignalState = "offline"
+	SignalStateStarted SignalState = "started"
+	SignalStateStopped SignalState = "stopped"
 )
 
 // CloseReason: Why the server closes a connection.
@@ -912,6 +915,12 @@ type RoomHistoryResult struct {
 	HasMoreAfter  bool    `json:"has_more_after"`
 }
 
+// TypingSetResult: Where the caller is typing, or no longer.
+type TypingSetResult struct {
+	RoomID RoomID `json:"room_id"`
+	Shown  bool   `json:"shown"` // false: the room has too many members, nobody hears of it
+}
+
 // ReadMarkResult: How far the caller has read.
 type ReadMarkResult struct {
 	RoomID RoomID    `json:"room_id"`
@@ -1429,6 +1438,13 @@ type RoomUnarchiveParams struct {
 	Room string `json:"room"`
 }
 
+// TypingSetParams are the parameters of typing.set: Say that one is typing in a room, or no longer.
+type TypingSetParams struct {
+	Room   string `json:"room"`
+	Typing bool   `json:"typing"`           // false: no longer
+	Thread *Seq   `json:"thread,omitempty"` // under that message
+}
+
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
@@ -1459,13 +1475,15 @@ type SyncGapParams struct {
 	Reason GapReason `json:"reason"`
 }
 
-// RoomSignalParams are the parameters of room.signal: Something of the moment: a member came online or went offline.
+// RoomSignalParams are the parameters of room.signal: Something of the moment: a member came online or went offline, or is typing.
 type RoomSignalParams struct {
-	Type     SignalType    `json:"type"`
-	State    PresenceState `json:"state"`
-	UserID   UserID        `json:"user_id"`
-	Username string        `json:"username"`
-	RoomID   RoomID        `json:"room_id,omitempty"`
+	Type        SignalType  `json:"type"`
+	State       SignalState `json:"state"`
+	UserID      UserID      `json:"user_id"`
+	Username    string      `json:"username"`
+	RoomID      RoomID      `json:"room_id,omitempty"`
+	Thread      *Seq        `json:"thread,omitempty"`        // of typing: under that message; absent: in the room itself
+	ExpiresInMS *int64      `json:"expires_in_ms,omitempty"` // of typing, started: so long it holds unless it is said again
 }
 
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.

@@ -91,7 +91,7 @@ func TestNotifications(t *testing.T) {
 		{AppendRoomCaughtUp(nil, &RoomCaughtUpParams{RoomID: "r", Seq: 3}), `{"jsonrpc":"2.0","method":"room.caught_up","params":{"room_id":"r","seq":3}}`},
 		{AppendSyncGap(nil, &SyncGapParams{RoomID: "r", From: 2, To: 9, Reason: GapReasonLimited}), `{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"r","from":2,"to":9,"reason":"limited"}}`},
 		{
-			AppendRoomSignal(nil, &RoomSignalParams{Type: SignalTypePresence, State: PresenceStateOnline, UserID: "u", Username: "thanos"}),
+			AppendRoomSignal(nil, &RoomSignalParams{Type: SignalTypePresence, State: SignalStateOnline, UserID: "u", Username: "thanos"}),
 			`{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"u","username":"thanos"}}`,
 		},
 		{AppendSessionClosing(nil, &SessionClosingParams{Reason: CloseReasonDraining, ReconnectAfterMS: &wait}), `{"jsonrpc":"2.0","method":"session.closing","params":{"reason":"draining","reconnect_after_ms":730}}`},

@@ -1,5 +1,5 @@
 // Package chat is the domain: accounts, sessions, rooms, members, messages, the timeline of each
-// room, presence. It speaks the types of package api and knows no SQL and no socket; Store, Port
+// room, presence, typing. It speaks the types of package api and knows no SQL and no socket; Store, Port
 // and Fanout are what it needs from the floors above that implement them.
 //
 // A Service holds what all callers share; a Session is one caller's view of it and implements

@@ -17,7 +17,7 @@ func (s *Session) ServerInfo(context.Context, *api.ServerInfoParams) (*api.Serve
 	svc := s.svc
 	return &api.ServerInfoResult{
 		Name: "chatd", Version: svc.opts.Version, APILevel: api.APILevel, Epoch: svc.store.Epoch(), Durability: svc.store.Durability(),
-		Features: []string{"history", "presence", "resume"},
+		Features: []string{"history", "presence", "resume", "typing"},
 		Auth:     api.AuthInfo{Methods: []string{"password", "token"}, Registration: svc.opts.Registration},
 		Limits:   svc.opts.Limits,
 	}, nil

@@ -204,7 +204,12 @@ func (m *post) answers(t Tx) (*MessageState, error) {
 	if m.params.Thread == nil {
 		return nil, nil
 	}
-	root, err := t.Message(*m.params.Thread)
+	return threadRoot(t, *m.params.Thread)
+}
+
+// threadRoot finds a message under which something may be said.
+func threadRoot(t Tx, seq api.Seq) (*MessageState, error) {
+	root, err := t.Message(seq)
 	switch {
 	case errors.Is(err, ErrNoMessage), err == nil && root.Deleted != 0:
 		return nil, noMessage("thread")

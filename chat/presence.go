@@ -33,26 +33,33 @@ func (s *Service) cameOnline(sess *Session, user *Account) {
 	u.announced = true
 	s.usersMu.Unlock()
 	if tell {
-		s.tender.announce(user.ID, user.Username, api.PresenceStateOnline)
+		s.tender.announce(user.ID, user.Username, api.SignalStateOnline)
 	}
 }
 
 // wentOffline notes that a session of user is gone; the last one is told to the user's rooms,
 // unless another comes within the grace.
 func (s *Service) wentOffline(sess *Session, user *Account) {
+	if s.lostSession(sess, user) {
+		s.stopTyping(user)
+	}
+}
+
+// lostSession tells whether it was the last.
+func (s *Service) lostSession(sess *Session, user *Account) bool {
 	s.usersMu.Lock()
 	defer s.usersMu.Unlock()
 	u := s.users[user.ID]
 	if u == nil {
-		return
+		return false
 	}
 	delete(u.sessions, sess)
 	if len(u.sessions) > 0 {
-		return
+		return false
 	}
 	if s.opts.PresenceGrace <= 0 {
 		s.offlineLocked(user.ID, u)
-		return
+		return true
 	}
 	u.grace = time.AfterFunc(s.opts.PresenceGrace, func() {
 		s.usersMu.Lock()
@@ -61,11 +68,12 @@ func (s *Service) wentOffline(sess *Session, user *Account) {
 			s.offlineLocked(user.ID, u)
 		}
 	})
+	return true
 }
 
 func (s *Service) offlineLocked(id api.UserID, u *onlineUser) {
 	delete(s.users, id)
-	s.tender.announce(id, u.username, api.PresenceStateOffline)
+	s.tender.announce(id, u.username, api.SignalStateOffline)
 }
 
 // isOnline says of a user what the signals said last: within the grace they still count.
@@ -105,7 +113,7 @@ type tender struct {
 
 type presence struct {
 	username string
-	state    api.PresenceState
+	state    api.SignalState
 }
 
 const expiryInterval = time.Minute
@@ -117,7 +125,7 @@ func startTender(s *Service) *tender {
 	return t
 }
 
-func (t *tender) announce(id api.UserID, username string, state api.PresenceState) {
+func (t *tender) announce(id api.UserID, username string, state api.SignalState) {
 	if t.svc.opts.PresenceMembers <= 0 {
 		return // no room is so small
 	}
@@ -157,6 +165,7 @@ func (t *tender) run() {
 			t.expire(ctx)
 			t.svc.writeSeen(ctx)
 			t.svc.forgetRates()
+			t.svc.forgetTypists()
 			was, since := posts, at
 			posts, at = t.svc.stats.posts.Load(), t.svc.now()
 			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))

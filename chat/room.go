@@ -48,11 +48,15 @@ func (s *Service) apply(e *Entry) {
 	if e.Unchanged {
 		return
 	}
+	if p, ok := e.Act.(*post); ok {
+		s.saidIt(e.SenderID, place{e.RoomID, p.About()})
+	}
 	if !mutant.On(mutant.PublishBeforeCommit) || e.Plain == nil {
 		s.publish(e.RoomID, e.Records, e)
 	}
 	s.tellMembers(e)
 	for _, user := range e.Left {
+		s.typesNoMore(user, e.RoomID)
 		for _, sess := range s.sessionsOf(user) {
 			sess.unfollowAt(e.RoomID, e.Head.Seq)
 		}

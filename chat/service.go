@@ -26,7 +26,7 @@ type Options struct {
 	Lanes        int              // commit lanes; 0 means 1, which is right for SQLite
 
 	PresenceGrace   time.Duration // how long a user without connections still counts as online; 0 means not at all
-	PresenceMembers int64         // rooms with more members get no presence signals; 0 means 500
+	PresenceMembers int64         // rooms with more members get no signals; 0 means 500
 
 	HashTime      uint32 // argon2id passes; 0 means 2
 	HashMemoryKiB uint32 // argon2id memory; 0 means 19456
@@ -71,6 +71,8 @@ type Service struct {
 
 	liveMu sync.RWMutex
 	live   map[api.RoomID]*liveRoom // rooms that a session follows or is about to
+
+	typing [32]typists // by user
 
 	telling [32]sync.Mutex // by user: held while an event of the account is handed to all its connections
 

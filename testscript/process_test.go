@@ -132,12 +132,16 @@ func processNamed(ts *testscript.TestScript, name string) *process {
 	return p
 }
 
-// typeLine: type NAME TEXT gives a background program a line of input.
+// typeLine: type [-n] NAME TEXT gives a background program a line of input, with -n one that goes on.
 func typeLine(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: type NAME TEXT")
+	end := "\n"
+	if len(args) > 0 && args[0] == "-n" {
+		args, end = args[1:], ""
 	}
-	_, err := io.WriteString(processNamed(ts, args[0]).stdin, args[1]+"\n")
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: type [-n] NAME TEXT")
+	}
+	_, err := io.WriteString(processNamed(ts, args[0]).stdin, args[1]+end)
 	ts.Check(err)
 }
 

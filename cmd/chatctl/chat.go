@@ -23,7 +23,8 @@ func newChat(c *cli) *cobra.Command {
 		Long: `Talk in a room, line by line. Joins the room if you are not in it.
 
 What you type and end with Enter is said in the room; what others say, who joins, leaves, comes
-online or goes offline appears above your line, and counts as read. When the connection is lost, chat comes back by
+online or goes offline appears above your line, and counts as read; who is typing stands in front of
+it, and others see that you are. When the connection is lost, chat comes back by
 itself and shows what was said meanwhile.
 
   /who      who is in the room
@@ -60,7 +61,10 @@ type chat struct {
 	last   api.Seq
 	client *chatclient.Client
 	render *renderer
-	typed  bool          // what is typed shows on the screen already, so its event need not
+	typed  bool         // what is typed shows on the screen already, so its event need not
+	status func(string) // shows in front of what is typed what goes on; "": nothing
+	typing *chatclient.Typing
+	roomID api.RoomID
 	seen   chan struct{} // 1 deep: there is something on the screen that has not been marked as read
 
 	upTo atomic.Int64 // what is on the screen, as a seq
@@ -74,6 +78,8 @@ type chat struct {
 
 	shown    api.Seq // the number of the last event
 	caughtUp bool    // the history has been shown
+
+	typingShown string // who is shown to be typing
 }
 
 var (
@@ -106,7 +112,7 @@ func (h *chat) run(ctx context.Context) error {
 		return err
 	}
 	defer in.close()
-	h.typed = in.echoes
+	h.typed, h.status, h.typing = in.echoes, in.status, chatclient.NewTyping(client.UserID())
 
 	news := make(chan chatclient.Notification) // unbuffered: the subscription buffers
 	speech := make(chan string)                // unbuffered: the next line is taken when the one before is on disk
@@ -114,6 +120,9 @@ func (h *chat) run(ctx context.Context) error {
 	wg.Go(func() { h.hear(ctx, cancel, sub, news) })
 	if h.typed {
 		wg.Go(func() { h.keepMarking(ctx) })
+	}
+	if in.keys != nil {
+		wg.Go(func() { h.keepTyping(ctx, in.keys) })
 	}
 	wg.Go(func() { // ends when speech is closed or ctx ends
 		defer close(spoken)
@@ -150,6 +159,7 @@ func (h *chat) enter(ctx context.Context) (api.Seq, error) {
 	if r := res.Room.Read; r != nil && r.Unread > 0 {
 		title += "; " + unread(r)
 	}
+	h.roomID = res.Room.ID
 	h.note("* %s; /help for what you can type", title)
 	if err := h.who(ctx); err != nil {
 		return 0, err
@@ -180,6 +190,7 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 		waiting string                      // a line that speech has not taken yet
 		ready   chan<- string               // speech while a line waits, else nil
 		out     <-chan struct{}             // spoken after the end of the input, else nil
+		hush    <-chan time.Time            // somebody may have ceased to type, else nil
 	)
 	defer func() {
 		if out == nil {
@@ -194,6 +205,9 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 			if err := h.hearOne(n); err != nil {
 				return err
 			}
+			hush = h.showTyping()
+		case <-hush:
+			hush = h.showTyping()
 		case line, ok := <-lines:
 			if !ok && in.err != nil {
 				return in.err
@@ -246,6 +260,9 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 	switch n := n.(type) {
 	case *chatclient.EventReceived:
 		h.shown = n.Seq
+		if err := h.typing.Apply(n.Event); err != nil {
+			return err
+		}
 		h.upTo.Store(int64(n.Seq))
 		select {
 		case h.seen <- struct{}{}:
@@ -257,6 +274,7 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 	case *chatclient.CaughtUp:
 		h.caughtUp = true
 	case *chatclient.Signal:
+		h.typing.ApplySignal(n.RoomSignalParams)
 		if !h.json && !h.quiet && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
 			h.out.raw(h.render.presence(n.RoomSignalParams))
 		}

@@ -17,7 +17,9 @@ type chatInput struct {
 	lines  chan string // unbuffered; closed at the end of the input
 	err    error       // set before lines is closed: why it ended, nil for an ordinary end
 	echoes bool        // what is typed shows on the screen
-	close  func()      // puts the terminal back as it was
+	keys   *keys       // tells when somebody types; nil: only whole lines are seen
+	status func(string)
+	close  func() // puts the terminal back as it was
 }
 
 // openInput reads from a terminal with line editing where there is one, and plain lines elsewhere.
@@ -25,7 +27,7 @@ type chatInput struct {
 // line is read, or with the process.
 func (h *chat) openInput(ctx context.Context) (*chatInput, error) {
 	t := h.terminal()
-	in := &chatInput{lines: make(chan string), echoes: t != nil, close: func() {}}
+	in := &chatInput{lines: make(chan string), echoes: t != nil, status: func(string) {}, close: func() {}}
 	next := plainLines(newLineReader(h.in, int(h.client.Server().Limits.MaxTextBytes)))
 	if t != nil && h.out.tty && !h.json && h.getenv("TERM") != "dumb" {
 		editor, err := h.openEditor(t.in)
@@ -33,6 +35,7 @@ func (h *chat) openInput(ctx context.Context) (*chatInput, error) {
 			return nil, err
 		}
 		next, in.close = editor.next, editor.close
+		in.keys, in.status = editor.keys, editor.status
 	}
 	go func() {
 		defer close(in.lines)
@@ -81,12 +84,12 @@ func (h *chat) openEditor(in *os.File) (*editor, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{r: in}
+	k := &keys{r: in, typed: make(chan struct{}, 1)}
 	e := &editor{in: in, keys: k, state: state, c: h.cli}
 	e.term = term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{k, os.Stdout}, "> ")
+	}{k, os.Stdout}, prompt)
 	e.fit()
 	h.out.redirect(e.term)
 	h.talk.redirect(e.term)
@@ -101,6 +104,17 @@ func (e *editor) next() (string, error) {
 		return "", errInterrupted
 	}
 	return line, err
+}
+
+const prompt = "> "
+
+// status shows what goes on in front of the line, which it draws anew.
+func (e *editor) status(what string) {
+	if what != "" {
+		what = "(" + what + ") "
+	}
+	e.term.SetPrompt(what + prompt)
+	_, _ = e.term.Write(nil) // an error of the terminal shows at the next line
 }
 
 // fit tells the editor how wide the terminal is now. Once a line is often enough.
@@ -120,16 +134,39 @@ func (e *editor) close() {
 	})
 }
 
-// keys passes on what is typed and notices Ctrl-C, which the editor does not tell from Ctrl-D.
+// keys passes on what is typed and notices Ctrl-C, which the editor does not tell from Ctrl-D, and that something is being
+// written that is to be said.
 type keys struct {
 	r           io.Reader
 	interrupted atomic.Bool
+	typed       chan struct{} // 1 deep: a key of a line that has not ended
+	lines       atomic.Int64  // that have ended
+
+	// Owned by Read.
+
+	begun   bool // the line has something in it
+	command bool // which begins with a slash
 }
 
 func (k *keys) Read(p []byte) (int, error) {
 	n, err := k.r.Read(p)
 	if bytes.IndexByte(p[:n], 3) >= 0 {
 		k.interrupted.Store(true)
+	}
+	for _, b := range p[:n] {
+		switch {
+		case b == '\r' || b == '\n':
+			k.lines.Add(1)
+			k.begun = false
+		case b >= ' ' && !k.begun:
+			k.begun, k.command = true, b == '/'
+		}
+	}
+	if k.begun && !k.command {
+		select {
+		case k.typed <- struct{}{}:
+		default:
+		}
 	}
 	return n, err
 }

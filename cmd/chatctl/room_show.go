@@ -98,9 +98,9 @@ func newRoomMembers(c *cli) *cobra.Command {
 
 func presenceWord(online bool) string {
 	if online {
-		return string(api.PresenceStateOnline)
+		return string(api.SignalStateOnline)
 	}
-	return string(api.PresenceStateOffline)
+	return string(api.SignalStateOffline)
 }
 
 // allMembers walks through all pages; the head is that of the first, up to which all of them know what happened.

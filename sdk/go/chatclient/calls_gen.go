@@ -837,6 +837,20 @@ func (c *Client) RoomUnarchive(ctx context.Context, p *api.RoomUnarchiveParams) 
 	return &r, nil
 }
 
+// TypingSet calls typing.set: Say that one is typing in a room, or no longer.
+//
+// The room's followers hear of it (room.signal, typing); it is stored nowhere. What they hear is good for 8 seconds: say it again about every 4 seconds while it goes on. The same again within 3 seconds is not told again. It ends by itself with a message of the user's in that place, when they leave the room, and when their last connection goes. It is for the user, not for the connection. Who may not post, in an archived or read-only room or against a mute, is refused. In rooms with too many members nobody hears of it.
+func (c *Client) TypingSet(ctx context.Context, p *api.TypingSetParams) (*api.TypingSetResult, error) {
+	if p == nil {
+		p = new(api.TypingSetParams)
+	}
+	var r api.TypingSetResult
+	if err := c.call(ctx, api.Lookup(api.MethodTypingSet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // SyncOpen calls sync.open: Follow rooms on this connection, resuming each after a seq.
 //
 // WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.
