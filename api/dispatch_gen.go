@@ -1084,6 +1084,40 @@ func dispatchTypingSet(ctx context.Context, srv Server, params json.RawMessage, 
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchPresenceSet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PresenceSetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PresenceSet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPresenceSet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPresenceGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PresenceGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PresenceGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPresenceGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncOpenParams)
 	s := scanner{data: params}
@@ -2489,6 +2523,53 @@ func (v *TypingSetParams) scan(s *scanner) {
 	}
 }
 
+var shapePresenceSet = shape{
+	method:   "presence.set",
+	names:    []string{"state", "text", "until"},
+	required: 0b1,
+}
+
+func (v *PresenceSetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePresenceSet) {
+		case 0:
+			v.State = scanPresenceChoice(s)
+		case 1:
+			v.Text = s.text(1, 100)
+		case 2:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		default:
+			return
+		}
+	}
+}
+
+var shapePresenceGet = shape{
+	method: "presence.get",
+	names:  []string{"room", "users"},
+}
+
+func (v *PresenceGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePresenceGet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			for l0 := (list{min: 1, max: 100}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Users = append(v.Users, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
 var shapeSyncOpen = shape{
 	method:   "sync.open",
 	names:    []string{"rooms", "epoch", "signals", "max_replay"},
@@ -2803,6 +2884,23 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeRoomUnarchived
 	}
 	return EventType(b)
+}
+
+func scanPresenceChoice(s *scanner) PresenceChoice {
+	b := s.chars()
+	switch string(b) {
+	case "online":
+		return PresenceChoiceOnline
+	case "away":
+		return PresenceChoiceAway
+	case "dnd":
+		return PresenceChoiceDnd
+	}
+	if s.lenient {
+		return PresenceChoice(b)
+	}
+	s.refuse("must be online, away or dnd")
+	return ""
 }
 
 var shapeEvent = shape{

@@ -201,6 +201,38 @@ func (v *ReadState) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *Presence) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	dst = append(dst, `,"state":`...)
+	dst = AppendString(dst, string(v.State))
+	if v.Text != "" {
+		dst = append(dst, `,"text":`...)
+		dst = AppendString(dst, v.Text)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PresenceCounts) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"online":`...)
+	dst = strconv.AppendInt(dst, v.Online, 10)
+	dst = append(dst, `,"away":`...)
+	dst = strconv.AppendInt(dst, v.Away, 10)
+	dst = append(dst, `,"dnd":`...)
+	dst = strconv.AppendInt(dst, v.Dnd, 10)
+	dst = append(dst, `,"offline":`...)
+	dst = strconv.AppendInt(dst, v.Offline, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *Member) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user_id":`...)
 	dst = AppendString(dst, string(v.UserID))
@@ -1573,6 +1605,31 @@ func (v *TypingSetResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *PresenceSetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"presence":`...)
+	dst = v.Presence.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PresenceGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"presences":`...)
+	dst = append(dst, '[')
+	for i := range v.Presences {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Presences[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.Counts != nil {
+		dst = append(dst, `,"counts":`...)
+		dst = v.Counts.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room_id":`...)
 	dst = AppendString(dst, string(v.RoomID))
@@ -2728,6 +2785,49 @@ func (v *TypingSetParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *PresenceSetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"state":`...)
+	dst = AppendString(dst, string(v.State))
+	if v.Text != "" {
+		dst = append(dst, `,"text":`...)
+		dst = AppendString(dst, v.Text)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PresenceGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.Users != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"users":`...)
+		dst = append(dst, '[')
+		for i := range v.Users {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Users[i])
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"rooms":`...)
 	dst = v.Rooms.AppendJSON(dst)
@@ -2811,6 +2911,14 @@ func (v *RoomSignalParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expires_in_ms":`...)
 		dst = strconv.AppendInt(dst, *v.ExpiresInMS, 10)
 	}
+	if v.Text != "" {
+		dst = append(dst, `,"text":`...)
+		dst = AppendString(dst, v.Text)
+	}
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -2870,7 +2978,7 @@ func AppendSyncGap(dst []byte, p *SyncGapParams) []byte {
 	return append(dst, '}')
 }
 
-// AppendRoomSignal appends the notification room.signal: Something of the moment: a member came online or went offline, or is typing.
+// AppendRoomSignal appends the notification room.signal: Something of the moment: a member comes, goes, says how they are, or is typing.
 func AppendRoomSignal(dst []byte, p *RoomSignalParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"room.signal","params":`...)
 	dst = p.AppendJSON(dst)

@@ -324,6 +324,16 @@ func (f *fake) TypingSet(_ context.Context, p *TypingSetParams) (*TypingSetResul
 	return new(TypingSetResult), f.err
 }
 
+func (f *fake) PresenceSet(_ context.Context, p *PresenceSetParams) (*PresenceSetResult, error) {
+	f.got = p
+	return new(PresenceSetResult), f.err
+}
+
+func (f *fake) PresenceGet(_ context.Context, p *PresenceGetParams) (*PresenceGetResult, error) {
+	f.got = p
+	return new(PresenceGetResult), f.err
+}
+
 func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, error) {
 	f.got = p
 	return new(SyncOpenResult), f.err
@@ -344,6 +354,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MadeToken),
 	new(Room),
 	new(ReadState),
+	new(Presence),
+	new(PresenceCounts),
 	new(Member),
 	new(Event),
 	new(RoomCreated),
@@ -426,6 +438,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ThreadListResult),
 	new(RoomHistoryResult),
 	new(TypingSetResult),
+	new(PresenceSetResult),
+	new(PresenceGetResult),
 	new(ReadMarkResult),
 	new(MemberInviteResult),
 	new(MemberSetRoleResult),
@@ -503,6 +517,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomArchiveParams),
 	new(RoomUnarchiveParams),
 	new(TypingSetParams),
+	new(PresenceSetParams),
+	new(PresenceGetParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
 	new(RoomCaughtUpParams),

@@ -105,6 +105,8 @@ const (
 	MethodRoomArchive        = "room.archive"
 	MethodRoomUnarchive      = "room.unarchive"
 	MethodTypingSet          = "typing.set"
+	MethodPresenceSet        = "presence.set"
+	MethodPresenceGet        = "presence.get"
 	MethodSyncOpen           = "sync.open"
 	MethodSyncClose          = "sync.close"
 )
@@ -248,6 +250,10 @@ type Server interface {
 	RoomUnarchive(ctx context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error)
 	// TypingSet answers typing.set: Say that one is typing in a room, or no longer.
 	TypingSet(ctx context.Context, p *TypingSetParams) (*TypingSetResult, error)
+	// PresenceSet answers presence.set: Say whether one wants to be disturbed, and what one is about.
+	PresenceSet(ctx context.Context, p *PresenceSetParams) (*PresenceSetResult, error)
+	// PresenceGet answers presence.get: Who is there: in a room, or some users; the caller alone unless it is said whom.
+	PresenceGet(ctx context.Context, p *PresenceGetParams) (*PresenceGetResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
@@ -318,6 +324,8 @@ var Methods = []*Method{
 	methodRoomArchive,
 	methodRoomUnarchive,
 	methodTypingSet,
+	methodPresenceSet,
+	methodPresenceGet,
 	methodSyncOpen,
 	methodSyncClose,
 }
@@ -803,6 +811,21 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
 		dispatch: dispatchTypingSet,
 	}
+	methodPresenceSet = &Method{
+		Name: MethodPresenceSet, Summary: "Say whether one wants to be disturbed, and what one is about.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Params:   shapePresenceSet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeRateLimited},
+		dispatch: dispatchPresenceSet,
+	}
+	methodPresenceGet = &Method{
+		Name: MethodPresenceGet, Summary: "Who is there: in a room, or some users; the caller alone unless it is said whom.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapePresenceGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchPresenceGet,
+	}
 	methodSyncOpen = &Method{
 		Name: MethodSyncOpen, Summary: "Follow rooms on this connection, resuming each after a seq.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -947,6 +970,10 @@ func Lookup(name string) *Method {
 		return methodRoomUnarchive
 	case MethodTypingSet:
 		return methodTypingSet
+	case MethodPresenceSet:
+		return methodPresenceSet
+	case MethodPresenceGet:
+		return methodPresenceGet
 	case MethodSyncOpen:
 		return methodSyncOpen
 	case MethodSyncClose:

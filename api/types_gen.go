@@ -140,12 +140,35 @@ const (
 	AccountEventTypeReadMarked  AccountEventType = "read.marked"
 )
 
-// SignalState: Of presence: is the person there? online or offline. Of typing: started or stopped.
+// PresenceChoice: online: there; away: not at the keyboard; dnd: not to be disturbed.
+type PresenceChoice string
+
+// The values of PresenceChoice known to this version; receivers take any other too.
+const (
+	PresenceChoiceOnline PresenceChoice = "online"
+	PresenceChoiceAway   PresenceChoice = "away"
+	PresenceChoiceDnd    PresenceChoice = "dnd"
+)
+
+// PresenceState: Is the person there? offline: no connection; online, away, dnd: a connection, and what they say.
+type PresenceState string
+
+// The values of PresenceState known to this version; receivers take any other too.
+const (
+	PresenceStateOnline  PresenceState = "online"
+	PresenceStateAway    PresenceState = "away"
+	PresenceStateDnd     PresenceState = "dnd"
+	PresenceStateOffline PresenceState = "offline"
+)
+
+// SignalState: Of presence: a PresenceState. Of typing: started or stopped.
 type SignalState string
 
 // The values of SignalState known to this version; receivers take any other too.
 const (
 	SignalStateOnline  SignalState = "online"
+	SignalStateAway    SignalState = "away"
+	SignalStateDnd     SignalState = "dnd"
 	SignalStateOffline SignalState = "offline"
 	SignalStateStarted SignalState = "started"
 	SignalStateStopped SignalState = "stopped"
@@ -273,6 +296,23 @@ type ReadState struct {
 	MsgNo    MsgNo `json:"msg_no"`   // so many messages
 	Unread   int64 `json:"unread"`   // messages after it, answers in threads included: the head's msg_no less this one
 	Mentions int64 `json:"mentions"` // those of them that mean the caller, or everyone in the room, as they now stand
+}
+
+// Presence: Whether a user is there, and what they say of it.
+type Presence struct {
+	UserID   UserID        `json:"user_id"`
+	Username string        `json:"username"`
+	State    PresenceState `json:"state"`
+	Text     string        `json:"text,omitempty"`
+	Until    *Timestamp    `json:"until,omitempty"` // what they say holds so long; absent: until they say otherwise
+}
+
+// PresenceCounts: How many members of a room are in each state.
+type PresenceCounts struct {
+	Online  int64 `json:"online"`
+	Away    int64 `json:"away"`
+	Dnd     int64 `json:"dnd"`
+	Offline int64 `json:"offline"`
 }
 
 // Member: A user in a room.
@@ -921,6 +961,17 @@ type TypingSetResult struct {
 	Shown  bool   `json:"shown"` // false: the room has too many members, nobody hears of it
 }
 
+// PresenceSetResult: What others see of the caller while they have a connection.
+type PresenceSetResult struct {
+	Presence Presence `json:"presence"`
+}
+
+// PresenceGetResult: Who is there.
+type PresenceGetResult struct {
+	Presences []Presence      `json:"presences"`
+	Counts    *PresenceCounts `json:"counts,omitempty"` // of a room
+}
+
 // ReadMarkResult: How far the caller has read.
 type ReadMarkResult struct {
 	RoomID RoomID    `json:"room_id"`
@@ -1445,6 +1496,19 @@ type TypingSetParams struct {
 	Thread *Seq   `json:"thread,omitempty"` // under that message
 }
 
+// PresenceSetParams are the parameters of presence.set: Say whether one wants to be disturbed, and what one is about.
+type PresenceSetParams struct {
+	State PresenceChoice `json:"state"`
+	Text  string         `json:"text,omitempty"`  // in a few words; none unless given
+	Until *Timestamp     `json:"until,omitempty"` // from then on it is as if nothing had been said; for good unless given
+}
+
+// PresenceGetParams are the parameters of presence.get: Who is there: in a room, or some users; the caller alone unless it is said whom.
+type PresenceGetParams struct {
+	Room  string   `json:"room,omitempty"`
+	Users []string `json:"users,omitempty"` // not together with room
+}
+
 // SyncOpenParams are the parameters of sync.open: Follow rooms on this connection, resuming each after a seq.
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
@@ -1475,7 +1539,7 @@ type SyncGapParams struct {
 	Reason GapReason `json:"reason"`
 }
 
-// RoomSignalParams are the parameters of room.signal: Something of the moment: a member came online or went offline, or is typing.
+// RoomSignalParams are the parameters of room.signal: Something of the moment: a member comes, goes, says how they are, or is typing.
 type RoomSignalParams struct {
 	Type        SignalType  `json:"type"`
 	State       SignalState `json:"state"`
@@ -1484,6 +1548,8 @@ type RoomSignalParams struct {
 	RoomID      RoomID      `json:"room_id,omitempty"`
 	Thread      *Seq        `json:"thread,omitempty"`        // of typing: under that message; absent: in the room itself
 	ExpiresInMS *int64      `json:"expires_in_ms,omitempty"` // of typing, started: so long it holds unless it is said again
+	Text        string      `json:"text,omitempty"`          // of presence: what they say they are about
+	Until       *Timestamp  `json:"until,omitempty"`         // of presence: what they say holds so long; absent: until they say otherwise
 }
 
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.

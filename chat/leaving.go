@@ -151,6 +151,7 @@ func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, k
 		ctx = context.WithoutCancel(ctx) // it is done: nobody could ask for the rest again
 		for _, a := range gone {
 			s.revoked(a.ID, keep, allSessions)
+			s.unsay(a.ID)
 		}
 	}
 	return left, nil

@@ -33,7 +33,7 @@ func (s *Service) cameOnline(sess *Session, user *Account) {
 	u.announced = true
 	s.usersMu.Unlock()
 	if tell {
-		s.tender.announce(user.ID, user.Username, api.SignalStateOnline)
+		s.tender.announce(user.ID, user.Username)
 	}
 }
 
@@ -73,7 +73,7 @@ func (s *Service) lostSession(sess *Session, user *Account) bool {
 
 func (s *Service) offlineLocked(id api.UserID, u *onlineUser) {
 	delete(s.users, id)
-	s.tender.announce(id, u.username, api.SignalStateOffline)
+	s.tender.announce(id, u.username)
 }
 
 // isOnline says of a user what the signals said last: within the grace they still count.
@@ -108,29 +108,24 @@ type tender struct {
 	once    sync.Once     // guards stop
 
 	mu   sync.Mutex
-	news map[api.UserID]presence // the latest of each user
-}
-
-type presence struct {
-	username string
-	state    api.SignalState
+	news map[api.UserID]string // whose presence has changed, with their names
 }
 
 const expiryInterval = time.Minute
 
 // startTender starts its goroutine; close ends it.
 func startTender(s *Service) *tender {
-	t := &tender{svc: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}), news: map[api.UserID]presence{}}
+	t := &tender{svc: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}), news: map[api.UserID]string{}}
 	go t.run()
 	return t
 }
 
-func (t *tender) announce(id api.UserID, username string, state api.SignalState) {
+func (t *tender) announce(id api.UserID, username string) {
 	if t.svc.opts.PresenceMembers <= 0 {
 		return // no room is so small
 	}
 	t.mu.Lock()
-	t.news[id] = presence{username, state}
+	t.news[id] = username
 	t.mu.Unlock()
 	select {
 	case t.wake <- struct{}{}:
@@ -147,6 +142,9 @@ func (t *tender) close() {
 		if u.grace != nil {
 			u.grace.Stop()
 		}
+	}
+	for _, said := range t.svc.said {
+		said.stop()
 	}
 }
 
@@ -166,30 +164,32 @@ func (t *tender) run() {
 			t.svc.writeSeen(ctx)
 			t.svc.forgetRates()
 			t.svc.forgetTypists()
+			t.svc.forgetCounts()
 			was, since := posts, at
 			posts, at = t.svc.stats.posts.Load(), t.svc.now()
 			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))
 		case <-t.wake:
 			t.mu.Lock()
 			news := t.news
-			t.news = map[api.UserID]presence{}
+			t.news = map[api.UserID]string{}
 			t.mu.Unlock()
-			for id, p := range news {
-				t.tell(ctx, id, p)
+			for id, username := range news {
+				t.tell(ctx, id, username)
 			}
 		}
 	}
 }
 
-// tell hands one user's presence to the followers of each room they are in, encoded once a room.
-func (t *tender) tell(ctx context.Context, id api.UserID, p presence) {
+// tell hands one user's presence, as it is by now, to the followers of each room they are in, encoded once a room.
+func (t *tender) tell(ctx context.Context, id api.UserID, username string) {
 	rooms, err := t.svc.store.RoomsOf(ctx, id, t.svc.opts.PresenceMembers)
 	if err != nil {
 		t.svc.logger.Warn("presence", "user", id, "err", err) // signals may be lost
 		return
 	}
+	p := t.svc.presence(id, username)
 	for _, room := range rooms {
-		params := api.RoomSignalParams{Type: api.SignalTypePresence, State: p.state, UserID: id, Username: p.username, RoomID: room}
+		params := api.RoomSignalParams{Type: api.SignalTypePresence, State: api.SignalState(p.State), UserID: id, Username: username, RoomID: room, Text: p.Text, Until: p.Until}
 		t.svc.opts.Fanout.Signal(room, api.AppendRoomSignal(nil, &params))
 	}
 }

@@ -15,9 +15,9 @@ const (
 	typingLife  = 8 * time.Second // how long what was told is good
 	typingPause = 3 * time.Second // the same again is not told before that
 
-	// What one user may have told of their typing: beyond that they are up to something else.
-	typingPerSecond = 1
-	typingBurst     = 20
+	// What one user may have told of themselves: beyond that they are up to something else.
+	signalsPerSecond = 1
+	signalBurst      = 20
 )
 
 // place is where somebody types: in a room, or under a message of it.
@@ -35,7 +35,7 @@ type typists struct {
 
 type typist struct {
 	told map[place]time.Time // "started", and when last; for typingLife it holds
-	rate *rate.Limiter
+	rate *rate.Limiter       // of all signals that the user causes, of presence too
 }
 
 // TypingSet implements typing.set. Who may not say anything is not shown typing.
@@ -99,26 +99,14 @@ func (s *Service) setTyping(user *Account, at place, typing bool) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	now := s.now()
-	t := ts.users[user.ID]
-	if t == nil {
-		if !typing {
-			return nil
-		}
-		t = &typist{told: map[place]time.Time{}, rate: rate.NewLimiter(typingPerSecond, typingBurst)}
-		if ts.users == nil {
-			ts.users = map[api.UserID]*typist{}
-		}
-		ts.users[user.ID] = t
-	}
+	t := ts.of(user.ID)
 	told, started := t.told[at]
 	since := now.Sub(told)
 	if typing && started && since < typingPause || !typing && (!started || since >= typingLife) {
 		return nil
 	}
-	r := t.rate.ReserveN(now, 1)
-	if wait := r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
-		return api.Errorf(api.CodeRateLimited, "too much about typing").WithRetryAfter(wait)
+	if err := t.spend(now); err != nil {
+		return err
 	}
 	if typing {
 		t.told[at] = now
@@ -126,6 +114,29 @@ func (s *Service) setTyping(user *Account, at place, typing bool) error {
 		delete(t.told, at)
 	}
 	s.tellTyping(user, at, typing)
+	return nil
+}
+
+// of gives a user's, which is made if there is none.
+func (ts *typists) of(user api.UserID) *typist {
+	t := ts.users[user]
+	if t == nil {
+		t = &typist{told: map[place]time.Time{}, rate: rate.NewLimiter(signalsPerSecond, signalBurst)}
+		if ts.users == nil {
+			ts.users = map[api.UserID]*typist{}
+		}
+		ts.users[user] = t
+	}
+	return t
+}
+
+// spend counts a signal that a user causes.
+func (t *typist) spend(now time.Time) error {
+	r := t.rate.ReserveN(now, 1)
+	if wait := r.DelayFrom(now); wait > 0 {
+		r.CancelAt(now)
+		return api.Errorf(api.CodeRateLimited, "too many signals").WithRetryAfter(wait)
+	}
 	return nil
 }
 
@@ -200,7 +211,7 @@ func (s *Service) forgetTypists() {
 					delete(t.told, at)
 				}
 			}
-			if len(t.told) == 0 && t.rate.TokensAt(now) >= typingBurst {
+			if len(t.told) == 0 && t.rate.TokensAt(now) >= signalBurst {
 				delete(ts.users, id)
 			}
 		}

@@ -106,7 +106,11 @@ func (r *renderer) message(m *api.Message) string {
 
 // presence is the line for a member who comes or goes.
 func (r *renderer) presence(s *api.RoomSignalParams) string {
-	return fmt.Sprintf("%s * %s is %s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(s.Username), termsafe.Line(string(s.State)))
+	text := ""
+	if s.Text != "" {
+		text = ": " + termsafe.Line(s.Text)
+	}
+	return fmt.Sprintf("%s * %s is %s%s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(s.Username), termsafe.Line(string(s.State)), text)
 }
 
 // time is the hour for today, and the date with it for other days.

@@ -53,6 +53,13 @@ func newRoomShow(c *cli) *cobra.Command {
 					t.row("slow mode", "one message in "+(time.Duration(*r.SlowModeMS)*time.Millisecond).String())
 				}
 				t.row("members", fmt.Sprint(r.MemberCount))
+				if r.Role != "" {
+					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+					if err != nil {
+						return aboutRoom(args[0], err)
+					}
+					t.row("here", here(who.Counts))
+				}
 				t.row("messages", fmt.Sprint(r.Head.MsgNo))
 				t.row("head", fmt.Sprint(r.Head.Seq))
 				if r.Read != nil {
@@ -81,6 +88,14 @@ func newRoomMembers(c *cli) *cobra.Command {
 					c.out.document(members.AppendJSON(nil))
 					return nil
 				}
+				who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+				if err != nil {
+					return aboutRoom(args[0], err)
+				}
+				says := map[api.UserID]*api.Presence{} // of those who are not just offline; in large rooms nobody
+				for i := range who.Presences {
+					says[who.Presences[i].UserID] = &who.Presences[i]
+				}
 				t := c.table("USER", "ROLE", "PRESENCE", "SINCE")
 				for i := range members.Members {
 					m := &members.Members[i]
@@ -88,7 +103,7 @@ func newRoomMembers(c *cli) *cobra.Command {
 					if m.Muted {
 						role += " (muted)"
 					}
-					t.row(m.Username, role, presenceWord(m.Online), c.day(m.JoinedAt))
+					t.row(m.Username, role, presenceWord(m, says[m.UserID]), c.day(m.JoinedAt))
 				}
 				return t.end()
 			})
@@ -96,11 +111,29 @@ func newRoomMembers(c *cli) *cobra.Command {
 	}
 }
 
-func presenceWord(online bool) string {
-	if online {
-		return string(api.SignalStateOnline)
+// presenceWord tells whether a member is there, and what they say of it.
+func presenceWord(m *api.Member, says *api.Presence) string {
+	switch {
+	case says != nil && says.Text != "":
+		return string(says.State) + ": " + says.Text
+	case says != nil:
+		return string(says.State)
+	case m.Online:
+		return string(api.PresenceStateOnline)
 	}
-	return string(api.SignalStateOffline)
+	return string(api.PresenceStateOffline)
+}
+
+// here counts who is there.
+func here(n *api.PresenceCounts) string {
+	s := fmt.Sprintf("%d online", n.Online)
+	if n.Away > 0 {
+		s += fmt.Sprintf(", %d away", n.Away)
+	}
+	if n.Dnd > 0 {
+		s += fmt.Sprintf(", %d not to be disturbed", n.Dnd)
+	}
+	return s
 }
 
 // allMembers walks through all pages; the head is that of the first, up to which all of them know what happened.

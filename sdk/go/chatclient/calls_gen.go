@@ -851,6 +851,34 @@ func (c *Client) TypingSet(ctx context.Context, p *api.TypingSetParams) (*api.Ty
 	return &r, nil
 }
 
+// PresenceSet calls presence.set: Say whether one wants to be disturbed, and what one is about.
+//
+// The latest counts, on all one's connections; it outlives them, but not a restart of the server. The followers of one's rooms hear of it (room.signal, presence), but for rooms with too many members. Who has no connection is offline, whatever they say; the text shows all the same.
+func (c *Client) PresenceSet(ctx context.Context, p *api.PresenceSetParams) (*api.PresenceSetResult, error) {
+	if p == nil {
+		p = new(api.PresenceSetParams)
+	}
+	var r api.PresenceSetResult
+	if err := c.call(ctx, api.Lookup(api.MethodPresenceSet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PresenceGet calls presence.get: Who is there: in a room, or some users; the caller alone unless it is said whom.
+//
+// Of a room that the caller is in: how many of its members are in each state and, unless it has too many, those who are not offline or have left a text. In a room with too many members the counts may be some seconds old. Of users: those who are in a room with the caller; others are left out, as are those who do not exist.
+func (c *Client) PresenceGet(ctx context.Context, p *api.PresenceGetParams) (*api.PresenceGetResult, error) {
+	if p == nil {
+		p = new(api.PresenceGetParams)
+	}
+	var r api.PresenceGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodPresenceGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // SyncOpen calls sync.open: Follow rooms on this connection, resuming each after a seq.
 //
 // WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.
