@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,8 +16,6 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
-	"github.com/chatd-dev/chatd/store/memory"
-	"github.com/chatd-dev/chatd/store/sqlite"
 )
 
 // recorder is a chat.Fanout that keeps what is published.
@@ -37,34 +34,10 @@ func (*recorder) Signal(api.RoomID, []byte) {}
 
 // What a client keeps from events is what it would fetch, whatever happens, on every store; and each event is as the contract says.
 func TestMessagesFoldIsFresh(t *testing.T) {
-	stores := map[string]func(t testing.TB) chat.Store{
-		"memory": func(testing.TB) chat.Store { return memory.New() },
-		"sqlite": func(t testing.TB) chat.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-	for name, open := range stores {
-		t.Run(name, func(t *testing.T) {
-			store := open(t)
-			defer store.Close()
-			w := &foldWorld{fan: &recorder{}}
-			svc := chat.New(store, &chat.Options{Fanout: w.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
-			defer svc.Close()
-			for _, name := range []string{"ann", "bob", "cy"} {
-				s := svc.Connect(followPort{}, chat.Peer{Addr: "127.0.0.1", Loopback: true})
-				defer s.Close()
-				if _, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "password of " + name}); err != nil {
-					t.Fatal(err)
-				}
-				w.people = append(w.people, s)
-			}
-			rapid.Check(t, w.run)
-		})
-	}
+	foldOnStores(t, folk, func() folding {
+		w := &foldWorld{fan: &recorder{}}
+		return folding{w.fan, followingPort, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+	})
 }
 
 // foldWorld is a room, three people, and what each has kept of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +17,6 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
-	"github.com/chatd-dev/chatd/store/memory"
-	"github.com/chatd-dev/chatd/store/sqlite"
 )
 
 // wiretap keeps what is published and what connections are told, in one order.
@@ -56,37 +53,12 @@ func (tapPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 
 // What a client keeps of what it has read is what it would fetch, or it says that it has to, whatever happens, on every store.
 func TestReadsFoldIsFresh(t *testing.T) {
-	stores := map[string]func(t testing.TB) chat.Store{
-		"memory": func(testing.TB) chat.Store { return memory.New() },
-		"sqlite": func(t testing.TB) chat.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-	for name, open := range stores {
-		t.Run(name, func(t *testing.T) {
-			store := open(t)
-			defer store.Close()
-			w := &readsWorld{tap: &wiretap{}}
-			svc := chat.New(store, &chat.Options{Fanout: w.tap, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
-			defer svc.Close()
-			for _, name := range readers {
-				s := svc.Connect(tapPort{name, w.tap}, chat.Peer{Addr: "127.0.0.1", Loopback: true})
-				defer s.Close()
-				if _, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "password of " + name}); err != nil {
-					t.Fatal(err)
-				}
-				w.people = append(w.people, s)
-			}
-			rapid.Check(t, w.run)
-		})
-	}
+	foldOnStores(t, folk, func() folding {
+		w := &readsWorld{tap: &wiretap{}}
+		port := func(name string) chat.Port { return tapPort{name, w.tap} }
+		return folding{w.tap, port, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+	})
 }
-
-var readers = []string{"ann", "bob", "cy"}
 
 // readsWorld is a room, three people, and what each has kept of how far they have read it.
 type readsWorld struct {
@@ -138,7 +110,7 @@ func (w *readsWorld) fresh(rt *rapid.T, i int) *api.Room {
 
 func (w *readsWorld) load(rt *rapid.T, i int) { w.views[i].Load(w.fresh(rt, i)) }
 
-func anyone(rt *rapid.T) int { return rapid.IntRange(0, len(readers)-1).Draw(rt, "who") }
+func anyone(rt *rapid.T) int { return rapid.IntRange(0, len(folk)-1).Draw(rt, "who") }
 
 func (w *readsWorld) message(rt *rapid.T) api.Seq {
 	if len(w.posted) == 0 {
@@ -183,7 +155,7 @@ func (w *readsWorld) leave(rt *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
 		rt.Skip("not so often")
 	}
-	who := 1 + rapid.IntRange(0, len(readers)-2).Draw(rt, "who") // the owner stays
+	who := 1 + rapid.IntRange(0, len(folk)-2).Draw(rt, "who") // the owner stays
 	if _, err := w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room}); err != nil {
 		rt.Fatal(err)
 	}
@@ -224,7 +196,7 @@ func (w *readsWorld) compare(rt *rapid.T) {
 			continue
 		}
 		if d := cmp.Diff(*fresh.Read, read); d != "" || at != fresh.Head || !held {
-			rt.Fatalf("%s: head %v, kept %v; -fresh +kept:\n%s", readers[i], fresh.Head, at, d)
+			rt.Fatalf("%s: head %v, kept %v; -fresh +kept:\n%s", folk[i], fresh.Head, at, d)
 		}
 	}
 }
@@ -259,7 +231,7 @@ func (w *readsWorld) apply(rt *rapid.T, h heard) {
 		rt.Fatal(err)
 	}
 	if n.Params.RoomID == w.id {
-		if i := slices.Index(readers, h.to); i < len(w.views) {
+		if i := slices.Index(folk, h.to); i < len(w.views) {
 			w.views[i].ApplyAccount(&n.Params)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,43 +14,15 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
-	"github.com/chatd-dev/chatd/store/memory"
-	"github.com/chatd-dev/chatd/store/sqlite"
 )
 
 // What a client keeps of a room and its members from events is what it would fetch, on every store.
 func TestRoomFoldIsFresh(t *testing.T) {
-	stores := map[string]func(t testing.TB) chat.Store{
-		"memory": func(testing.TB) chat.Store { return memory.New() },
-		"sqlite": func(t testing.TB) chat.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-	for name, open := range stores {
-		t.Run(name, func(t *testing.T) {
-			store := open(t)
-			defer store.Close()
-			w := &roomWorld{fan: &recorder{}}
-			svc := chat.New(store, &chat.Options{Fanout: w.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
-			defer svc.Close()
-			for _, name := range append([]string{"watch"}, folk...) {
-				s := svc.Connect(followPort{}, chat.Peer{Addr: "127.0.0.1", Loopback: true})
-				defer s.Close()
-				if _, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "password of " + name}); err != nil {
-					t.Fatal(err)
-				}
-				w.people = append(w.people, s)
-			}
-			rapid.Check(t, w.run)
-		})
-	}
+	foldOnStores(t, append([]string{"watch"}, folk...), func() folding {
+		w := &roomWorld{fan: &recorder{}}
+		return folding{w.fan, followingPort, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+	})
 }
-
-var folk = []string{"ann", "bob", "cy"}
 
 // roomWorld is a room, people who come and go, one who stays and looks on, and what is kept of it.
 type roomWorld struct {

@@ -1,0 +1,57 @@
+package chatclient_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/memory"
+	"github.com/chatd-dev/chatd/store/sqlite"
+)
+
+var folk = []string{"ann", "bob", "cy"}
+
+func followingPort(string) chat.Port { return followPort{} }
+
+// folding is what is kept from events by one test, on one store.
+type folding struct {
+	fan  chat.Fanout
+	port func(name string) chat.Port
+	run  func(people []*chat.Session, rt *rapid.T)
+}
+
+// foldOnStores plays on every store, among people who are signed in, in the order of their names.
+func foldOnStores(t *testing.T, names []string, begin func() folding) {
+	t.Helper()
+	stores := map[string]func(t testing.TB) chat.Store{
+		"memory": func(testing.TB) chat.Store { return memory.New() },
+		"sqlite": func(t testing.TB) chat.Store {
+			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	}
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			f, store := begin(), open(t)
+			defer store.Close()
+			svc := chat.New(store, &chat.Options{Fanout: f.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
+			defer svc.Close()
+			var people []*chat.Session
+			for _, name := range names {
+				s := svc.Connect(f.port(name), chat.Peer{Addr: "127.0.0.1", Loopback: true})
+				defer s.Close()
+				if _, err := s.AuthRegister(ctx, &api.AuthRegisterParams{Username: name, Password: "password of " + name}); err != nil {
+					t.Fatal(err)
+				}
+				people = append(people, s)
+			}
+			rapid.Check(t, func(rt *rapid.T) { f.run(people, rt) })
+		})
+	}
+}
