@@ -17,7 +17,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/chatd-dev/chatd/api"
-	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 )
 
@@ -88,7 +87,7 @@ func checkAuthz(t *testing.T, m *api.Method, target authzTarget, cells map[strin
 		case api.AuthzUser:
 			wrong = caller == "anonymous" && cell != "unauthenticated"
 		case api.AuthzMember:
-			outside := caller == "stranger" || target.room == authzOthers || target.room == authzPrivate
+			outside := slices.Contains([]string{"stranger", "admin", "banned", "removed", "suspended"}, caller) || target.room == authzOthers || target.room == authzPrivate
 			wrong = caller == "anonymous" && cell != "unauthenticated" || outside && cell == "ok"
 		case api.AuthzAdmin:
 			wrong = caller == "anonymous" && cell != "unauthenticated" || caller != "admin" && cell == "ok"
@@ -101,14 +100,16 @@ func checkAuthz(t *testing.T, m *api.Method, target authzTarget, cells map[strin
 	}
 }
 
-// authzCallers are who call: stranger is signed in, and the next three are in the hall.
-var authzCallers = []string{"anonymous", "stranger", "member", "moderator", "owner", "admin"}
+// authzCallers are who call: stranger is signed in, the next three and the bot, by its token, are in the hall and in the
+// archive; the last three were there until it happened. The administrator is not.
+var authzCallers = []string{"anonymous", "stranger", "member", "moderator", "owner", "admin", "bot", "banned", "removed", "suspended"}
 
 // The rooms. Everybody's is the hall; nobody who calls is in the others.
 const (
 	authzHall      = "hall"
 	authzOthers    = "garden"
 	authzPrivate   = "cellar"
+	authzArchived  = "archive"
 	authzMissing   = "nowhere"
 	authzMalformed = "No Room!"
 )
@@ -132,6 +133,8 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "no message", room: authzHall},
 			{name: "in other's room", room: authzOthers, sender: "other"},
 			{name: "in private room", room: authzPrivate, sender: "other"},
+			{name: "own, archived", room: authzArchived, sender: "caller"},
+			{name: "other's, archived", room: authzArchived, sender: "other"},
 			{name: "in missing room", room: authzMissing},
 			{name: "in malformed room", room: authzMalformed},
 		}
@@ -143,6 +146,7 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "nobody", room: authzHall, user: "nobody"},
 			{name: "in other's room", room: authzOthers, user: "other"},
 			{name: "in private room", room: authzPrivate, user: "other"},
+			{name: "in archived room", room: authzArchived, user: "other"},
 			{name: "in missing room", room: authzMissing, user: "other"},
 			{name: "in malformed room", room: authzMalformed, user: "other"},
 		}
@@ -151,6 +155,7 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "own room", room: authzHall},
 			{name: "other's room", room: authzOthers},
 			{name: "private room", room: authzPrivate},
+			{name: "archived room", room: authzArchived},
 			{name: "missing room", room: authzMissing},
 			{name: "malformed room", room: authzMalformed},
 		}
@@ -175,14 +180,36 @@ func (a *authz) build() {
 	w := newWorld(a.t, nil)
 	a.w, a.clients, a.seqs, a.tokens = w, map[string]*client{}, map[string]map[string]api.Seq{}, map[string]string{}
 	a.clients["anonymous"] = w.connect()
-	for _, name := range []string{"admin", "owner", "moderator", "member", "stranger", "other"} { // the first user is an administrator
+	for _, name := range []string{"admin", "owner", "moderator", "member", "stranger", "other", "banned", "removed", "suspended"} { // the first user is an administrator
 		a.clients[name] = w.user(name)
 		a.tokens[name] = w.connect().login(name)
 	}
-	a.room(authzHall, api.VisibilityPublic, "owner", "moderator", "member", "other")
+	ctx, owner := a.t.Context(), a.clients["owner"]
+	_, err := a.clients["other"].BotCreate(ctx, &api.BotCreateParams{Username: "bot"})
+	a.must(err)
+	a.clients["bot"] = w.resumed(a.clients["other"].token(&api.TokenCreateParams{Name: "bot", Bot: "bot"}))
+	for _, room := range []string{authzHall, authzArchived} {
+		a.room(room, api.VisibilityPublic, "owner", "moderator", "member", "other", "bot", "banned", "removed", "suspended")
+		_, err := owner.MemberSetRole(ctx, &api.MemberSetRoleParams{Room: room, User: "moderator", Role: api.RoleModerator})
+		a.must(err)
+		_, err = owner.MemberBan(ctx, &api.MemberBanParams{Room: room, User: "banned"})
+		a.must(err)
+		_, err = owner.MemberRemove(ctx, &api.MemberRemoveParams{Room: room, User: "removed"})
+		a.must(err)
+	}
 	a.room(authzOthers, api.VisibilityPublic, "other")
 	a.room(authzPrivate, api.VisibilityPrivate, "other")
-	a.promote("moderator")
+	_, err = owner.RoomArchive(ctx, &api.RoomArchiveParams{Room: authzArchived})
+	a.must(err)
+	_, err = a.clients["admin"].UserSuspend(ctx, &api.UserSuspendParams{User: "suspended"})
+	a.must(err)
+}
+
+func (a *authz) must(err error) {
+	a.t.Helper()
+	if err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 // room makes a room of these members, each of whom says something in it.
@@ -198,31 +225,6 @@ func (a *authz) room(name string, v api.Visibility, members ...string) {
 		a.seqs[name][member] = c.post(name, "said by "+member).Seq
 	}
 }
-
-// promote makes a member of the hall a moderator.
-func (a *authz) promote(name string) {
-	ctx := a.t.Context()
-	hall, err := a.w.store.RoomByName(ctx, authzHall, "")
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	e := &chat.Entry{RoomID: hall.ID, SenderID: a.clients["owner"].UserID()}
-	e.Act = actFunc(func(tx chat.Tx) error {
-		m, err := tx.Member(a.clients[name].UserID())
-		if err != nil {
-			return err
-		}
-		m.Role = api.RoleModerator
-		return tx.PutMember(m)
-	})
-	if err := a.w.store.Commit(ctx, []*chat.Entry{e}); err != nil || e.Err != nil {
-		a.t.Fatal(err, e.Err)
-	}
-}
-
-type actFunc func(chat.Tx) error
-
-func (f actFunc) Do(tx chat.Tx) error { return f(tx) }
 
 func (a *authz) close() {
 	if a.w != nil {
@@ -302,6 +304,8 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 	case api.MethodAuthLogin:
 		put("username", "other")
 		put("password", "password of other")
+	case api.MethodMessageSearch:
+		put("query", "said")
 	case api.MethodAuthResume:
 		put("token", a.tokens["other"])
 	case api.MethodAccountSetPassword:
