@@ -144,7 +144,7 @@ func (p *player) step(step string) {
 	p.rest(acts.MatchString(what))
 }
 
-// acts are the methods whose event comes to who follows the room, the caller too.
+// acts are the methods that wait for a commit with others.
 var acts = regexp.MustCompile(`"(message\.(post|edit|delete)|(reaction|pin)\.(add|remove))"`)
 
 // rest lets the server come to rest and writes down what has come, by name. An act is answered
@@ -161,9 +161,7 @@ func (p *player) rest(acting bool) {
 	slices.Sort(who)
 	for _, name := range who {
 		msgs := p.clients[name].got()
-		if acting {
-			slices.SortStableFunc(msgs, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) })
-		}
+		slices.SortStableFunc(msgs, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) })
 		for _, msg := range msgs {
 			p.out.WriteString("<< " + name + " " + p.hide(msg) + "\n")
 		}
