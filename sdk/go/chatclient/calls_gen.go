@@ -144,7 +144,7 @@ func (c *Client) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswo
 
 // AccountExport calls account.export: All that the server keeps about the caller, page by page.
 //
-// The first page has the profile, the login sessions, the tokens and the rooms; events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
+// The first page has the profile, the login sessions and the rooms; tokens and bots have lists of their own. Events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
 func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
 	if p == nil {
 		p = new(api.AccountExportParams)
