@@ -92,14 +92,16 @@ func runHistory(ctx context.Context, b *bench) ([]report.Row, error) {
 		page(smallRoom, "", 0), page(largeRoom, "", 0),
 		page(smallRoom, `,"after":"$RANDOM"`, plan.Events[0]-50), page(largeRoom, `,"after":"$RANDOM"`, large-50),
 	}
+	// What a page anywhere has to read of a large file that nothing has read before: a page of the tree's keys, and its rows.
+	bare := []int{4 << 10, 24 << 10}
 	var results []*load.WorkResult
-	job := &load.Job{Kind: load.Chatd, UsersPerRoom: 1, Requests: &load.Requests{Kinds: kinds, InFlight: 1, Rounds: 2*b.size.repeat + 1, Warmup: b.size.warmup, Turn: b.size.phase / 3}}
+	job := &load.Job{Kind: load.Chatd, UsersPerRoom: 1, Requests: &load.Requests{Kinds: kinds, Bare: &load.Bare{File: "chatd.db", Sizes: bare}, InFlight: 1, Rounds: 2*b.size.repeat + 1, Warmup: b.size.warmup, Turn: b.size.phase / 3}}
 	b.say("    making rooms of %d and %d events", plan.Events[0], large)
 	if err := b.onChatd(ctx, plan, settings{"LIMITS_REQUESTS_PER_SECOND": "0"}, job, &results); err != nil {
 		return nil, err
 	}
 	b.keep("history", asIs, results)
-	wall, cpu := make([][]float64, len(kinds)), make([][]float64, len(kinds))
+	wall, cpu := make([][]float64, len(kinds)+1), make([][]float64, len(kinds)+1)
 	for _, res := range results {
 		b.others(res.Usage)
 		wall[res.Kind], cpu[res.Kind] = append(wall[res.Kind], 1000*res.Latency.P50), append(cpu[res.Kind], microsEach(res))
@@ -116,10 +118,23 @@ func runHistory(ctx context.Context, b *bench) ([]report.Row, error) {
 		row("newest, p50 µs", wall, 1, goal), row("newest, CPU µs", cpu, 1, goal),
 		row("anywhere, p50 µs", wall, 3, goal), row("anywhere, CPU µs", cpu, 3, goal),
 	}
+	floor := rows[2]
+	floor.Baseline, floor.Goal, floor.Note = "the same and bare reads", report.Goal{}, "The bench's own reading of 4 and 24 KiB anywhere in the server's file, which is about what such a page has to read, added to the page of 1,000 events."
+	floor.BaselineValue = report.SpreadOf(sums(wall[2], wall[4])...)
+	rows = append(rows, floor)
 	for _, r := range rows {
 		b.say("    %s: %s beside %s", r.Figure, r.Value, r.BaselineValue)
 	}
 	return rows, nil
+}
+
+// sums adds two measurements turn by turn.
+func sums(a, b []float64) []float64 {
+	all := make([]float64, min(len(a), len(b)))
+	for i := range all {
+		all[i] = a[i] + b[i]
+	}
+	return all
 }
 
 func runResume(ctx context.Context, b *bench) ([]report.Row, error) {

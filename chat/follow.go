@@ -76,7 +76,7 @@ func (s *Session) prepareFollow(ctx context.Context, field, ref string) (*follow
 func (s *Session) startFollow(f *follow, v *RoomView, b begin) (api.FollowStatus, *api.Gap, error) {
 	id, head := v.ID, v.Head
 	s.mu.Lock()
-	old := s.follows[id]
+	old := s.follows.of(id)
 	s.mu.Unlock()
 	if old != nil && b.after == nil && old.goesOn(head.Seq) {
 		s.drop(f)
@@ -123,13 +123,13 @@ func (f *follow) goesOn(head api.Seq) bool {
 // session has ended. If the user left since they were seen to be a member, f ends there.
 func (s *Session) keep(f *follow, asked bool) bool {
 	s.mu.Lock()
-	old := s.follows[f.room.id]
+	old := s.follows.of(f.room.id)
 	if s.closed || s.user == nil || !asked && (old != nil || !s.followJoined) {
 		s.mu.Unlock()
 		return false
 	}
 	user := s.user.ID
-	s.follows[f.room.id] = f
+	s.follows.put(f)
 	if asked {
 		s.asked = append(s.asked, f)
 	} else {
@@ -157,8 +157,8 @@ func (s *Session) drop(f *follow) {
 // unfollow ends following room at once; false if it was not followed.
 func (s *Session) unfollow(id api.RoomID) bool {
 	s.mu.Lock()
-	f := s.follows[id]
-	delete(s.follows, id)
+	f := s.follows.of(id)
+	s.follows.drop(id)
 	ending := make([]*follow, 0, len(s.ending))
 	for e := range s.ending {
 		if e.room.id == id {
@@ -199,7 +199,7 @@ func (s *Session) endFollow(f *follow) {
 func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.follows[id]
+	f := s.follows.of(id)
 	if f == nil {
 		return
 	}
@@ -219,7 +219,7 @@ func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
 		}
 		s.ending[f] = struct{}{}
 	}
-	delete(s.follows, id)
+	s.follows.drop(id)
 	s.svc.detach(f.room)
 }
 
@@ -227,12 +227,9 @@ func (s *Session) unfollowAt(id api.RoomID, last api.Seq) {
 func (s *Session) unfollowAll() []api.RoomID {
 	s.mu.Lock()
 	s.followJoined = false
-	ids := make([]api.RoomID, 0, len(s.follows))
-	for id := range s.follows {
-		ids = append(ids, id)
-	}
+	ids := s.follows.rooms()
 	for f := range s.ending {
-		if s.follows[f.room.id] == nil {
+		if s.follows.of(f.room.id) == nil {
 			ids = append(ids, f.room.id)
 		}
 	}
@@ -247,7 +244,7 @@ func (s *Session) unfollowAll() []api.RoomID {
 // joined rooms follows it from that very event on.
 func (s *Session) joinedElsewhere(e *Entry) {
 	s.mu.Lock()
-	want := s.followJoined && s.joining != e.RoomID && s.follows[e.RoomID] == nil && !s.closed && s.login != nil && s.login.Scope.covers(e.RoomID)
+	want := s.followJoined && s.joining != e.RoomID && s.follows.of(e.RoomID) == nil && !s.closed && s.login != nil && s.login.Scope.covers(e.RoomID)
 	s.mu.Unlock()
 	if !want {
 		return

@@ -13,7 +13,7 @@ func TestFollowedOnce(t *testing.T) {
 	if !s.keep(elsewhere, false) || !s.keep(asked, true) {
 		t.Fatal("a follow was not kept")
 	}
-	if elsewhere.state != followEnded || s.follows["room_1"] != asked {
+	if elsewhere.state != followEnded || s.follows.of("room_1") != asked {
 		t.Error("the first goes on beside the second")
 	}
 	if s.keep(late, false) {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // onlineUser is a user with connections, or one whose last connection went within the grace.
 type onlineUser struct {
-	sessions  map[*Session]struct{}
+	sessions  []*Session // few: a map would be most of what a connection costs here
 	username  string
 	announced bool        // the rooms were told "online", or are about to be
 	grace     *time.Timer // running: goes offline when it fires
@@ -21,10 +22,12 @@ func (s *Service) cameOnline(sess *Session, user *Account) {
 	s.usersMu.Lock()
 	u := s.users[user.ID]
 	if u == nil {
-		u = &onlineUser{sessions: map[*Session]struct{}{}, username: user.Username}
+		u = &onlineUser{username: user.Username}
 		s.users[user.ID] = u
 	}
-	u.sessions[sess] = struct{}{}
+	if !slices.Contains(u.sessions, sess) {
+		u.sessions = append(u.sessions, sess)
+	}
 	if u.grace != nil {
 		u.grace.Stop()
 		u.grace = nil
@@ -53,7 +56,10 @@ func (s *Service) lostSession(sess *Session, user *Account) bool {
 	if u == nil {
 		return false
 	}
-	delete(u.sessions, sess)
+	if i := slices.Index(u.sessions, sess); i >= 0 {
+		u.sessions[i] = u.sessions[len(u.sessions)-1]
+		u.sessions = slices.Delete(u.sessions, len(u.sessions)-1, len(u.sessions))
+	}
 	if len(u.sessions) > 0 {
 		return false
 	}
@@ -91,11 +97,7 @@ func (s *Service) sessionsOf(id api.UserID) []*Session {
 	if u == nil {
 		return nil
 	}
-	all := make([]*Session, 0, len(u.sessions))
-	for sess := range u.sessions {
-		all = append(all, sess)
-	}
-	return all
+	return slices.Clone(u.sessions)
 }
 
 // tender is the service's housekeeper: it tells presence to rooms, apart from those who cause it,
@@ -200,9 +202,7 @@ func (t *tender) expire(ctx context.Context) {
 	s.usersMu.Lock()
 	var all []*Session
 	for _, u := range s.users {
-		for sess := range u.sessions {
-			all = append(all, sess)
-		}
+		all = append(all, u.sessions...)
 	}
 	s.usersMu.Unlock()
 	now := s.now()
@@ -219,6 +219,9 @@ func (t *tender) expire(ctx context.Context) {
 			continue
 		}
 		s.see(login, sess.peer.Addr)
+		if !s.ages(login, now) && now.Sub(login.SeenAt.Time()) < seenInterval {
+			continue // as most are at most times: nothing is made for them
+		}
 		renewed := *login
 		if s.extend(ctx, &renewed, now) {
 			sess.signOut()

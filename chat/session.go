@@ -35,7 +35,7 @@ type Session struct {
 	closed       bool
 	posters      []poster // what each lane knows of this session; nil: it has not posted yet
 	posting      []*Entry // posts that have passed their turn on and may not be committed yet
-	follows      map[api.RoomID]*follow
+	follows      followed
 	ending       map[*follow]struct{} // replaying up to where their user left; nil: none yet
 	followJoined bool                 // sync.open with "joined": follow what the user joins later
 	asked        []*follow            // by the request under way: they wait for its reply
@@ -49,9 +49,6 @@ var _ api.Server = (*Session)(nil)
 func (s *Service) Connect(port Port, peer Peer) *Session {
 	sess := &Session{svc: s, port: port, peer: peer}
 	sess.signals.Store(true)
-	if port != nil {
-		sess.follows = map[api.RoomID]*follow{}
-	}
 	s.stats.sessions.Add(1)
 	return sess
 }
@@ -164,7 +161,7 @@ func (s *Session) Authenticate(ctx context.Context, token string) error {
 // more than a life left is not cut short: it is the clock that may be years behind. It reports true when the
 // session is gone.
 func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time) (gone bool) {
-	if login.Made || login.ExpiresAt.Time().Sub(now) > s.opts.SessionTTL/2 {
+	if !s.ages(login, now) {
 		return false
 	}
 	until := api.TimestampOf(now.Add(s.opts.SessionTTL))
@@ -184,6 +181,11 @@ func (s *Service) extend(ctx context.Context, login *LoginSession, now time.Time
 	return false
 }
 
+// ages tells whether login is past half of its life, and has more than one.
+func (s *Service) ages(login *LoginSession, now time.Time) bool {
+	return !login.Made && login.ExpiresAt.Time().Sub(now) <= s.opts.SessionTTL/2
+}
+
 // signIn makes the session user's. A connection stays with the user it has.
 func (s *Session) signIn(user *Account, login *LoginSession) error {
 	s.mu.Lock()
@@ -197,9 +199,10 @@ func (s *Session) signIn(user *Account, login *LoginSession) error {
 		return api.Errorf(api.CodeFailedPrecondition, "signed in as %s already: log out first, or open another connection", name)
 	}
 	first := s.user == nil
+	user.PasswordHash = "" // it is of no more use, and would stay as long as the connection
 	s.user, s.login = user, login
 	var beyond []api.RoomID // followed with another token
-	for id := range s.follows {
+	for _, id := range s.follows.rooms() {
 		if !login.Scope.covers(id) {
 			beyond = append(beyond, id)
 		}

@@ -23,7 +23,7 @@ func (c *conn) blockedLocked(b []byte, n int, k kind) {
 		c.replies += len(b) - n
 	}
 	c.poolLocked()
-	if !c.closing && !c.dead && len(c.out) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
+	if !c.closing && !c.dead && len(c.out) > c.srv.backlog+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		c.overflowLocked()
 	}
 }
@@ -36,8 +36,8 @@ func (c *conn) poolLocked() {
 		return
 	}
 	c.pooled += more
-	if c.pool.Add(int64(more)) > strangersBacklog {
-		c.stats.slowCloses.Add(1)
+	if c.srv.strangers.Add(int64(more)) > strangersBacklog {
+		c.srv.stats.slowCloses.Add(1)
 		c.hangUpLocked()
 	}
 }
@@ -45,7 +45,7 @@ func (c *conn) poolLocked() {
 // unpoolLocked ends that: nothing waits.
 func (c *conn) unpoolLocked() {
 	if c.pooled > 0 {
-		c.pool.Add(-int64(c.pooled))
+		c.srv.strangers.Add(-int64(c.pooled))
 		c.pooled = 0
 	}
 }
@@ -54,7 +54,7 @@ func (c *conn) enqueueLocked(b []byte, k kind) error {
 	if k == awaited {
 		c.allow = min(c.allow, len(c.out)) + len(b)
 		c.replies = min(c.replies, len(c.out)) + len(b)
-	} else if len(c.out)+len(b) > c.limit+c.allow && !mutant.On(mutant.UnboundedBacklog) {
+	} else if len(c.out)+len(b) > c.srv.backlog+c.allow && !mutant.On(mutant.UnboundedBacklog) {
 		if mutant.On(mutant.QueueDropped) {
 			return nil
 		}
@@ -76,7 +76,7 @@ func (c *conn) enqueueLocked(b []byte, k kind) error {
 func (c *conn) growLocked(n int) {
 	const small, step = 16 << 10, 256 << 10
 	if need := len(c.out) + n; need > small && need > cap(c.out) {
-		c.out = append(make([]byte, 0, max(need, min(c.limit, max(2*need, step)))), c.out...)
+		c.out = append(make([]byte, 0, max(need, min(c.srv.backlog, max(2*need, step)))), c.out...)
 	}
 }
 
@@ -86,7 +86,7 @@ func (c *conn) overflowLocked() {
 	if c.sock != nil {
 		setSendBuffer(c.sock, 2*sendBuffer)
 	}
-	c.stats.slowCloses.Add(1)
+	c.srv.stats.slowCloses.Add(1)
 	keep := c.first
 	for keep < c.inFlight {
 		keep += frameLen(c.out[keep:])
@@ -103,7 +103,7 @@ func (c *conn) waitRoom(ctx context.Context, most int) error {
 			c.mu.Unlock()
 			return errGone
 		}
-		if len(c.out) <= c.limit/2 && min(c.replies, len(c.out)) <= most {
+		if len(c.out) <= c.srv.backlog/2 && min(c.replies, len(c.out)) <= most {
 			c.mu.Unlock()
 			return nil
 		}

@@ -41,13 +41,9 @@ type conn struct {
 
 	sock  net.Conn
 	raw   syscall.RawConn // what fd is of; nil: fd is negative
-	limit int             // of the backlog, in bytes
-	stats *counters
-	wg    *sync.WaitGroup // counts flushers
-	lost  func()          // called, with mu held, when nothing more will go out; perhaps twice
-	clock *atomic.Int64
-	known *atomic.Bool  // somebody is signed in
-	pool  *atomic.Int64 // bytes that wait for strangers, of all connections
+	srv   *Server
+	lost  func()       // called, with mu held, when nothing more will go out; perhaps twice
+	known *atomic.Bool // somebody is signed in
 
 	// Owned by the reading goroutine.
 
@@ -85,8 +81,7 @@ const (
 
 // initConn readies c, which queues what is sent until it is opened.
 func (c *conn) initConn(srv *Server, known *atomic.Bool, lost func()) {
-	c.limit, c.stats, c.wg, c.clock, c.lost = srv.backlog, &srv.stats, &srv.wg, &srv.clock, lost
-	c.known, c.pool = known, &srv.strangers
+	c.srv, c.known, c.lost = srv, known, lost
 	c.busy, c.fd = true, -1
 }
 
@@ -117,7 +112,7 @@ func (c *conn) startLocked() {
 		b := c.out
 		c.out, c.writing = nil, true
 		c.mu.Unlock()
-		c.stats.bytesOut.Add(int64(c.writeAll(b, push)))
+		c.srv.stats.bytesOut.Add(int64(c.writeAll(b, push)))
 	}
 }
 
@@ -125,7 +120,7 @@ func (c *conn) startLocked() {
 func (c *conn) send(b []byte, k kind) error {
 	n, err := c.put(b, k)
 	if n > 0 {
-		c.stats.bytesOut.Add(int64(n))
+		c.srv.stats.bytesOut.Add(int64(n))
 	}
 	return err
 }
@@ -193,14 +188,14 @@ func (c *conn) writeAll(b []byte, k kind) (written int) {
 
 // flushLocked starts the flusher, which ends when nothing waits or the connection is lost; it unlocks mu.
 func (c *conn) flushLocked() {
-	c.wg.Add(1)
+	c.srv.wg.Add(1)
 	c.mu.Unlock()
 	go c.flush()
 }
 
 // flush writes what waits, blocking. The caller has set busy.
 func (c *conn) flush() {
-	defer c.wg.Done()
+	defer c.srv.wg.Done()
 	c.mu.Lock()
 	for !c.dead && len(c.out) > 0 {
 		chunk := c.out[:min(flushChunk, len(c.out))]
@@ -212,13 +207,13 @@ func (c *conn) flush() {
 		_ = c.sock.SetWriteDeadline(time.Now().Add(patience))
 		c.mu.Unlock()
 		n, err := c.sock.Write(chunk)
-		c.stats.bytesOut.Add(int64(n))
+		c.srv.stats.bytesOut.Add(int64(n))
 		c.mu.Lock()
 		c.inFlight = 0
 		stalled := !c.closing && errors.Is(err, os.ErrDeadlineExceeded)
 		if err != nil && (!stalled || c.raw == nil) { // a TLS connection that missed a deadline writes no more
 			if stalled {
-				c.stats.slowCloses.Add(1)
+				c.srv.stats.slowCloses.Add(1)
 			}
 			c.failLocked()
 			break
@@ -297,7 +292,7 @@ func (c *conn) closeSocketLocked() {
 }
 
 func (c *conn) wakeLocked() {
-	if c.room != nil && (c.dead || c.closing || len(c.out) <= c.limit/2) {
+	if c.room != nil && (c.dead || c.closing || len(c.out) <= c.srv.backlog/2) {
 		close(c.room)
 		c.room = nil
 	}

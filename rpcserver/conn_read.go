@@ -65,10 +65,10 @@ func (c *conn) nudge() {
 }
 
 func (c *conn) count(n int) {
-	c.stats.bytesIn.Add(int64(n))
+	c.srv.stats.bytesIn.Add(int64(n))
 	c.alive.Store(true)
 	if c.taken == 0 {
-		c.begun.Store(c.clock.Load())
+		c.begun.Store(c.srv.clock.Load())
 	}
 	c.taken += n
 	c.flooded = c.flooded || c.takeMost > 0 && c.taken > c.takeMost
@@ -79,7 +79,7 @@ func (c *conn) count(n int) {
 func (c *conn) complete(ahead int) {
 	c.taken = ahead
 	if ahead > 0 {
-		c.begun.Store(c.clock.Load())
+		c.begun.Store(c.srv.clock.Load())
 	} else {
 		c.begun.Store(0)
 	}

@@ -20,6 +20,7 @@ type Posts struct {
 // Requests is requests in a closed loop over one connection of user 0, of several kinds in turn.
 type Requests struct {
 	Kinds    []RequestKind `json:"kinds"`
+	Bare     *Bare         `json:"bare,omitempty"` // has its turn after them, as one kind more
 	InFlight int           `json:"in_flight"`
 	Rounds   int           `json:"rounds"` // how often each kind has its turn
 	Warmup   time.Duration `json:"warmup"`
@@ -79,6 +80,15 @@ func (r *runner) requests(q *Requests) ([]*WorkResult, error) {
 				all = append(all, res)
 			}
 		}
+		if q.Bare == nil || round < 0 {
+			continue
+		}
+		res, err := r.bare(q.Bare, q.Turn)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", q.Bare.File, err)
+		}
+		res.Kind = len(q.Kinds)
+		all = append(all, res)
 	}
 	return all, nil
 }
