@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -103,18 +104,25 @@ type seen struct {
 	at   api.Timestamp
 }
 
-// see notes that a session is in use, if that is news. The tender writes it down, many at once.
+// isNews tells whether it is worth a note that l is used from addr now.
+func (l *LoginSession) isNews(addr string, now time.Time) bool {
+	return l.Addr != addr || now.Sub(l.SeenAt.Time()) >= seenInterval
+}
+
+// see notes that a session is in use, if that is news, also in l, which nobody else has yet. The tender writes it down,
+// many at once.
 func (s *Service) see(l *LoginSession, addr string) {
 	now := s.now()
-	if l.Addr == addr && now.Sub(l.SeenAt.Time()) < seenInterval {
+	if !l.isNews(addr, now) {
 		return
 	}
+	l.Addr, l.SeenAt = addr, api.TimestampOf(now)
 	s.seenMu.Lock()
-	s.seen[l.ID] = seen{addr, api.TimestampOf(now)}
+	s.seen[l.ID] = seen{l.Addr, l.SeenAt}
 	s.seenMu.Unlock()
 }
 
-// writeSeen stores what see has noted. What cannot be stored is noted again by who is there still.
+// writeSeen stores what see has noted. What cannot be stored is kept for the next time.
 func (s *Service) writeSeen(ctx context.Context) {
 	s.seenMu.Lock()
 	news := s.seen
@@ -141,5 +149,9 @@ func (s *Service) writeSeen(ctx context.Context) {
 	})
 	if err != nil {
 		s.logger.Warn("note which sessions are in use", "err", err)
+		s.seenMu.Lock()
+		maps.Copy(news, s.seen) // which is newer
+		s.seen = news
+		s.seenMu.Unlock()
 	}
 }

@@ -1,8 +1,10 @@
 package chat_test
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -221,6 +223,55 @@ func TestLastSeenIsCoarse(t *testing.T) {
 		time.Sleep(3 * time.Hour) // the first connection is open all the time
 		if got := seen(); got.LastSeenAt.Time().Sub(first.CreatedAt.Time()) < 2*time.Hour {
 			t.Errorf("%+v", got)
+		}
+		w.svc.Close()
+	})
+}
+
+// changes counts what is written about accounts, and fails while it is told to.
+type changes struct {
+	chat.Store
+	n    atomic.Int64
+	fail atomic.Bool
+}
+
+func (s *changes) ChangeAccounts(ctx context.Context, f func(chat.AccountTx) error) error {
+	s.n.Add(1)
+	if s.fail.Load() {
+		return chat.ErrUnavailable
+	}
+	return s.Store.ChangeAccounts(ctx, f)
+}
+
+// A connection that stays open from another address than before is one note, and not one a minute. One that cannot be written is not lost.
+func TestLastSeenIsNotedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		ctx := t.Context()
+		reg, err := w.connect().AuthRegister(ctx, &api.AuthRegisterParams{Username: "groot", Password: "i am groot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.svc.Close()
+		counted := &changes{Store: w.store}
+		w.store = counted
+		w.start(nil)
+		far := w.svc.Connect(&port{fan: w.fan, changed: sync.NewCond(&sync.Mutex{})}, chat.Peer{Addr: "192.0.2.7"})
+		defer far.Close()
+		if err := far.Authenticate(ctx, reg.Token); err != nil {
+			t.Fatal(err)
+		}
+		counted.fail.Store(true)
+		time.Sleep(3 * time.Minute)
+		counted.fail.Store(false)
+		before := counted.n.Load()
+		time.Sleep(30 * time.Minute)
+		if n := counted.n.Load() - before; n != 1 {
+			t.Errorf("%d writes in half an hour, want 1", n)
+		}
+		list, err := far.SessionList(ctx, &api.SessionListParams{})
+		if err != nil || len(list.Sessions) != 1 || list.Sessions[0].Address != "192.0.2.7" {
+			t.Error(list, err)
 		}
 		w.svc.Close()
 	})

@@ -218,18 +218,15 @@ func (t *tender) expire(ctx context.Context) {
 			sess.port.Close(api.CloseCodeExpired, api.CloseReasonExpired, -1)
 			continue
 		}
-		s.see(login, sess.peer.Addr)
-		if !s.ages(login, now) && now.Sub(login.SeenAt.Time()) < seenInterval {
+		if !s.ages(login, now) && !login.isNews(sess.peer.Addr, now) {
 			continue // as most are at most times: nothing is made for them
 		}
 		renewed := *login
+		s.see(&renewed, sess.peer.Addr)
 		if s.extend(ctx, &renewed, now) {
 			sess.signOut()
 			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)
 			continue
-		}
-		if now.Sub(renewed.SeenAt.Time()) >= seenInterval {
-			renewed.SeenAt = api.TimestampOf(now)
 		}
 		sess.mu.Lock()
 		if sess.login == login {
