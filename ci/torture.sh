@@ -25,5 +25,5 @@ fi
 [ "$(id -u)" = 0 ] || say "NOT ROOT: some proofs will be skipped"
 say "$(go version), $(nproc) processors, $(uname -sr), $(git log -1 --format='%h of %cs')"
 for package in "${packages[@]}"; do
-	go test -json -v -count=1 -timeout 0 "${run[@]}" "$package" -args "${args[@]}" || true # torture.py counts what failed
+	go test -json -v -count=1 -timeout 0 -parallel "$(($(nproc) + 1))" "${run[@]}" "$package" -args "${args[@]}" || true # torture.py counts what failed
 done | python3 ci/torture.py
