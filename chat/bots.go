@@ -31,13 +31,6 @@ func (s *Session) BotCreate(ctx context.Context, p *api.BotCreateParams) (*api.B
 	if user == nil {
 		return nil, signInFirst()
 	}
-	have, err := s.svc.store.ListAccounts(ctx, &AccountQuery{Owner: user.ID, Limit: maxBots})
-	if err != nil {
-		return nil, s.svc.coded(err)
-	}
-	if len(have) == maxBots {
-		return nil, api.Errorf(api.CodeFailedPrecondition, "there are %d bots: delete one first", maxBots)
-	}
 	bot, err := s.newAccount(ctx, api.MethodBotCreate, Account{Username: p.Username, DisplayName: p.DisplayName, OwnerID: user.ID})
 	if err != nil {
 		return nil, err

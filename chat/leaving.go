@@ -86,7 +86,7 @@ func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams)
 		if err != nil || !now.Admin {
 			return err
 		}
-		return lastAdmin(t, user.ID)
+		return s.svc.lastAdmin(t, user.ID)
 	})
 	if err != nil {
 		return nil, s.svc.coded(err)
@@ -95,8 +95,8 @@ func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams)
 }
 
 // lastAdmin refuses to go on without anybody who could administer the server.
-func lastAdmin(t AccountTx, user api.UserID) error {
-	others, err := t.OtherAdmins(user)
+func (s *Service) lastAdmin(t AccountTx, user api.UserID) error {
+	others, err := t.OtherAdmins(user, s.timestamp())
 	if err == nil && others == 0 {
 		err = api.Errorf(api.CodeFailedPrecondition, "the last administrator: make another one first")
 	}

@@ -17,6 +17,7 @@ var (
 	ErrBadInvite   = errors.New("no such invitation, used up or expired")
 	ErrNoMessage   = errors.New("no such message")
 	ErrClosed      = errors.New("registration is closed to this caller")
+	ErrTooMany     = errors.New("too many")
 
 	// ErrUnavailable: the store cannot write now (no space, read-only, busy) but may later; reads may go on.
 	ErrUnavailable = errors.New("store unavailable")

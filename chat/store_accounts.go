@@ -31,6 +31,8 @@ type NewAccount struct {
 	OnlyFirst bool
 	// InviteHash names the invitation to be used up; nil means none is needed.
 	InviteHash []byte
+	// MaxBots refuses with ErrTooMany another bot of an owner who has so many; 0: no bound.
+	MaxBots int
 	// Audit is stored with the account; nil: nothing.
 	Audit *AuditRecord
 }
@@ -113,8 +115,8 @@ type SentQuery struct {
 // AccountStore keeps users, what their tokens open, invitations, and the audit log.
 type AccountStore interface {
 	// CreateAccount stores a new account, using up its invitation in the same transaction. It returns
-	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt) and ErrNameTaken, in this
-	// order, change nothing.
+	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt), ErrNameTaken, ErrNotFound (the owner of a bot is not
+	// there, or deleted) and ErrTooMany, in this order, change nothing.
 	CreateAccount(ctx context.Context, a *NewAccount) (*Account, error)
 	// HasAccounts tells whether there is any account.
 	HasAccounts(ctx context.Context) (bool, error)
@@ -146,8 +148,8 @@ type AccountTx interface {
 	Account(id api.UserID) (*Account, error)
 	// PutAccount changes all but what never changes: id, username, owner, time of creation.
 	PutAccount(a *Account) error
-	// OtherAdmins counts administrators who are neither deleted nor suspended, without user.
-	OtherAdmins(user api.UserID) (int, error)
+	// OtherAdmins counts administrators who are neither deleted nor suspended at a time, without user.
+	OtherAdmins(user api.UserID, at api.Timestamp) (int, error)
 
 	// Session finds a session; ErrNotFound. Sessions is ListSessions.
 	Session(id api.SessionID) (*LoginSession, error)

@@ -94,9 +94,14 @@ func (s *Session) newAccount(ctx context.Context, action string, a Account) (*Ac
 	if a.Admin {
 		rec.Detail = "administrator"
 	}
-	made, err := s.svc.store.CreateAccount(ctx, &NewAccount{Account: a, Audit: rec})
-	if errors.Is(err, ErrNameTaken) {
+	made, err := s.svc.store.CreateAccount(ctx, &NewAccount{Account: a, MaxBots: maxBots, Audit: rec})
+	switch {
+	case errors.Is(err, ErrNameTaken):
 		return nil, usernameTaken(a.Username)
+	case errors.Is(err, ErrTooMany):
+		return nil, api.Errorf(api.CodeFailedPrecondition, "there are %d bots: delete one first", maxBots)
+	case errors.Is(err, ErrNotFound):
+		return nil, signInFirst() // whose account was deleted this very moment
 	}
 	return made, s.svc.coded(err)
 }
@@ -121,7 +126,7 @@ func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*a
 			return err
 		}
 		if a.Admin {
-			if err := lastAdmin(t, a.ID); err != nil {
+			if err := svc.lastAdmin(t, a.ID); err != nil {
 				return err
 			}
 		}
@@ -147,7 +152,7 @@ func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*a
 	if err != nil {
 		return nil, svc.coded(err)
 	}
-	svc.revoked(target.ID, nil, allSessions)
+	svc.revoked(target.ID, s, allSessions)                           // who suspends themselves hears that it is done
 	return res, svc.endBotsOf(context.WithoutCancel(ctx), target.ID) // what is decided is done, also if who asked has gone
 }
 

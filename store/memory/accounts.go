@@ -27,6 +27,14 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	if _, taken := s.users[a.Username]; taken {
 		return nil, chat.ErrNameTaken
 	}
+	if a.OwnerID != "" {
+		if owner := s.accounts[a.OwnerID]; owner == nil || owner.DeletedAt != 0 {
+			return nil, chat.ErrNotFound
+		}
+		if a.MaxBots > 0 && s.botsOf(a.OwnerID) >= a.MaxBots {
+			return nil, chat.ErrTooMany
+		}
+	}
 	if invite != nil {
 		invite.Uses--
 	}
@@ -38,6 +46,15 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 		s.addAudit(a.Audit)
 	}
 	return clone(&stored), nil
+}
+
+func (s *Store) botsOf(owner api.UserID) (n int) {
+	for _, a := range s.accounts {
+		if a.OwnerID == owner && a.DeletedAt == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // HasAccounts implements chat.AccountStore.

@@ -46,10 +46,11 @@ func (c *change) PutAccount(a *chat.Account) error {
 }
 
 // OtherAdmins implements chat.AccountTx.
-func (c *change) OtherAdmins(user api.UserID) (int, error) {
+func (c *change) OtherAdmins(user api.UserID, at api.Timestamp) (int, error) {
 	n := 0
 	for _, a := range c.s.accounts {
-		if a.Admin && a.DeletedAt == 0 && a.SuspendedAt == 0 && a.ID != user {
+		suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > at)
+		if a.Admin && a.DeletedAt == 0 && !suspended && a.ID != user {
 			n++
 		}
 	}

@@ -33,6 +33,11 @@ func (s *Store) CreateAccount(ctx context.Context, a *chat.NewAccount) (*chat.Ac
 		if taken {
 			return chat.ErrNameTaken
 		}
+		if a.OwnerID != "" {
+			if err := t.mayOwn(a); err != nil {
+				return err
+			}
+		}
 		stored.Admin = a.Admin || a.FirstIsAdmin && !has
 		if _, err = t.exec(`INSERT INTO account (id, username, password_hash, admin, created_at, display_name, owner_id) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			string(stored.ID), stored.Username, stored.PasswordHash, stored.Admin, int64(stored.CreatedAt), stored.DisplayName, string(stored.OwnerID)); err != nil || a.Audit == nil {
@@ -44,6 +49,22 @@ func (s *Store) CreateAccount(ctx context.Context, a *chat.NewAccount) (*chat.Ac
 		return nil, wrap("create account", err)
 	}
 	return &stored, nil
+}
+
+// mayOwn refuses another bot of an owner who is not there or has enough.
+func (t *tx) mayOwn(a *chat.NewAccount) error {
+	var bots int
+	there, err := found(t.row(`SELECT (SELECT COUNT(*) FROM account b WHERE b.owner_id <> '' AND b.owner_id = a.id AND b.deleted_at = 0)
+		FROM account a WHERE a.id = $1 AND a.deleted_at = 0`, string(a.OwnerID)), &bots)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return chat.ErrNotFound
+	case a.MaxBots > 0 && bots >= a.MaxBots:
+		return chat.ErrTooMany
+	}
+	return nil
 }
 
 // HasAccounts implements chat.AccountStore.

@@ -201,16 +201,18 @@ var accountTests = []test{
 		f.change(chat.ErrNotFound, func(t chat.AccountTx) error { return t.PutAccount(&chat.Account{ID: "user_nobody"}) })
 
 		f.change(nil, func(t chat.AccountTx) error { // groot is suspended: he does not count
-			f.wantAdmins(t, User("thanos"), 0)
+			f.wantAdmins(t, User("thanos"), now, 0)
+			f.wantAdmins(t, User("thanos"), now+4, 0)
+			f.wantAdmins(t, User("thanos"), now+5, 1) // it is over
 			a, err := t.Account(User("thanos"))
 			f.wantErr(err, nil)
 			a.Admin = true
 			f.wantErr(t.PutAccount(a), nil)
-			f.wantAdmins(t, User("groot"), 1)
-			f.wantAdmins(t, User("thanos"), 0)
+			f.wantAdmins(t, User("groot"), now, 1)
+			f.wantAdmins(t, User("thanos"), now, 0)
 			a.DeletedAt = now
 			f.wantErr(t.PutAccount(a), nil)
-			f.wantAdmins(t, User("groot"), 0)
+			f.wantAdmins(t, User("groot"), now, 0)
 			return nil
 		})
 		f.wantNames(&chat.AccountQuery{Limit: 9}, "gr", "grbot", "grit", "groot")
@@ -218,6 +220,56 @@ var accountTests = []test{
 		f.wantErr(err, nil)
 		f.want("users", totals.Users, int64(3))
 		f.want("bots", totals.Bots, int64(1))
+	}},
+
+	{"BotsAreBounded", func(f *fixture) {
+		f.user("groot")
+		f.user("thanos")
+		const most = 3
+		bots := func(owner string, n int) (made int) {
+			for _, r := range f.register(n, func(na *chat.NewAccount) {
+				na.ID, na.Username = api.UserID(string(na.ID)+owner), na.Username+owner
+				na.OwnerID, na.MaxBots, na.PasswordHash = User(owner), most, ""
+			}) {
+				if r.err == nil {
+					made++
+				} else {
+					f.wantErr(r.err, chat.ErrTooMany)
+				}
+			}
+			return made
+		}
+		f.want("bots made of 8 at once", bots("groot", 8), most)
+		f.want("of another's", bots("thanos", 2), 2)
+		mine, err := f.ListAccounts(f.ctx(), &chat.AccountQuery{Owner: User("groot"), Limit: 1})
+		f.wantErr(err, nil)
+		f.change(nil, func(t chat.AccountTx) error { // one that is deleted does not count
+			mine[0].DeletedAt = now
+			return t.PutAccount(mine[0])
+		})
+		again := NewAccount("again")
+		again.OwnerID, again.MaxBots = User("groot"), most
+		_, err = f.CreateAccount(f.ctx(), again)
+		f.wantErr(err, nil)
+		late := NewAccount("late")
+		late.OwnerID, late.MaxBots = User("groot"), most
+		_, err = f.CreateAccount(f.ctx(), late)
+		f.wantErr(err, chat.ErrTooMany)
+
+		// Nobody has bots who is not there.
+		f.change(nil, func(t chat.AccountTx) error {
+			a, err := t.Account(User("thanos"))
+			f.wantErr(err, nil)
+			a.DeletedAt = now
+			return t.PutAccount(a)
+		})
+		for _, owner := range []api.UserID{User("thanos"), "user_nobody"} {
+			late.OwnerID = owner
+			_, err = f.CreateAccount(f.ctx(), late)
+			f.wantErr(err, chat.ErrNotFound)
+		}
+		_, err = f.AccountByName(f.ctx(), "late")
+		f.wantErr(err, chat.ErrNotFound)
 	}},
 
 	{"Audit", func(f *fixture) {
@@ -285,9 +337,9 @@ func (f *fixture) change(want error, do func(t chat.AccountTx) error) {
 	f.wantErr(f.ChangeAccounts(f.ctx(), do), want)
 }
 
-func (f *fixture) wantAdmins(t chat.AccountTx, without api.UserID, want int) {
+func (f *fixture) wantAdmins(t chat.AccountTx, without api.UserID, at api.Timestamp, want int) {
 	f.Helper()
-	n, err := t.OtherAdmins(without)
+	n, err := t.OtherAdmins(without, at)
 	f.wantErr(err, nil)
 	f.want("administrators besides "+string(without), n, want)
 }

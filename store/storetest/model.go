@@ -103,17 +103,17 @@ func (m *machine) login(t *rapid.T) {
 // person changes an account and lists what there is.
 func (m *machine) person(t *rapid.T) {
 	user := userIDs.Draw(t, "user")
-	admin, suspended := rapid.Bool().Draw(t, "admin"), rapid.Int64Range(0, 1).Draw(t, "suspended")
+	admin, suspended, until := rapid.Bool().Draw(t, "admin"), rapid.Int64Range(0, 1).Draw(t, "suspended"), rapid.Int64Range(0, 9).Draw(t, "until")
 	m.change(t, "change account", func(t chat.AccountTx) error {
 		a, err := t.Account(user)
 		if err != nil {
 			return err
 		}
-		a.Admin, a.SuspendedAt = admin, api.Timestamp(suspended)
+		a.Admin, a.SuspendedAt, a.SuspendedUntil = admin, api.Timestamp(suspended), api.Timestamp(until)
 		return errors.Join(t.PutAccount(a), t.Audit(&chat.AuditRecord{At: now, ActorID: user, Action: "user.change", Outcome: "ok"}))
 	})
 	m.change(t, "count administrators", func(t chat.AccountTx) error {
-		n, err := t.OtherAdmins(user)
+		n, err := t.OtherAdmins(user, 5)
 		return errors.Join(err, t.Audit(&chat.AuditRecord{At: now, Detail: fmt.Sprint(n)}))
 	})
 	accounts, audit := &chat.AccountQuery{Prefix: "", After: userNames.Draw(t, "after"), Limit: 2}, &chat.AuditQuery{Limit: 4}
