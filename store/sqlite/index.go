@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,14 +142,11 @@ func removeIndex(path string) (err error) {
 
 // run opens the index and keeps it up to date until ctx ends or something fails.
 func (x *index) run(ctx context.Context, heads []sqlstore.Growth) error {
-	db, err := openIndex(ctx, x.path, x.store.Epoch())
+	db, err := x.open(ctx, heads)
 	if err != nil {
 		return err
 	}
 	defer db.close()
-	if err := x.compare(ctx, db, heads); err != nil {
-		return err
-	}
 	for {
 		before, start := x.commits.Load(), time.Now()
 		more, err := x.indexSome(ctx, db)
@@ -185,6 +183,27 @@ func (x *index) run(ctx context.Context, heads []sqlstore.Growth) error {
 	}
 }
 
+// open opens the index, and makes it anew if it does not fit.
+func (x *index) open(ctx context.Context, heads []sqlstore.Growth) (*indexDB, error) {
+	for again := false; ; again = true {
+		db, err := openIndex(ctx, x.path, x.store.Epoch())
+		if err != nil {
+			return nil, err
+		}
+		if err = x.compare(ctx, db, heads); err == nil {
+			return db, nil
+		}
+		db.close()
+		if again || !errors.Is(err, errOtherIndex) {
+			return nil, err
+		}
+		x.logger.Warn("the search index was beside another copy of the database and is made anew")
+		if err := removeIndex(x.path); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // wait waits, but not when there is hurry.
 func wait(ctx context.Context, d time.Duration, hurry <-chan struct{}) {
 	if d <= 0 {
@@ -212,19 +231,36 @@ func (x *index) leave(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// compare finds what the index has missed. What is committed meanwhile comes by Grown.
+// compare finds what the index has missed. What is committed meanwhile comes by Grown. An index that was beside another copy
+// of the log, because a backup was put back, say, is errOtherIndex.
 func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growth) error {
 	had, err := db.positions(ctx)
 	if err != nil {
 		return err
 	}
+	heads = slices.Clone(heads)
+	for i := range heads {
+		g := &heads[i]
+		p, is := had[g.RoomNo]
+		if !is || p.roomID != g.RoomID {
+			continue
+		}
+		if p.seq > g.Head {
+			return errOtherIndex
+		}
+		at, there, err := x.store.EventAt(ctx, g.RoomNo, p.seq)
+		if err != nil {
+			return err
+		}
+		if there && p.at != 0 && at != p.at {
+			return errOtherIndex
+		}
+		g.After = p.seq
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, g := range heads {
-		if at := had[g.RoomNo]; at.RoomID == g.RoomID && at.Head <= g.Head {
-			g.After = at.Head
-		}
-		x.grow(g)
+	for i := range heads {
+		x.grow(heads[i])
 	}
 	x.set(db, nil)
 	return nil
@@ -268,14 +304,18 @@ func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err erro
 		return false, nil
 	}
 	var docs []sqlstore.Document
+	ends := make([]api.Timestamp, len(parts))
 	for i := range parts {
 		some, err := x.store.Documents(ctx, &parts[i])
 		if err != nil {
 			return false, err
 		}
 		docs = append(docs, some...)
+		if ends[i], _, err = x.store.EventAt(ctx, parts[i].RoomNo, parts[i].Head); err != nil {
+			return false, err
+		}
 	}
-	if err := db.put(ctx, docs, parts); err != nil {
+	if err := db.put(ctx, docs, parts, ends); err != nil {
 		return false, err
 	}
 	x.mu.Lock()

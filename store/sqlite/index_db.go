@@ -16,19 +16,26 @@ import (
 
 // indexForm is changed with what is in the index, and with what package search makes of a text: one of another form is
 // made anew.
-const indexForm = 1
+const indexForm = 2
+
+// indexID, "chtx", is in the header of the file (PRAGMA application_id).
+const indexID = 0x63687478
 
 // A doc is the time of a message in milliseconds and a number of its own in it, so that the newest come first by number. The
 // log_no is that of the store's log.
 const (
-	docBits   = 20
-	maxDocAt  = 1<<(63-docBits) - 1
-	indexPlan = `
-CREATE TABLE meta (epoch TEXT NOT NULL) STRICT;
-CREATE TABLE room (room_no INTEGER PRIMARY KEY, id TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
-CREATE TABLE doc (doc INTEGER PRIMARY KEY, log_no INTEGER NOT NULL UNIQUE) STRICT;
-CREATE VIRTUAL TABLE word USING fts5(text, mark, content='', contentless_delete=1, tokenize='ascii', prefix='1 2 3');`
+	docBits  = 20
+	maxDocAt = 1<<(63-docBits) - 1
 )
+
+// indexPlan is word by word what the schema of an index says. Of each room it is known how far it is indexed, and what time the
+// event there shows: in another copy of the log another one has that number.
+var indexPlan = [...]string{
+	`CREATE TABLE meta (epoch TEXT NOT NULL) STRICT`,
+	`CREATE TABLE room (room_no INTEGER PRIMARY KEY, id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT`,
+	`CREATE TABLE doc (doc INTEGER PRIMARY KEY, log_no INTEGER NOT NULL UNIQUE) STRICT`,
+	`CREATE VIRTUAL TABLE word USING fts5(text, mark, content='', contentless_delete=1, tokenize='ascii', prefix='1 2 3')`,
+}
 
 // indexReaders is how many searches run at once.
 const indexReaders = 2
@@ -68,33 +75,46 @@ func tryIndex(ctx context.Context, path string, epoch api.Epoch) (*indexDB, erro
 }
 
 func (db *indexDB) prepare(ctx context.Context, epoch api.Epoch) error {
-	var form, tables int
-	if err := db.write.QueryRowContext(ctx, "SELECT (SELECT user_version FROM pragma_user_version), (SELECT COUNT(*) FROM sqlite_schema)").Scan(&form, &tables); err != nil {
+	var id, form, tables int
+	if err := db.write.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+		(SELECT COUNT(*) FROM sqlite_schema)`).Scan(&id, &form, &tables); err != nil {
 		return err
 	}
 	if tables == 0 {
-		return db.inTx(ctx, func(tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, indexPlan); err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO meta (epoch) VALUES ($1)", string(epoch)); err != nil {
-				return err
-			}
-			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", indexForm))
-			return err
-		})
+		return db.inTx(ctx, func(tx *sql.Tx) error { return plan(ctx, tx, epoch) })
 	}
-	if form != indexForm {
+	if id != indexID || form != indexForm {
 		return errOtherIndex
+	}
+	for _, table := range indexPlan {
+		var n int
+		if err := db.write.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema WHERE sql = $1", table).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return errOtherIndex
+		}
 	}
 	var of string
-	if err := db.write.QueryRowContext(ctx, "SELECT epoch FROM meta").Scan(&of); err != nil {
-		return err
-	}
-	if of != string(epoch) {
+	err := db.write.QueryRowContext(ctx, "SELECT epoch FROM meta").Scan(&of)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && of != string(epoch) {
 		return errOtherIndex
 	}
-	return nil
+	return err
+}
+
+// plan makes an empty file the index of the store of this epoch.
+func plan(ctx context.Context, tx *sql.Tx, epoch api.Epoch) error {
+	for _, table := range indexPlan {
+		if _, err := tx.ExecContext(ctx, table); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (epoch) VALUES ($1)", string(epoch)); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", indexID, indexForm))
+	return err
 }
 
 func (db *indexDB) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
@@ -108,26 +128,34 @@ func (db *indexDB) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// positions tells how far the index has come in each room.
-func (db *indexDB) positions(ctx context.Context) (map[int64]sqlstore.Growth, error) {
-	rows, err := db.read.QueryContext(ctx, "SELECT room_no, id, seq FROM room")
+// position is how far the index has come in a room.
+type position struct {
+	roomID api.RoomID
+	seq    api.Seq
+	at     api.Timestamp // that the event there shows; 0: there was none any more
+}
+
+// positions tells how far the index has come, by room number.
+func (db *indexDB) positions(ctx context.Context) (map[int64]position, error) {
+	rows, err := db.read.QueryContext(ctx, "SELECT room_no, id, seq, at FROM room")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	had := map[int64]sqlstore.Growth{}
+	had := map[int64]position{}
 	for rows.Next() {
-		var g sqlstore.Growth
-		if err := rows.Scan(&g.RoomNo, (*string)(&g.RoomID), (*int64)(&g.Head)); err != nil {
+		var no int64
+		var p position
+		if err := rows.Scan(&no, (*string)(&p.roomID), (*int64)(&p.seq), (*int64)(&p.at)); err != nil {
 			return nil, err
 		}
-		had[g.RoomNo] = g
+		had[no] = p
 	}
 	return had, rows.Err()
 }
 
-// put indexes messages as they stand, and notes that these parts of the log are done.
-func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sqlstore.Growth) error {
+// put indexes messages as they stand, and notes that these parts of the log are done, whose last events show these times.
+func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sqlstore.Growth, ends []api.Timestamp) error {
 	return db.inTx(ctx, func(tx *sql.Tx) error {
 		w, err := newIndexWriter(ctx, tx)
 		if err != nil {
@@ -140,7 +168,8 @@ func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sq
 		}
 		for i := range parts {
 			p := &parts[i]
-			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO room (room_no, id, seq) VALUES ($1, $2, $3)", p.RoomNo, string(p.RoomID), int64(p.Head)); err != nil {
+			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO room (room_no, id, seq, at) VALUES ($1, $2, $3, $4)",
+				p.RoomNo, string(p.RoomID), int64(p.Head), int64(ends[i])); err != nil {
 				return err
 			}
 		}

@@ -138,6 +138,14 @@ func TestIndexThatIsLostOrForeignIsMadeAnew(t *testing.T) {
 		"garbage": func() {
 			os.WriteFile(index, []byte("this is no database, whatever it is called; and it is long enough to be looked at"), 0o600)
 		},
+		"another program's": func() {
+			os.Remove(index)
+			execIn(t, index, "CREATE TABLE song (title TEXT)", "PRAGMA user_version = 2")
+		},
+		"of a newer form":  func() { execIn(t, index, "PRAGMA user_version = 99") },
+		"without a table":  func() { execIn(t, index, "DROP TABLE doc") },
+		"with another one": func() { execIn(t, index, "ALTER TABLE doc ADD COLUMN more INTEGER") },
+		"nobody's":         func() { execIn(t, index, "DELETE FROM meta") },
 	} {
 		harm()
 		s := mustOpen(t, path)
@@ -148,6 +156,56 @@ func TestIndexThatIsLostOrForeignIsMadeAnew(t *testing.T) {
 			t.Fatalf("after an index that is %s", name)
 		}
 	}
+}
+
+// execIn changes a database behind chatd's back.
+func execIn(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An index that was beside another copy of the log is known by it, also when this one is longer by now: it would hide what
+// was said under the same numbers here.
+func TestIndexOfAnotherCopy(t *testing.T) {
+	dir := t.TempDir()
+	path, index := filepath.Join(dir, "chatd.db"), filepath.Join(dir, "chatd.search.db")
+	lobby, groot := storetest.RoomID("lobby"), storetest.User("groot")
+	at := api.Timestamp(1_764_000_000_000)
+	s := talkative(t, path)
+	talk := func(texts ...string) {
+		for _, text := range texts {
+			at += 1000
+			commit(t, s, say(lobby, groot, at, text))
+		}
+		indexedNow(t, s)
+	}
+	talk("one", "two")
+	mustClose(t, s)
+	copyFile(t, path, path+".backup")
+	s = mustOpen(t, path)
+	talk("three", "four")
+	mustClose(t, s)
+	copyFile(t, index, index+".kept")
+
+	copyFile(t, path+".backup", path)
+	os.Remove(index)
+	s = mustOpen(t, path)
+	talk("five", "six", "seven")
+	mustClose(t, s)
+	copyFile(t, index+".kept", index)
+	s = mustOpen(t, path)
+	indexedNow(t, s)
+	wantHits(t, s, map[string]int{"one": 1, "two": 1, "three": 0, "four": 0, "five": 1, "six": 1, "seven": 1})
+	mustClose(t, s)
 }
 
 // An index that is ahead of the log was beside a newer copy of it: what it knows of the future is forgotten.

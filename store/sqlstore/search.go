@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 
@@ -328,6 +329,15 @@ func (s *Store) Documents(ctx context.Context, g *Growth) ([]Document, error) {
 		docs = append(docs, Document{LogNo: logNo, SenderNo: sender, Message: m})
 	}
 	return docs, nil
+}
+
+// EventAt tells what time an event of a room shows; false: there is none of that number.
+func (s *Store) EventAt(ctx context.Context, room int64, seq api.Seq) (at api.Timestamp, is bool, err error) {
+	err = s.read.one(ctx, `SELECT at FROM event WHERE log_no = $1`, []any{logNo(room, seq)}, &at)
+	if errors.Is(err, chat.ErrNotFound) {
+		return 0, false, nil
+	}
+	return at, err == nil, wrap("read for the index", err)
 }
 
 // Heads tells how long each room's log is.
