@@ -57,7 +57,12 @@ func (v *Typing) ApplySignal(s *api.RoomSignalParams) {
 // Apply takes an event of a room in: who has said what they were typing, or has left, types no more. The error is that of
 // e.Payload.
 func (v *Typing) Apply(e *api.Event) error {
-	if e.Type != api.EventTypeMessagePosted && e.Type != api.EventTypeMemberLeft || len(v.typing) == 0 {
+	if len(v.typing) == 0 {
+		return nil
+	}
+	switch e.Type {
+	case api.EventTypeMessagePosted, api.EventTypeMemberLeft, api.EventTypeMemberRemoved, api.EventTypeMemberBanned:
+	default:
 		return nil
 	}
 	payload, err := e.Payload()
@@ -72,13 +77,21 @@ func (v *Typing) Apply(e *api.Event) error {
 		}
 		v.drop(at, e.SenderID)
 	case *api.MemberLeft:
-		for at := range v.typing {
-			if at.room == e.RoomID {
-				v.drop(at, d.UserID)
-			}
-		}
+		v.gone(e.RoomID, d.UserID)
+	case *api.MemberRemoved:
+		v.gone(e.RoomID, d.UserID)
+	case *api.MemberBanned:
+		v.gone(e.RoomID, d.UserID)
 	}
 	return nil
+}
+
+func (v *Typing) gone(room api.RoomID, user api.UserID) {
+	for at := range v.typing {
+		if at.room == room {
+			v.drop(at, user)
+		}
+	}
 }
 
 // Room gives who is typing in a room and under its messages, by username.

@@ -70,8 +70,11 @@ func TestTyping(t *testing.T) {
 		event(`{"room_id":"r","seq":10,"type":"message.posted","at":"2000-01-01T00:00:00.000Z","sender_id":"b","sender_name":"bob","data":{"msg_no":2,"text":"hi","thread":3}}`)
 		want("")
 
-		signal(`{"type":"typing","state":"started","user_id":"b","username":"bob","room_id":"r","thread":3,"expires_in_ms":8000}`)
-		event(`{"room_id":"r","seq":11,"type":"member.left","at":"2000-01-01T00:00:00.000Z","sender_id":"a","sender_name":"ada","data":{"user_id":"b","username":"bob"}}`)
-		want("")
+		for _, how := range []string{"left", "removed", "banned"} { // no signal says it again
+			signal(`{"type":"typing","state":"started","user_id":"b","username":"bob","room_id":"r","thread":3,"expires_in_ms":8000}`)
+			want("bob in a thread")
+			event(`{"room_id":"r","seq":11,"type":"member.` + how + `","at":"2000-01-01T00:00:00.000Z","sender_id":"a","sender_name":"ada","data":{"user_id":"b","username":"bob"}}`)
+			want("")
+		}
 	})
 }
