@@ -1639,7 +1639,7 @@ func (v *BotDeleteParams) scan(s *scanner) {
 
 var shapePermissionExplain = shape{
 	method:   "permission.explain",
-	names:    []string{"method", "room", "user", "token"},
+	names:    []string{"method", "room", "user", "token", "params"},
 	required: 0b1,
 }
 
@@ -1655,6 +1655,8 @@ func (v *PermissionExplainParams) scan(s *scanner) {
 			v.User = s.text(1, 64)
 		case 3:
 			v.Token = s.text(1, 64)
+		case 4:
+			v.Params = s.raw()
 		default:
 			return
 		}

@@ -2183,6 +2183,10 @@ func (v *PermissionExplainParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"token":`...)
 		dst = AppendString(dst, v.Token)
 	}
+	if len(v.Params) > 0 {
+		dst = append(dst, `,"params":`...)
+		dst = appendRaw(dst, v.Params)
+	}
 	return append(dst, '}')
 }
 

@@ -530,7 +530,7 @@ var (
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapePermissionExplain.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchPermissionExplain,
 	}
 	methodAuditList = &Method{

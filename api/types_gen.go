@@ -32,7 +32,7 @@ type Seq int64
 // MsgNo: Dense count of the posts of a room.
 type MsgNo int64
 
-// PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room.
+// PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room; role: the role in it; person, message: whom or which message it is about; banned, muted, read_only, slow_mode, archived: a state of the user or the room; state: another one.
 type PermissionRule string
 
 // The values of PermissionRule known to this version; receivers take any other too.
@@ -47,6 +47,15 @@ const (
 	PermissionRuleTokenRooms   PermissionRule = "token_rooms"
 	PermissionRuleRoom         PermissionRule = "room"
 	PermissionRuleMember       PermissionRule = "member"
+	PermissionRuleRole         PermissionRule = "role"
+	PermissionRulePerson       PermissionRule = "person"
+	PermissionRuleMessage      PermissionRule = "message"
+	PermissionRuleBanned       PermissionRule = "banned"
+	PermissionRuleMuted        PermissionRule = "muted"
+	PermissionRuleReadOnly     PermissionRule = "read_only"
+	PermissionRuleSlowMode     PermissionRule = "slow_mode"
+	PermissionRuleArchived     PermissionRule = "archived"
+	PermissionRuleState        PermissionRule = "state"
 )
 
 // Visibility: Who sees the room: everyone, or its members.
@@ -1235,10 +1244,11 @@ type BotDeleteParams struct {
 
 // PermissionExplainParams are the parameters of permission.explain: May somebody call a method, and what decides it?
 type PermissionExplainParams struct {
-	Method string `json:"method"`
-	Room   string `json:"room,omitempty"`  // in this room
-	User   string `json:"user,omitempty"`  // this user; the caller unless given
-	Token  string `json:"token,omitempty"` // with this token of theirs; signed in with a password unless given, and as the caller is if it is about them
+	Method string          `json:"method"`
+	Room   string          `json:"room,omitempty"`   // in this room
+	User   string          `json:"user,omitempty"`   // this user; the caller unless given
+	Token  string          `json:"token,omitempty"`  // with this token of theirs; signed in with a password unless given, and as the caller is if it is about them
+	Params json.RawMessage `json:"params,omitempty"` // the parameters of the call, by name
 }
 
 // AuditListParams are the parameters of audit.list: Who did what to whom, from where and when, and what came of it; the newest first.

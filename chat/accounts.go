@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -141,6 +142,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 		ID: api.SessionID(svc.newID(prefixSession)), TokenHash: hashSecret(token), UserID: user.ID, DeviceName: device, Addr: s.peer.Addr,
 		CreatedAt: api.TimestampOf(now), SeenAt: api.TimestampOf(now), ExpiresAt: api.TimestampOf(now.Add(svc.opts.SessionTTL)),
 	}
+	var ended []api.SessionID
 	err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		// Suspended or deleted, or with another password, since it was looked at?
 		a, err := t.Account(user.ID)
@@ -150,6 +152,9 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 		if a.PasswordHash != user.PasswordHash || a.DeletedAt != 0 || a.suspended(svc.timestamp()) {
 			return api.Errorf(api.CodeConflict, "the account was changed meanwhile")
 		}
+		if ended, err = svc.makeRoom(t, user.ID); err != nil {
+			return err
+		}
 		if err := t.CreateSession(login); err != nil || rec == nil {
 			return err
 		}
@@ -157,6 +162,9 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 	})
 	if err != nil {
 		return nil, "", svc.coded(err)
+	}
+	if len(ended) > 0 {
+		svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(ended, l.ID) })
 	}
 	if err := s.signIn(user, login); err != nil {
 		return nil, "", err

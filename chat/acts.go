@@ -25,7 +25,7 @@ func (s *Session) inRoom(ctx context.Context, ref string, do func(t Tx, by *acto
 		}
 		return do(t, by)
 	})
-	if err := s.svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return nil, s.refused(ctx, ref, err)
 	}
 	return e, nil

@@ -244,8 +244,12 @@ func (a *authz) try(m *api.Method, target authzTarget, caller string) (cell, ref
 	}
 	c := a.clients[caller]
 	params := a.params(m, target, caller)
+	explained := a.explain(m, c, params)
 	_, err := m.Dispatch(a.t.Context(), c, params, nil)
 	c.Replied()
+	if explained != nil {
+		a.compare(m, target, caller, explained, err)
+	}
 	var e *api.Error
 	switch {
 	case err == nil:
@@ -259,6 +263,39 @@ func (a *authz) try(m *api.Method, target authzTarget, caller string) (cell, ref
 		a.t.Errorf("%s, %s, by %s: %s: %v", m.Name, target.name, caller, params, err) // the test's own mistake
 	}
 	return e.Code.Reason(), string(e.AppendJSON(nil))
+}
+
+// explain asks permission.explain about the very call; nil: there is nobody to ask.
+func (a *authz) explain(m *api.Method, c *client, params json.RawMessage) *api.PermissionExplainResult {
+	a.t.Helper()
+	if !c.SignedIn() || m.Authz == api.AuthzAnyone || slices.Contains(m.Params, "rooms") || m.Name == api.MethodPermissionExplain {
+		return nil
+	}
+	res, err := c.PermissionExplain(a.t.Context(), &api.PermissionExplainParams{Method: m.Name, Params: params})
+	if err != nil {
+		a.t.Errorf("%s: to explain %s: %v", m.Name, params, err)
+	}
+	return res
+}
+
+// onlyEntered are methods for members that nothing else decides on but who is in the room, and what there is.
+var onlyEntered = []string{
+	api.MethodMemberList, api.MethodMessageList, api.MethodMessageGet, api.MethodRoomHistory, api.MethodThreadList, api.MethodPinList,
+}
+
+// compare holds the explanation against what happened: what is refused is so for that reason, and what is allowed to members is
+// done, unless there is none. A method for members that is not explained to its end belongs into chat's tryable.
+func (a *authz) compare(m *api.Method, target authzTarget, caller string, explained *api.PermissionExplainResult, err error) {
+	a.t.Helper()
+	var e *api.Error
+	refused := errors.As(err, &e)
+	if refused && !explained.Allowed && target.user == "nobody" {
+		return // there are two reasons, and either will do
+	}
+	switch inRoom := m.Authz == api.AuthzMember && !slices.Contains(onlyEntered, m.Name) || m.Name == api.MethodRoomJoin || m.Name == api.MethodRoomLeave; {
+	case !explained.Allowed && (!refused || e.Message != explained.Message), inRoom && explained.Allowed && refused:
+		a.t.Errorf("%s, %s, by %s: explained as %+v, and it is %v", m.Name, target.name, caller, explained, err)
+	}
 }
 
 // params are those of the method's first example, but for what is named by the target.

@@ -122,7 +122,7 @@ func (s *Session) remove(ctx context.Context, room api.RoomID, user *Account, st
 		}
 		return step.do(t, by)
 	})
-	if err := s.svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return s.refused(ctx, string(room), err)
 	}
 	return nil

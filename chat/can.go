@@ -76,8 +76,16 @@ type actor struct {
 	wasMuted bool // set by unmuted: a mute of theirs has ended
 }
 
+// decides notes what decides on what the actor does.
+func (by *actor) decides(rule api.PermissionRule) {
+	if by.entry != nil {
+		by.entry.rule = rule
+	}
+}
+
 // may refuses a deed that is not the actor's to do.
 func (by *actor) may(deed Deed) error {
+	by.decides(api.PermissionRuleRole)
 	if Can(by.role, deed) {
 		return nil
 	}
@@ -93,15 +101,19 @@ func (by *actor) mayTo(deed Deed, user *Account, m *Membership) error {
 	if err := by.may(deed); err != nil {
 		return err
 	}
-	on := api.Role("")
+	on, is := api.Role(""), ""
 	if m != nil {
-		on = m.Role
+		on = roleOf(user, m)
+		is = articled(on)
+	}
+	if m != nil && on != m.Role {
+		is = "an administrator of the server, and acts as " + is
 	}
 	switch {
 	case user.ID == by.user.ID:
 		return api.Errorf(api.CodeFailedPrecondition, "user: that is you").WithField("user")
 	case !CanTo(by.role, deed, on):
-		return api.Errorf(api.CodePermissionDenied, "user: %s is %s: only owners may %s of that role", user.Username, articled(on), deed).WithField("user")
+		return api.Errorf(api.CodePermissionDenied, "user: %s is %s: only owners may %s of that role", user.Username, is, deed).WithField("user")
 	}
 	return nil
 }

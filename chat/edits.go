@@ -37,6 +37,10 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		if err := on.speaks(t); err != nil {
 			return err
 		}
+		if err := on.means(&who, p.Mentions != nil); err != nil {
+			return err
+		}
+		data.MentionsRoom = who.Room
 		if at := max(on.msg.Edited, on.msg.Seq); p.IfSeq != nil && *p.IfSeq != at {
 			return api.Errorf(api.CodeConflict, "the message stands at %d", at).WithField("if_seq")
 		}

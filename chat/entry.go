@@ -114,7 +114,8 @@ type Entry struct {
 
 	// The domain's.
 
-	after func() // called by the applier, in the order of the log, when the entry has taken effect; nil: nothing
+	after func()             // called by the applier, in the order of the log, when the entry has taken effect; nil: nothing
+	rule  api.PermissionRule // what decides on the act; "": being in the room, or what its refusal names
 
 	// The lane's.
 

@@ -22,7 +22,7 @@ type follow struct {
 	// Guarded by room.mu.
 
 	state followState
-	user  api.UserID         // whose it is; set when it is kept
+	user  api.UserID         // whose it is; set when it is kept, or before that
 	stop  context.CancelFunc // ends the replay; nil: it has not begun, or has ended
 	until api.Seq            // ends there: the user left at this seq; 0: no end
 	since api.Seq            // the user was a member when the log ended here: leaving before that is past
@@ -124,7 +124,7 @@ func (f *follow) goesOn(head api.Seq) bool {
 func (s *Session) keep(f *follow, asked bool) bool {
 	s.mu.Lock()
 	old := s.follows.of(f.room.id)
-	if s.closed || s.user == nil || !asked && (old != nil || !s.followJoined) {
+	if s.closed || s.user == nil || !asked && (old != nil || !s.followJoined || !s.isOfLocked(f.user)) {
 		s.mu.Unlock()
 		return false
 	}
@@ -149,6 +149,9 @@ func (s *Session) keep(f *follow, asked bool) bool {
 	}
 	return true
 }
+
+// isOfLocked tells whether user is signed in, and not somebody else who came after them.
+func (s *Session) isOfLocked(user api.UserID) bool { return s.user != nil && s.user.ID == user }
 
 func (s *Session) drop(f *follow) {
 	s.svc.detach(f.room)
@@ -240,11 +243,11 @@ func (s *Session) unfollowAll() []api.RoomID {
 	return ids
 }
 
-// joinedElsewhere is called when the session's user became a member of a room: who follows all
+// joinedElsewhere is called when user, whose session it was a moment ago, became a member of a room: who follows all
 // joined rooms follows it from that very event on.
-func (s *Session) joinedElsewhere(e *Entry) {
+func (s *Session) joinedElsewhere(e *Entry, user api.UserID) {
 	s.mu.Lock()
-	want := s.followJoined && s.joining != e.RoomID && s.follows.of(e.RoomID) == nil && !s.closed && s.login != nil && s.login.Scope.covers(e.RoomID)
+	want := s.isOfLocked(user) && s.followJoined && s.joining != e.RoomID && s.follows.of(e.RoomID) == nil && !s.closed && s.login.Scope.covers(e.RoomID)
 	s.mu.Unlock()
 	if !want {
 		return
@@ -252,7 +255,7 @@ func (s *Session) joinedElsewhere(e *Entry) {
 	f := s.newFollow(e.RoomID)
 	f.pos = e.Records[0].Seq - 1
 	f.target = e.Records[len(e.Records)-1].Seq
-	f.since = f.target
+	f.since, f.user = f.target, user
 	if !s.keep(f, false) {
 		s.drop(f)
 		return

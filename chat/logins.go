@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,36 @@ import (
 
 // same tells whether other is the same session.
 func (l *LoginSession) same(other *LoginSession) bool { return l.ID == other.ID }
+
+// maxLogins bounds the login sessions of a user, who may be a script that signs in each time it runs.
+const maxLogins = 1000
+
+// makeRoom ends login sessions of a user who is about to have one too many: what has expired goes first, and then what is longest
+// unused.
+func (s *Service) makeRoom(t AccountTx, user api.UserID) (ended []api.SessionID, err error) {
+	all, err := t.Sessions(user, false)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) < maxLogins {
+		return nil, nil
+	}
+	now := s.timestamp()
+	used := func(l *LoginSession) api.Timestamp {
+		if l.ExpiresAt <= now {
+			return 0
+		}
+		return max(l.SeenAt, l.CreatedAt)
+	}
+	slices.SortFunc(all, func(a, b *LoginSession) int { return cmp.Compare(used(b), used(a)) })
+	for _, l := range all[maxLogins-1:] {
+		if err := t.DeleteSession(l.ID); err != nil {
+			return nil, err
+		}
+		ended = append(ended, l.ID)
+	}
+	return ended, nil
+}
 
 // SessionList implements session.list.
 func (s *Session) SessionList(ctx context.Context, _ *api.SessionListParams) (*api.SessionListResult, error) {

@@ -2,7 +2,9 @@ package chat_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -92,51 +94,131 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	other.wantEnded()
 }
 
-// Revoking reaches connections that are idle, in the middle of a call, and in the middle of a replay.
+// Whatever ends what has opened a connection reaches it while it is idle, in the middle of calls, and in the middle of a replay.
 func TestRevocationReachesLiveConnections(t *testing.T) {
-	w := newWorld(t, nil)
-	ctx := t.Context()
-	groot := w.user("groot")
-	room := groot.create("lobby")
-	for range 1000 {
-		groot.post("lobby", "x")
-	}
-	token := groot.login("groot")
-	idle, calling, streaming := w.resumed(token), w.resumed(token), w.resumed(token)
-	idle.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
-	streaming.port.stall = make(chan struct{})
-	streaming.open(&api.SyncOpenParams{Rooms: api.SyncRooms{List: []api.SyncRoom{{Room: "lobby", After: ptr(api.Seq(0))}}}})
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			_, err := calling.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "y"})
-			if err != nil {
-				if !errors.Is(err, api.ErrUnauthenticated) {
-					t.Errorf("in mid-call: %v", err)
-				}
-				close(stop)
-				return
+	const byLogin, byToken, byBot = "a login", "a token", "a bot's token"
+	for _, tc := range []struct {
+		what, opened string
+		// end is called with an administrator, another login of groot's, and one by what the others are opened with.
+		end func(ctx context.Context, admin, asks, same *client) error
+	}{
+		{"session.revoke", byLogin, func(ctx context.Context, _, asks, _ *client) error {
+			return second(asks.SessionRevoke(ctx, &api.SessionRevokeParams{Others: ptr(true)}))
+		}},
+		{"auth.logout", byLogin, func(ctx context.Context, _, _, same *client) error {
+			return second(same.AuthLogout(ctx, &api.AuthLogoutParams{}))
+		}},
+		{"account.set_password", byLogin, func(ctx context.Context, _, asks, _ *client) error {
+			return second(asks.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "password of groot", NewPassword: "we are groot"}))
+		}},
+		{"user.suspend", byLogin, suspendGroot},
+		{"account.delete", byLogin, deleteGroot},
+		{"token.revoke", byToken, func(ctx context.Context, _, asks, _ *client) error {
+			return second(asks.TokenRevoke(ctx, &api.TokenRevokeParams{Token: "made"}))
+		}},
+		{"user.suspend", byToken, suspendGroot},
+		{"account.delete", byToken, deleteGroot},
+		{"token.revoke", byBot, func(ctx context.Context, _, asks, _ *client) error {
+			return second(asks.TokenRevoke(ctx, &api.TokenRevokeParams{Token: "made", Bot: "sapling"}))
+		}},
+		{"bot.delete", byBot, func(ctx context.Context, _, asks, _ *client) error {
+			return second(asks.BotDelete(ctx, &api.BotDeleteParams{Bot: "sapling"}))
+		}},
+		{"user.suspend of the bot", byBot, func(ctx context.Context, admin, _, _ *client) error {
+			return second(admin.UserSuspend(ctx, &api.UserSuspendParams{User: "sapling"}))
+		}},
+		{"user.suspend of the owner", byBot, suspendGroot},
+		{"account.delete of the owner", byBot, deleteGroot},
+	} {
+		t.Run(tc.what+", "+tc.opened, func(t *testing.T) {
+			w := newWorld(t, nil)
+			ctx := t.Context()
+			admin, groot := w.user("admin"), w.user("groot")
+			room := admin.create("lobby")
+			if err := groot.tryJoin(t, "lobby"); err != nil { // and follows nothing
+				t.Fatal(err)
 			}
-		}
-	})
-	// groot signed in anew with login: this very session ends, so he asks from another.
-	admin := w.resumed(groot.login("groot"))
-	res, err := admin.SessionRevoke(ctx, &api.SessionRevokeParams{Others: ptr(true)})
-	if err != nil || len(res.Sessions) != 2 {
-		t.Fatalf("%+v, %v", res, err)
+			for range 300 {
+				admin.post("lobby", "x")
+			}
+			asks := w.resumed(w.connect().login("groot"))
+			token := ""
+			switch tc.opened {
+			case byLogin:
+				token = w.connect().login("groot")
+			case byToken:
+				token = groot.token(&api.TokenCreateParams{Name: "made"})
+			case byBot:
+				if _, err := groot.BotCreate(ctx, &api.BotCreateParams{Username: "sapling"}); err != nil {
+					t.Fatal(err)
+				}
+				token = groot.token(&api.TokenCreateParams{Name: "made", Bot: "sapling"})
+				if err := w.resumed(token).tryJoin(t, "lobby"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			idle, calling, streaming, same := w.resumed(token), w.resumed(token), w.resumed(token), w.resumed(token)
+			idle.open(&api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+			streaming.port.stall = make(chan struct{})
+			streaming.open(&api.SyncOpenParams{Rooms: list(api.SyncRoom{Room: "lobby", After: ptr(api.Seq(0))})})
+			begun := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for n := 0; ; n++ {
+					if n == 1 {
+						close(begun)
+					}
+					_, err := calling.MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "y"})
+					if errors.Is(err, api.ErrUnauthenticated) {
+						return
+					}
+					if err != nil && !errors.Is(err, api.ErrPermissionDenied) { // who is deleted leaves first
+						t.Errorf("in mid-call: %v", err)
+						return
+					}
+				}
+			})
+			<-begun
+			if err := tc.end(ctx, admin, asks, same); err != nil {
+				t.Error(err)
+			}
+			for _, c := range []*client{idle, calling, streaming} {
+				c.wantEnded()
+			}
+			wg.Wait()
+			w.fan.mu.Lock()
+			following := len(w.fan.followers[room])
+			w.fan.mu.Unlock()
+			if following != 0 || len(streaming.port.events) != 0 {
+				t.Errorf("%d follow still, %d events", following, len(streaming.port.events))
+			}
+		})
 	}
-	<-stop
-	wg.Wait()
-	for _, c := range []*client{idle, calling, streaming} {
-		c.wantEnded()
+}
+
+func suspendGroot(ctx context.Context, admin, _, _ *client) error {
+	return second(admin.UserSuspend(ctx, &api.UserSuspendParams{User: "groot"}))
+}
+
+func deleteGroot(ctx context.Context, _, asks, _ *client) error {
+	return second(asks.AccountDelete(ctx, &api.AccountDeleteParams{Password: "password of groot"}))
+}
+
+// An administrator who suspends themselves hears that it is done.
+func TestSuspendingOneself(t *testing.T) {
+	w := newWorld(t, nil)
+	admin := w.user("admin")
+	if _, err := admin.UserCreate(t.Context(), &api.UserCreateParams{Username: "second", Password: "password of second", Admin: ptr(true)}); err != nil {
+		t.Fatal(err)
 	}
-	w.fan.mu.Lock()
-	following := len(w.fan.followers[room])
-	w.fan.mu.Unlock()
-	if following != 0 || len(streaming.port.events) != 0 {
-		t.Errorf("%d follow still, %d events", following, len(streaming.port.events))
+	twin := admin.twin(t)
+	if _, err := admin.UserSuspend(t.Context(), &api.UserSuspendParams{User: "admin"}); err != nil {
+		t.Fatal(err)
 	}
+	if admin.SignedIn() || len(admin.port.closed) > 0 {
+		t.Errorf("signed in: %t, closed: %v", admin.SignedIn(), admin.port.closed)
+	}
+	twin.wantEnded()
 }
 
 // A token that is revoked while it signs in opens nothing.
@@ -275,4 +357,41 @@ func TestLastSeenIsNotedOnce(t *testing.T) {
 		}
 		w.svc.Close()
 	})
+}
+
+// However often somebody signs in, their login sessions are bounded: what has expired goes, and then the longest unused.
+func TestLoginSessionsAreBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	now := api.TimestampOf(time.Now())
+	const most = 1000
+	err := w.store.ChangeAccounts(ctx, func(at chat.AccountTx) error {
+		for i := range most + 4 {
+			l := &chat.LoginSession{
+				ID: api.SessionID(fmt.Sprintf("session_%04d", i)), TokenHash: sha256.Sum256(fmt.Append(nil, i)), UserID: groot.UserID(),
+				CreatedAt: now, SeenAt: now + api.Timestamp(i+10_000), ExpiresAt: now + 3_600_000,
+			}
+			if i >= most-1 { // used last, and expired
+				l.ExpiresAt = now - 1
+			}
+			if err := at.CreateSession(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin := w.connect()
+	token := twin.login("groot")
+	groot.wantEnded()
+	if !twin.SignedIn() || w.connect().Authenticate(ctx, token) != nil {
+		t.Error("who signs in is not")
+	}
+	list, err := twin.SessionList(ctx, &api.SessionListParams{})
+	if err != nil || len(list.Sessions) != most {
+		t.Fatalf("%d sessions, %v", len(list.Sessions), err)
+	}
 }

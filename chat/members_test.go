@@ -146,6 +146,14 @@ func TestAdministratorInARoom(t *testing.T) {
 	admin.join("lobby")
 	_, err = admin.setRole(t, "owner", api.RoleMember)
 	wantCode(t, err, api.CodeFailedPrecondition, "user")
+	// Who acts as an owner is nobody's to moderate but an owner's.
+	moderator := w.user("mod")
+	moderator.join("lobby")
+	must[*api.MemberSetRoleResult](t)(admin.setRole(t, "mod", api.RoleModerator))
+	_, err = moderator.ban(t, api.MemberBanParams{User: "admin"})
+	wantCode(t, err, api.CodePermissionDenied, "user")
+	must[*api.MemberMuteResult](t)(owner.MemberMute(t.Context(), &api.MemberMuteParams{Room: "lobby", User: "admin"}))
+	must[*api.MemberUnmuteResult](t)(owner.MemberUnmute(t.Context(), &api.MemberUnmuteParams{Room: "lobby", User: "admin"}))
 	must[*api.MemberSetRoleResult](t)(admin.setRole(t, "admin", api.RoleOwner))
 	must[*api.MemberSetRoleResult](t)(admin.setRole(t, "owner", api.RoleMember))
 }
@@ -368,6 +376,31 @@ func TestBanRemovesMessages(t *testing.T) {
 	if kinds[api.EventTypeMessageDeleted] != many+2 || kinds[api.EventTypeMemberBanned] != 1 {
 		t.Error(kinds)
 	}
+}
+
+// What is to end in an hour, by the time that server.ping tells, does so, also where the machine's clock was set meanwhile.
+func TestUntilGoesByThePing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wall := time.Now()
+		w := newWorld(t, &chat.Options{Registration: api.RegistrationOpen, Now: func() time.Time { return wall }})
+		owner, moderator, member, stranger := crew(t, w)
+		for _, set := range []time.Duration{0, 24 * time.Hour, -48 * time.Hour} {
+			wall = wall.Add(set)
+			ping := must[*api.ServerPingResult](t)(moderator.ServerPing(t.Context(), &api.ServerPingParams{}))
+			until := ping.At + api.Timestamp(time.Hour.Milliseconds())
+			must[*api.MemberMuteResult](t)(moderator.MemberMute(t.Context(), &api.MemberMuteParams{Room: "lobby", User: "member", Until: &until}))
+			time.Sleep(59 * time.Minute)
+			wantCode(t, member.tryPost(t, "lobby", "hi"), api.CodePermissionDenied, "room")
+			time.Sleep(time.Minute)
+			if err := member.tryPost(t, "lobby", "hi"); err != nil {
+				t.Errorf("the clock set by %v: %v", set, err)
+			}
+		}
+		for _, c := range []*client{owner, moderator, member, stranger} {
+			c.Close()
+		}
+		w.svc.Close()
+	})
 }
 
 // Who is muted may read, and nothing else that others would see.

@@ -27,11 +27,9 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 	if user == nil {
 		return m, signInFirst()
 	}
-	me, err := s.svc.store.MemberByID(ctx, room, user.ID)
-	if errors.Is(err, ErrNotFound) {
+	if _, err := s.svc.store.MemberByID(ctx, room, user.ID); errors.Is(err, ErrNotFound) {
 		return m, nil // who is not in the room will be told that, and not who is
-	}
-	if err != nil {
+	} else if err != nil {
 		return m, s.svc.coded(err)
 	}
 	names := refs
@@ -40,9 +38,7 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 	}
 	for _, ref := range names {
 		if ref == mentionRoom {
-			if m.Room = Can(roleOf(user, me), MentionRoom); !m.Room && refs != nil {
-				return m, api.Errorf(api.CodePermissionDenied, "mentions: @room is for moderators and owners").WithField("mentions")
-			}
+			m.Room = true // if they may: the act decides
 			continue
 		}
 		found, err := s.svc.memberByRef(ctx, room, ref, refs == nil)
@@ -57,6 +53,19 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 		}
 	}
 	return m, nil
+}
+
+// means refuses to mean everyone to who may not, if they say so expressly; in a text it is no mention then.
+func (by *actor) means(who *Mentions, expressly bool) error {
+	switch {
+	case !who.Room || Can(by.role, MentionRoom):
+		return nil
+	case expressly:
+		by.decides(api.PermissionRuleRole)
+		return api.Errorf(api.CodePermissionDenied, "mentions: @room is for moderators and owners").WithField("mentions")
+	}
+	who.Room = false
+	return nil
 }
 
 // counted is whom it counts for: who is meant with everyone is meant once.

@@ -41,6 +41,7 @@ func (s *Session) MessagePost(ctx context.Context, p *api.MessagePostParams) (*a
 	if p.IdempotencyKey != "" {
 		m.entry.Digest = digest(p)
 	}
+	s.try(&m.entry)
 	l := svc.lane(room)
 	if s.port != nil {
 		m.entry.poster = s.poster(l)
@@ -165,6 +166,9 @@ func (m *post) Do(t Tx) error {
 		return err
 	}
 	if err := by.speaks(t); err != nil {
+		return err
+	}
+	if err := by.means(&m.who, m.params.Mentions != nil); err != nil {
 		return err
 	}
 	root, err := m.answers(t)

@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 
@@ -104,12 +103,6 @@ func (s *Scope) hears(room api.RoomID) bool {
 	return (room == "" || s.covers(room)) && (s.allows(api.MethodRoomList) || s.allows(api.MethodSyncOpen))
 }
 
-// covers tells whether the session's token is for a room: of others it may not even hear.
-func (s *Session) covers(room api.RoomID) bool {
-	_, login := s.who()
-	return login == nil || login.Scope.covers(room)
-}
-
 // withinRate counts a request of a token that has a rate of its own, over all its connections.
 func (s *Service) withinRate(l *LoginSession) error {
 	if l.Scope.PerMinute == 0 {
@@ -142,73 +135,4 @@ func (s *Service) forgetRates() {
 			delete(s.rates, id)
 		}
 	}
-}
-
-// PermissionExplain implements permission.explain.
-func (s *Session) PermissionExplain(ctx context.Context, p *api.PermissionExplainParams) (*api.PermissionExplainResult, error) {
-	m := api.Lookup(p.Method)
-	if m == nil {
-		return nil, api.Errorf(api.CodeNotFound, "no such method").WithField("method")
-	}
-	user, login, err := s.subject(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	r := ruling{api.PermissionRuleSuspended, s.svc.usable(ctx, user)}
-	if m.Authz == api.AuthzAnyone || r.err == nil {
-		r = s.svc.mayCall(user, login, m)
-	}
-	res := &api.PermissionExplainResult{}
-	if r.err == nil && p.Room != "" {
-		if _, mine := s.who(); mine == nil || !login.same(mine) { // who asks has to know of the room, too, by their own token
-			if _, err := s.room(ctx, "room", p.Room); err != nil {
-				return nil, err
-			}
-		}
-		v, err := s.svc.roomBy(ctx, p.Room, user.ID)
-		if r = mayEnter(login, "room", v, err, m.Authz == api.AuthzMember); v != nil && r.err == nil {
-			res.Role = v.Role
-		}
-	}
-	var refusal *api.Error
-	if r.err != nil && !errors.As(r.err, &refusal) {
-		return nil, s.svc.coded(r.err)
-	}
-	res.Allowed, res.Rule = r.err == nil, r.rule
-	if refusal != nil {
-		res.Message = refusal.Message
-	}
-	return res, nil
-}
-
-// subject finds who permission.explain is about, and with what they would be signed in.
-func (s *Session) subject(ctx context.Context, p *api.PermissionExplainParams) (*Account, *LoginSession, error) {
-	user, login := s.who()
-	if user == nil {
-		return nil, nil, signInFirst()
-	}
-	if p.User != "" {
-		other, err := s.svc.userBy(ctx, "user", p.User)
-		if err != nil {
-			return nil, nil, err
-		}
-		if other.ID != user.ID {
-			if !user.Admin && other.OwnerID != user.ID {
-				return nil, nil, api.Errorf(api.CodePermissionDenied, "only about oneself and one's bots").WithField("user")
-			}
-			user, login = other, &LoginSession{ExpiresAt: math.MaxInt64}
-		}
-	}
-	if p.Token == "" {
-		return user, login, nil
-	}
-	made, err := s.svc.store.ListSessions(ctx, user.ID, true)
-	if err != nil {
-		return nil, nil, s.svc.coded(err)
-	}
-	i := slices.IndexFunc(made, func(l *LoginSession) bool { return l.named(p.Token) })
-	if i < 0 {
-		return nil, nil, noToken()
-	}
-	return user, made[i], nil
 }

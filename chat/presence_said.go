@@ -27,10 +27,13 @@ func (w *said) stop() {
 	}
 }
 
-// counted are the counts of a large room, as of a moment.
+// counted are the counts of a large room, as of a moment. One counts, and all who ask meanwhile wait for it.
 type counted struct {
-	at     time.Time
+	at   time.Time
+	done chan struct{} // closed when the rest is there
+
 	counts api.PresenceCounts
+	err    error
 }
 
 // PresenceSet implements presence.set.
@@ -169,45 +172,72 @@ func (s *Session) roomPresence(ctx context.Context, ref string) (*api.PresenceGe
 	}
 	svc := s.svc
 	res := &api.PresenceGetResult{Presences: []api.Presence{}}
-	large := v.MemberCount > svc.opts.PresenceMembers
-	if large {
-		svc.countsMu.Lock()
-		c, ok := svc.counts[v.ID]
-		svc.countsMu.Unlock()
-		if ok && svc.now().Sub(c.at) < countsLife {
-			res.Counts = &c.counts
-			return res, nil
-		}
+	if v.MemberCount > svc.opts.PresenceMembers {
+		res.Counts, err = svc.countLarge(ctx, v)
+		return res, svc.coded(err)
 	}
-	members, err := svc.store.ListMembers(ctx, v.ID, "", int(v.MemberCount)+listLimit) // with those who come just now
+	res.Counts, err = svc.count(ctx, v, func(p *api.Presence) {
+		if p.State != api.PresenceStateOffline || p.Text != "" {
+			res.Presences = append(res.Presences, *p)
+		}
+	})
+	return res, svc.coded(err)
+}
+
+// countLarge counts the members of a large room, or tells what was counted a moment ago.
+func (s *Service) countLarge(ctx context.Context, v *RoomView) (*api.PresenceCounts, error) {
+	s.countsMu.Lock()
+	c, ours := s.counts[v.ID], false
+	if c == nil || s.now().Sub(c.at) >= countsLife {
+		c, ours = &counted{at: s.now(), done: make(chan struct{})}, true
+		s.counts[v.ID] = c
+	}
+	s.countsMu.Unlock()
+	if ours {
+		var counts *api.PresenceCounts
+		if counts, c.err = s.count(context.WithoutCancel(ctx), v, func(*api.Presence) {}); c.err == nil {
+			c.counts = *counts
+		} else {
+			s.countsMu.Lock()
+			delete(s.counts, v.ID)
+			s.countsMu.Unlock()
+		}
+		close(c.done)
+	}
+	select {
+	case <-c.done:
+		return &c.counts, c.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// count looks at all members of a room and counts them.
+func (s *Service) count(ctx context.Context, v *RoomView, each func(p *api.Presence)) (*api.PresenceCounts, error) {
+	members, err := s.store.ListMembers(ctx, v.ID, "", int(v.MemberCount)+listLimit) // with those who come just now
 	if err != nil {
-		return nil, svc.coded(err)
+		return nil, err
 	}
-	res.Counts = &api.PresenceCounts{}
-	svc.usersMu.Lock()
-	for _, m := range members {
-		p := svc.presenceLocked(m.UserID, m.Username)
-		switch p.State {
-		case api.PresenceStateAway:
-			res.Counts.Away++
-		case api.PresenceStateDnd:
-			res.Counts.Dnd++
-		case api.PresenceStateOffline:
-			res.Counts.Offline++
-		default:
-			res.Counts.Online++
+	counts := &api.PresenceCounts{}
+	for some := range slices.Chunk(members, listLimit) { // others are not to wait for all of them
+		s.usersMu.Lock()
+		for _, m := range some {
+			p := s.presenceLocked(m.UserID, m.Username)
+			switch p.State {
+			case api.PresenceStateAway:
+				counts.Away++
+			case api.PresenceStateDnd:
+				counts.Dnd++
+			case api.PresenceStateOffline:
+				counts.Offline++
+			default:
+				counts.Online++
+			}
+			each(&p)
 		}
-		if !large && (p.State != api.PresenceStateOffline || p.Text != "") {
-			res.Presences = append(res.Presences, p)
-		}
+		s.usersMu.Unlock()
 	}
-	svc.usersMu.Unlock()
-	if large {
-		svc.countsMu.Lock()
-		svc.counts[v.ID] = counted{svc.now(), *res.Counts}
-		svc.countsMu.Unlock()
-	}
-	return res, nil
+	return counts, nil
 }
 
 // forgetCounts drops what has to be counted anew.

@@ -1,8 +1,11 @@
 package chat_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,6 +174,52 @@ func TestLargeRoomsHaveCountsOnly(t *testing.T) {
 		if got := groot.sees(lobby); got != "1 online, 1 away, 0 dnd, 0 offline" {
 			t.Error(got)
 		}
+	})
+}
+
+// slowly is a store that takes a second to list members.
+type slowly struct {
+	chat.Store
+	listed atomic.Int64
+}
+
+func (s *slowly) ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*chat.Membership, error) {
+	s.listed.Add(1)
+	time.Sleep(time.Second)
+	return s.Store.ListMembers(ctx, room, afterName, limit)
+}
+
+// However many ask at once how many are there in a large room, they are counted once.
+func TestLargeRoomsAreCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		s := &slowly{Store: w.store}
+		w.store = s
+		w.start(&chat.Options{Registration: api.RegistrationOpen, PresenceMembers: 1})
+		groot, hulk := w.user("groot"), w.user("hulk")
+		groot.create("lobby")
+		hulk.join("lobby")
+		s.listed.Store(0)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if got := groot.sees(&api.PresenceGetParams{Room: "lobby"}); got != "2 online, 0 away, 0 dnd, 0 offline" {
+					t.Error(got)
+				}
+			})
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := hulk.PresenceGet(gone, &api.PresenceGetParams{Room: "lobby"}); err == nil {
+			t.Error("who has gone is answered")
+		}
+		wg.Wait()
+		if n := s.listed.Load(); n != 1 {
+			t.Errorf("counted %d times", n)
+		}
+		groot.Close()
+		hulk.Close()
+		w.svc.Close()
 	})
 }
 

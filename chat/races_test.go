@@ -18,6 +18,7 @@ type hooked struct {
 	chat.Store
 	mu                          sync.Mutex
 	byToken, roomByID, roomName func() // after the read
+	memberByID                  func()
 	history                     func() // before it
 }
 
@@ -52,6 +53,12 @@ func (h *hooked) RoomByName(ctx context.Context, name string, user api.UserID) (
 	v, err := h.Store.RoomByName(ctx, name, user)
 	h.once(&h.roomName)
 	return v, err
+}
+
+func (h *hooked) MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*chat.Membership, error) {
+	m, err := h.Store.MemberByID(ctx, room, user)
+	h.once(&h.memberByID)
+	return m, err
 }
 
 func newHookedWorld(t *testing.T) (*world, *hooked) {
@@ -224,6 +231,35 @@ func TestNamesAreToldToThoseWhoMay(t *testing.T) {
 		_, free := w.connect().AuthRegister(t.Context(), &api.AuthRegisterParams{Username: "nobody", Password: "password", Invite: invite})
 		if taken == nil || free == nil || taken.Error() != free.Error() {
 			t.Errorf("a taken name answers %v, a free one %v", taken, free)
+		}
+	}
+}
+
+// Whether a message means everyone in the room is decided with it, not by a role that its sender has lost meanwhile.
+func TestMeaningEveryoneIsDecidedInTheAct(t *testing.T) {
+	w, h := newHookedWorld(t)
+	owner, moderator, _, _ := crew(t, w)
+	set := func(role api.Role) { must[*api.MemberSetRoleResult](t)(owner.setRole(t, "mod", role)) }
+	mine := moderator.post("lobby", "mine").Seq
+	edit := func(mentions []string) error {
+		_, err := moderator.MessageEdit(t.Context(), &api.MessageEditParams{Room: "lobby", Seq: mine, Text: "@room again", Mentions: mentions})
+		return err
+	}
+	post := func(mentions []string) error {
+		_, err := moderator.MessagePost(t.Context(), &api.MessagePostParams{Room: "lobby", Text: "@room", Mentions: mentions})
+		return err
+	}
+	for _, act := range []func(mentions []string) error{post, edit} {
+		set(api.RoleModerator)
+		h.memberByID = func() { set(api.RoleMember) }
+		wantCode(t, act([]string{"@room"}), api.CodePermissionDenied, "mentions")
+		set(api.RoleModerator)
+		h.memberByID = func() { set(api.RoleMember) }
+		if err := act(nil); err != nil { // said, and no mention
+			t.Error(err)
+		}
+		if v, err := w.store.RoomByName(t.Context(), "lobby", owner.UserID()); err != nil || v.Read.Mentions != 0 {
+			t.Errorf("%+v, %v", v, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Rea
 			s.svc.tell(user.ID, &api.AccountEventParams{Type: api.AccountEventTypeReadMarked, RoomID: room, Head: &res.Head, Read: &res.Read})
 		}
 	}
-	if err := s.svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return nil, s.refused(ctx, p.Room, err)
 	}
 	return res, nil

@@ -68,7 +68,9 @@ func (on *subject) restrict(t Tx, kind RestrictionKind, until api.Timestamp, rea
 // speaks refuses what a member says against a mute, or in a read-only or archived room.
 func (by *actor) speaks(t Tx) error {
 	if t.Room().ReadOnly && !Can(by.role, SpeakInReadOnly) {
-		return by.may(SpeakInReadOnly)
+		err := by.may(SpeakInReadOnly)
+		by.decides(api.PermissionRuleReadOnly)
+		return err
 	}
 	return by.unmuted(t)
 }
@@ -85,7 +87,9 @@ func (by *actor) unmuted(t Tx) error {
 	case mute.Until <= by.entry.svc.timestamp():
 		by.wasMuted = true
 		return nil
-	case mute.Until == ForEver:
+	}
+	by.decides(api.PermissionRuleMuted)
+	if mute.Until == ForEver {
 		return api.Errorf(api.CodePermissionDenied, "you are muted here").WithField("room")
 	}
 	return api.Errorf(api.CodePermissionDenied, "you are muted here until %s", mute.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
@@ -94,6 +98,7 @@ func (by *actor) unmuted(t Tx) error {
 // writes refuses what would change what an archived room says.
 func (by *actor) writes(t Tx) error {
 	if t.Room().ArchivedAt != 0 {
+		by.decides(api.PermissionRuleArchived)
 		return api.Errorf(api.CodeFailedPrecondition, "the room is archived").WithField("room")
 	}
 	return nil
@@ -111,6 +116,7 @@ func (by *actor) waited(t Tx) error {
 		return err
 	}
 	if wait := (time.Duration(r.Until) - time.Duration(by.entry.svc.timestamp())) * time.Millisecond; wait > 0 && wait <= slow {
+		by.decides(api.PermissionRuleSlowMode)
 		return api.Errorf(api.CodeRateLimited, "slow mode: one message in %v", slow).WithField("room").WithRetryAfter(wait)
 	}
 	return nil

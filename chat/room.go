@@ -63,7 +63,7 @@ func (s *Service) apply(e *Entry) {
 	}
 	for i := range e.Joined {
 		for _, sess := range s.sessionsOf(e.Joined[i].UserID) {
-			sess.joinedElsewhere(e)
+			sess.joinedElsewhere(e, e.Joined[i].UserID)
 		}
 	}
 }

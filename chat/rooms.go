@@ -61,6 +61,10 @@ func notMember(field, name string) error {
 // private room's name is looked up each time, so that a stranger's post gets no further than one
 // to a room that is not there.
 func (s *Session) roomID(ctx context.Context, field, ref string) (api.RoomID, error) {
+	_, login := s.who()
+	if login == nil {
+		return "", signInFirst()
+	}
 	id, ok := api.RoomID(ref), isRoomID(ref)
 	if !ok {
 		s.svc.namesMu.RLock()
@@ -68,7 +72,7 @@ func (s *Session) roomID(ctx context.Context, field, ref string) (api.RoomID, er
 		s.svc.namesMu.RUnlock()
 	}
 	switch {
-	case ok && !s.covers(id):
+	case ok && !login.Scope.covers(id):
 		return "", noRoom(field)
 	case ok:
 		return id, nil
@@ -241,19 +245,20 @@ func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Roo
 			return err
 		}
 		if err := s.svc.admits(t, user); err != nil {
+			e.rule = api.PermissionRuleBanned
 			return err
 		}
 		return e.join(t, user, user, api.RoleMember)
 	})
 	s.setJoining(v.ID)
-	if err := s.svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		s.setJoining("")
 		return nil, s.refused(ctx, p.Room, err)
 	}
 	res, err = s.joined(ctx, p, e)
 	s.setJoining("")
 	if err != nil && !e.Unchanged {
-		s.joinedElsewhere(e) // they are a member all the same, and may follow what they join
+		s.joinedElsewhere(e, user.ID) // they are a member all the same, and may follow what they join
 	}
 	return res, err
 }
@@ -364,7 +369,7 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 		}
 		return t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username}))
 	})
-	if err := s.svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return nil, s.svc.coded(err)
 	}
 	res := &api.RoomLeaveResult{RoomID: v.ID, Left: !e.Unchanged}

@@ -118,7 +118,7 @@ func SearchKinds(m *api.Message) search.Kind {
 // MessageSearch implements message.search.
 func (s *Session) MessageSearch(ctx context.Context, p *api.MessageSearchParams) (*api.MessageSearchResult, error) {
 	limits := &s.svc.opts.Limits
-	q := &SearchQuery{User: s.UserID(), Limit: int(orElse(p.Limit, searchLimit)), MaxBytes: int(limits.HistoryBytes)}
+	q := &SearchQuery{Limit: int(orElse(p.Limit, searchLimit)), MaxBytes: int(limits.HistoryBytes)}
 	if n := int(limits.HistoryLimit); n > 0 {
 		q.Limit = min(q.Limit, n)
 	}
@@ -164,6 +164,11 @@ func badQuery(err error) error {
 
 // resolve finds whom and which rooms the query means.
 func (s *Session) resolve(ctx context.Context, q *SearchQuery, room string) error {
+	user, login := s.who()
+	if user == nil {
+		return signInFirst()
+	}
+	q.User = user.ID
 	if room != "" {
 		v, err := s.memberRoom(ctx, "room", room)
 		if err != nil {
@@ -189,7 +194,7 @@ func (s *Session) resolve(ctx context.Context, q *SearchQuery, room string) erro
 	case len(in) > 0 && !slices.Contains(in, q.Rooms[0]):
 		return api.Errorf(api.CodeInvalidParams, "query: in: another room than room").WithField("query")
 	}
-	if _, login := s.who(); len(q.Rooms) == 0 && login != nil && login.Scope.Rooms != nil {
+	if len(q.Rooms) == 0 && login.Scope.Rooms != nil {
 		q.Rooms = append(slices.Clone(login.Scope.Rooms), "") // never none, which means all
 	}
 	for _, name := range q.Text.From {

@@ -81,7 +81,7 @@ type Service struct {
 	said    map[api.UserID]*said       // what users say of themselves, with connections or without
 
 	countsMu sync.Mutex
-	counts   map[api.RoomID]counted // of large rooms, as asked for of late
+	counts   map[api.RoomID]*counted // of large rooms, as asked for of late
 }
 
 // maxNames bounds the memory of Service.names; beyond it the cache starts anew.
@@ -89,7 +89,7 @@ const maxNames = 100_000
 
 // New starts a service on store. Close ends it; the store stays the caller's.
 func New(store Store, opts *Options) *Service {
-	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}, said: map[api.UserID]*said{}, counts: map[api.RoomID]counted{}}
+	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}, said: map[api.UserID]*said{}, counts: map[api.RoomID]*counted{}}
 	if opts != nil {
 		s.opts = *opts
 	}

@@ -16,9 +16,10 @@ import (
 type Session struct {
 	// Static after construction.
 
-	svc  *Service
-	port Port // nil: a one-shot call, which follows nothing
-	peer Peer
+	svc   *Service
+	port  Port // nil: a one-shot call, which follows nothing
+	peer  Peer
+	trial *trial // not nil: what is asked for is decided, and not done
 
 	signals  atomic.Bool // room.signal is wanted
 	replayer sync.WaitGroup

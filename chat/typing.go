@@ -72,7 +72,7 @@ func (s *Session) TypingSet(ctx context.Context, p *api.TypingSetParams) (*api.T
 			refused = svc.setTyping(user, at, p.Typing)
 		}
 	}
-	if err := svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return nil, s.refused(ctx, p.Room, err)
 	}
 	if refused != nil {

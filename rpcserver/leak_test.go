@@ -35,6 +35,7 @@ var outsiderCalls = []string{
 	`"message.search","params":{"query":"only","room":"SECRET"}`, `"read.mark","params":{"room":"SECRET"}`, `"user.list"`, `"user.get","params":{"user":"bob"}`,
 	`"member.invite","params":{"room":"SECRET","user":"eve"}`, `"member.list_bans","params":{"room":"SECRET"}`, `"room.update","params":{"room":"SECRET","title":"mine"}`,
 	`"room.archive","params":{"room":"SECRET"}`, `"permission.explain","params":{"method":"message.post","room":"SECRET"}`, `"account.export"`,
+	`"permission.explain","params":{"method":"message.delete","params":{"room":"SECRET","seq":4}}`,
 	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,

@@ -37,6 +37,8 @@ func (c *Client) ServerInfo(ctx context.Context, p *api.ServerInfoParams) (*api.
 }
 
 // ServerPing calls server.ping: Is the server there? Answers with its time.
+//
+// What is to end at a time (until) is judged by this clock. It goes on evenly while the server runs, whatever is done to the machine's.
 func (c *Client) ServerPing(ctx context.Context, p *api.ServerPingParams) (*api.ServerPingResult, error) {
 	if p == nil {
 		p = new(api.ServerPingParams)
@@ -64,7 +66,7 @@ func (c *Client) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (*
 
 // AuthLogin calls auth.login: Sign this connection in with a password and get a token.
 //
-// The token outlives connections and restarts; many connections may use it. An unknown user and a wrong password are answered alike.
+// The token outlives connections and restarts; many connections may use it. An unknown user and a wrong password are answered alike. A user has 1,000 login sessions at most: beyond that the one longest unused ends.
 func (c *Client) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.AuthLoginResult, error) {
 	if p == nil {
 		p = new(api.AuthLoginParams)
@@ -358,7 +360,7 @@ func (c *Client) BotDelete(ctx context.Context, p *api.BotDeleteParams) (*api.Bo
 
 // PermissionExplain calls permission.explain: May somebody call a method, and what decides it?
 //
-// Judged by what would judge the call. What depends on one message, or on who it is done to, is not judged. Users ask about themselves, their bots and their tokens, administrators about anybody; about a room only who may see it.
+// Judged by what would judge the call: with room or params, what a room decides too, by what is in it now, and nothing is done. What a call says may be left out, whom and which message it is about may not. Users ask about themselves, their bots and their tokens, administrators about anybody; about a room only who may see it, and about others' acts in it only who is in it.
 func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplainParams) (*api.PermissionExplainResult, error) {
 	if p == nil {
 		p = new(api.PermissionExplainParams)
@@ -727,7 +729,7 @@ func (c *Client) MemberMute(ctx context.Context, p *api.MemberMuteParams) (*api.
 
 // MemberUnmute calls member.unmute: End a mute.
 //
-// For moderators and owners.
+// For moderators, of members, and for owners. Who has left is unmuted too.
 func (c *Client) MemberUnmute(ctx context.Context, p *api.MemberUnmuteParams) (*api.MemberUnmuteResult, error) {
 	if p == nil {
 		p = new(api.MemberUnmuteParams)

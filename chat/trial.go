@@ -1,0 +1,126 @@
+package chat
+
+import (
+	"context"
+	"errors"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// trial is what becomes of a session whose acts are decided, by the very rules that would refuse them, and then not done:
+// permission.explain asks so. The lane writes it before the act's entry is finished.
+type trial struct {
+	rule api.PermissionRule // what the act was decided by, if it says so
+}
+
+// errAllowed ends an act on trial where it would begin to change something: nothing is left that could refuse it.
+var errAllowed = errors.New("allowed, and not done")
+
+// commit puts e into its room's lane and waits for it.
+func (s *Session) commit(ctx context.Context, e *Entry) error {
+	s.try(e)
+	return s.svc.commit(ctx, e)
+}
+
+// try lets e only be decided, if the session is on trial.
+func (s *Session) try(e *Entry) {
+	if s.trial != nil {
+		e.Act, e.Plain, e.Key, e.after = &tried{e, e.Act, s.trial}, nil, "", nil
+	}
+}
+
+// tried is an act on trial.
+type tried struct {
+	entry *Entry
+	act   Act
+	trial *trial
+}
+
+// Do implements Act. It puts nothing.
+func (a *tried) Do(t Tx) error {
+	err := a.act.Do(&trialTx{t})
+	a.trial.rule = a.entry.rule
+	return err
+}
+
+// trialTx shows what is there, and lets nothing be put. Each method of Tx is here by itself: what is added there has to be
+// one or the other.
+type trialTx struct{ of Tx }
+
+var _ Tx = (*trialTx)(nil)
+
+// Room implements Tx.
+func (t *trialTx) Room() *RoomRecord { return t.of.Room() }
+
+// CreateRoom implements Tx.
+func (t *trialTx) CreateRoom(*RoomRecord) error { return errAllowed }
+
+// UpdateRoom implements Tx.
+func (t *trialTx) UpdateRoom(*RoomRecord) error { return errAllowed }
+
+// Member implements Tx.
+func (t *trialTx) Member(user api.UserID) (*Membership, error) { return t.of.Member(user) }
+
+// PutMember implements Tx.
+func (t *trialTx) PutMember(*Membership) error { return errAllowed }
+
+// DeleteMember implements Tx.
+func (t *trialTx) DeleteMember(api.UserID) error { return errAllowed }
+
+// Owners implements Tx.
+func (t *trialTx) Owners() (int, error) { return t.of.Owners() }
+
+// Restriction implements Tx.
+func (t *trialTx) Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error) {
+	return t.of.Restriction(user, kind)
+}
+
+// PutRestriction implements Tx.
+func (t *trialTx) PutRestriction(*Restriction) error { return errAllowed }
+
+// DeleteRestriction implements Tx.
+func (t *trialTx) DeleteRestriction(api.UserID, RestrictionKind) error { return errAllowed }
+
+// Read implements Tx.
+func (t *trialTx) Read(user api.UserID) (Read, error) { return t.of.Read(user) }
+
+// PutRead implements Tx.
+func (t *trialTx) PutRead(api.UserID, api.Seq) error { return errAllowed }
+
+// PutMentions implements Tx.
+func (t *trialTx) PutMentions(api.Seq, Mentions) error { return errAllowed }
+
+// DeleteMentions implements Tx.
+func (t *trialTx) DeleteMentions(api.Seq, Mentions) error { return errAllowed }
+
+// IsMessage implements Tx.
+func (t *trialTx) IsMessage(seq api.Seq) (bool, error) { return t.of.IsMessage(seq) }
+
+// Message implements Tx.
+func (t *trialTx) Message(seq api.Seq) (*MessageState, error) { return t.of.Message(seq) }
+
+// PutMessage implements Tx.
+func (t *trialTx) PutMessage(*MessageState) error { return errAllowed }
+
+// Versions implements Tx.
+func (t *trialTx) Versions(seq api.Seq) ([]Record, error) { return t.of.Versions(seq) }
+
+// Rewrite implements Tx.
+func (t *trialTx) Rewrite(*Record) error { return errAllowed }
+
+// Pins implements Tx.
+func (t *trialTx) Pins() (int, error) { return t.of.Pins() }
+
+// Reaction implements Tx.
+func (t *trialTx) Reaction(seq api.Seq, emoji string, user api.UserID) (has bool, others int, err error) {
+	return t.of.Reaction(seq, emoji, user)
+}
+
+// PutReaction implements Tx.
+func (t *trialTx) PutReaction(api.Seq, string, api.UserID) error { return errAllowed }
+
+// DeleteReaction implements Tx.
+func (t *trialTx) DeleteReaction(api.Seq, string, api.UserID) error { return errAllowed }
+
+// Append implements Tx.
+func (t *trialTx) Append(Draft) error { return errAllowed }
