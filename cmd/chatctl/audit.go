@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -11,16 +10,27 @@ import (
 )
 
 func newAudit(c *cli) *cobra.Command {
-	params := &api.AuditListParams{}
-	var limit int64
 	cmd := &cobra.Command{
 		Use:     "audit",
 		GroupID: groupServer,
-		Short:   "Who did what to whom; the newest first.",
+		Short:   "The audit log, for administrators: ls.",
+		Args:    noSuchCommand,
+		RunE:    showHelp,
+	}
+	cmd.AddCommand(newAuditLs(c))
+	return cmd
+}
+
+func newAuditLs(c *cli) *cobra.Command {
+	params := &api.AuditListParams{}
+	var limit int64
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "Who did what to whom; the newest first.",
 		Long: `Who did what to whom, from where and when, and what came of it; the newest first, and with
 --json a record a line. For administrators.`,
-		Example: `  chatctl audit --action user.suspend
-  chatctl audit --subject rocket --action auth. --limit 20`,
+		Example: `  chatctl audit ls --action user.suspend
+  chatctl audit ls --subject rocket --action auth. --limit 20`,
 		Args: wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
@@ -58,48 +68,4 @@ func newAudit(c *cli) *cobra.Command {
 	f.StringVar(&params.Action, "action", "", "only this `METHOD`, or user. and the like")
 	f.Int64Var(&limit, "limit", 100, "at most `N` records")
 	return cmd
-}
-
-func newStats(c *cli) *cobra.Command {
-	return &cobra.Command{
-		Use:     "stats",
-		GroupID: groupServer,
-		Short:   "How much there is on the server, and how much goes on. For administrators.",
-		Args:    wants(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.ServerStats(ctx, &api.ServerStatsParams{})
-				if err != nil {
-					return err
-				}
-				if c.json {
-					c.out.document(res.AppendJSON(nil))
-					return nil
-				}
-				t := c.table()
-				t.row("version", res.Version)
-				t.row("up since", c.day(res.StartedAt))
-				for _, f := range []struct {
-					name string
-					n    int64
-				}{
-					{"users", res.Users},
-					{"bots", res.Bots},
-					{"rooms", res.Rooms},
-					{"messages", res.Messages},
-					{"bytes stored", res.StoreBytes},
-					{"connections", res.Connections},
-					{"users online", res.UsersOnline},
-					{"rooms followed", res.RoomsLive},
-					{"posts a minute", res.PostsPerMinute},
-					{"posts since then", res.PostsTotal},
-					{"logins since then", res.LoginsTotal},
-					{"wrong passwords", res.LoginFailuresTotal},
-				} {
-					t.row(f.name, fmt.Sprint(f.n))
-				}
-				return t.end()
-			})
-		},
-	}
 }

@@ -14,7 +14,7 @@ func newBot(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bot",
 		GroupID: groupAccount,
-		Short:   "Your bots: create, list, update, delete.",
+		Short:   "Your bots: create, ls, update, delete.",
 		Long:    `Your bots: users for programs. They sign in with tokens: chatctl token create NAME --bot BOT.`,
 		Args:    noSuchCommand,
 		RunE:    showHelp,

@@ -14,7 +14,7 @@ func newInvite(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "invite",
 		GroupID: groupAccount,
-		Short:   "Invitations to register.",
+		Short:   "Invitations to register: create.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}

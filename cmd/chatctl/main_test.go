@@ -53,6 +53,10 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{[]string{"sned"}, `no command "sned"; try: chatctl send`},
 		{[]string{"room", "lss"}, `no command "lss"; try: chatctl room ls`},
+		{[]string{"audit", "list"}, `no command "list"; try: chatctl audit ls`},
+		{[]string{"search", "-deploy"}, "-deploy; try: chatctl search -- QUERY, if it begins with a minus"},
+		{[]string{"permission", "explain", "member.ban", "[]"}, "no JSON object"},
+		{[]string{"permission", "explain", "message.delete", "--seq", "x"}, `"x" is no number of a message`},
 		{[]string{"zzzzzz"}, `no command "zzzzzz"; try: chatctl --help`},
 		{[]string{"send"}, "ROOM is missing; try: chatctl send ROOM"},
 		{[]string{"send", "lobby", "a", "b"}, `"b" is one argument too many`},

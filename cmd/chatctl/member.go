@@ -16,7 +16,7 @@ func newMember(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "member",
 		GroupID: groupRooms,
-		Short:   "People in a room: invite, remove, ban, mute, roles.",
+		Short:   "People in a room: invite, remove, ban, unban, bans, mute, unmute, role.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}

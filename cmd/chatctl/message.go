@@ -18,7 +18,7 @@ func newMessage(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "message",
 		GroupID: groupMessages,
-		Short:   "Messages as they stand: list, show, edit, delete, react, pin, threads.",
+		Short:   "Messages as they stand: ls, show, edit, delete, react, unreact, pin, unpin, pins, threads.",
 		Long: `Messages as they stand now, with what became of them. Each has a number, SEQ, which these
 commands show as #SEQ and take with or without the #.`,
 		Args: noSuchCommand,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +18,7 @@ func newPresence(c *cli) *cobra.Command {
 		GroupID: groupAccount,
 		Short:   "Whether you are there: show, set.",
 		Args:    noSuchCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.showPresence(cmd.Context(), &api.PresenceGetParams{})
-		},
+		RunE:    showHelp,
 	}
 	cmd.AddCommand(newPresenceShow(c), newPresenceSet(c))
 	return cmd
@@ -73,7 +70,7 @@ func (c *cli) showPresence(ctx context.Context, params *api.PresenceGetParams) e
 var presenceChoices = []string{string(api.PresenceChoiceOnline), string(api.PresenceChoiceAway), string(api.PresenceChoiceDnd)}
 
 func newPresenceSet(c *cli) *cobra.Command {
-	var length time.Duration
+	var last lasting
 	cmd := &cobra.Command{
 		Use:   "set STATE [TEXT]",
 		Short: "Say whether you want to be disturbed, and what you are about.",
@@ -88,18 +85,15 @@ It is forgotten when the server restarts. Without a connection you are offline, 
 			if !slices.Contains(presenceChoices, args[0]) {
 				return usagef(cmd.UseLine(), "%q: must be one of %s", args[0], strings.Join(presenceChoices, ", "))
 			}
-			if length < 0 {
-				return usagef(cmd.UseLine(), "--for %v: must not be negative", length)
-			}
 			params := &api.PresenceSetParams{State: api.PresenceChoice(args[0])}
 			if len(args) > 1 {
 				params.Text = args[1]
 			}
-			if length > 0 {
-				until := api.TimestampOf(time.Now().Add(length))
-				params.Until = &until
-			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Until, err = last.until(ctx, client); err != nil {
+					return err
+				}
 				res, err := client.PresenceSet(ctx, params)
 				if err != nil {
 					return err
@@ -116,6 +110,6 @@ It is forgotten when the server restarts. Without a connection you are offline, 
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&length, "for", 0, "for so long; until you say otherwise unless given")
+	cmd.Flags().DurationVar(&last.d, "for", 0, "for so long; until you say otherwise unless given")
 	return cmd
 }

@@ -17,7 +17,7 @@ func newRoom(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "room",
 		GroupID: groupRooms,
-		Short:   "Rooms: list, create, join, leave, show, members, update, archive.",
+		Short:   "Rooms: ls, show, members, create, join, leave, update, archive, unarchive.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}

@@ -47,6 +47,9 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 			})
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usagef("chatctl search -- QUERY, if it begins with a minus", "%v", err)
+	})
 	f := cmd.Flags()
 	f.StringVar(&room, "room", "", "only in `ROOM`")
 	f.Int64Var(&limit, "limit", 20, "at most `N` messages")

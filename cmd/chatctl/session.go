@@ -13,7 +13,7 @@ func newSession(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "session",
 		GroupID: groupAccount,
-		Short:   "Where you are signed in: list, revoke.",
+		Short:   "Where you are signed in: ls, revoke.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}

@@ -17,7 +17,7 @@ func newToken(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "token",
 		GroupID: groupAccount,
-		Short:   "Tokens for programs: create, list, revoke.",
+		Short:   "Tokens for programs: create, ls, revoke.",
 		Long:    `Tokens for programs, yours or a bot's: each may do a part of what its user may.`,
 		Args:    noSuchCommand,
 		RunE:    showHelp,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +15,7 @@ func newUser(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "user",
 		GroupID: groupServer,
-		Short:   "People and bots: list, show; for administrators: create, suspend, restore.",
+		Short:   "People and bots: ls, show; for administrators: create, suspend, restore.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
@@ -181,7 +180,7 @@ func refusedName(name string, err error) error {
 
 func newUserSuspend(c *cli) *cobra.Command {
 	var reason string
-	var length time.Duration
+	var last lasting
 	cmd := &cobra.Command{
 		Use:   "suspend USER",
 		Short: "Keep a user and their bots out; they are signed out everywhere.",
@@ -189,13 +188,13 @@ func newUserSuspend(c *cli) *cobra.Command {
   chatctl user suspend rocket --for 24h`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that they are told when they try to sign in")
-	cmd.Flags().DurationVar(&length, "for", 0, "for so long; until restored unless given")
+	cmd.Flags().DurationVar(&last.d, "for", 0, "for so long; until restored unless given")
 	return c.onUser(cmd, func(ctx context.Context, client *chatclient.Client, name string) error {
-		params := &api.UserSuspendParams{User: name, Reason: reason}
-		if length > 0 {
-			until := api.TimestampOf(time.Now().Add(length))
-			params.Until = &until
+		until, err := last.until(ctx, client)
+		if err != nil {
+			return err
 		}
+		params := &api.UserSuspendParams{User: name, Reason: reason, Until: until}
 		res, err := client.UserSuspend(ctx, params)
 		switch {
 		case err != nil:

@@ -102,7 +102,7 @@ func (w *watch) show(e *api.AccountEventParams) {
 		w.names[e.Room.ID] = e.Room.Name
 	}
 	if w.json {
-		w.out.document(e.AppendJSON(nil))
+		w.out.record(e.AppendJSON(nil))
 		return
 	}
 	room := w.names[e.RoomID]
