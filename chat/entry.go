@@ -32,7 +32,7 @@ type Tx interface {
 	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
 	CreateRoom(r *RoomRecord) error
 
-	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived. ErrNameTaken.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, retention. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
 	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user. MutedUntil is not told.
@@ -81,6 +81,10 @@ type Tx interface {
 
 	// Append adds an event to the log, sent by the entry's sender; the first has the entry's key.
 	Append(d Draft) error
+
+	// Purge removes all events up to an event of the log, for good, and what has become of the messages among them. Their
+	// numbers are not given again, nor are their idempotency keys.
+	Purge(upTo api.Seq) error
 }
 
 // Entry is one act waiting to be committed to one room's timeline: the changes it makes and the
@@ -89,7 +93,7 @@ type Entry struct {
 	// What is asked; static once handed to a lane.
 
 	RoomID   api.RoomID
-	SenderID api.UserID
+	SenderID api.UserID // "": the server, which appends nothing
 	At       api.Timestamp
 	Act      Act
 	// Plain, if not nil, is the only event of an Act that comes to this in an open room: the sender is a member, and not
@@ -97,7 +101,8 @@ type Entry struct {
 	Plain   Draft
 	ReplyTo api.Seq
 	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
-	// same Digest the earlier record comes back with Duplicate set, also to who has left since; otherwise ErrKeyConflict.
+	// same Digest the earlier record comes back with Duplicate set, also to who has left since, and without its Bytes if it was
+	// purged; otherwise ErrKeyConflict.
 	Key    string
 	Digest [16]byte
 

@@ -1,11 +1,19 @@
 package chat
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
+
+// idle is a store that is asked for jobs, and for nothing else.
+type idle struct{ Store }
+
+func (idle) ListJobs(context.Context, *JobQuery) ([]*Job, error) { return nil, nil }
 
 // What a request asks to follow takes the place of what a joining elsewhere began, and the reverse not:
 // a room is followed once.
 func TestFollowedOnce(t *testing.T) {
-	svc := New(nil, nil)
+	svc := New(idle{}, nil)
 	defer svc.Close()
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.followJoined = &Account{ID: "user_1"}, true

@@ -153,7 +153,7 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 		return nil, svc.coded(err)
 	}
 	v := RoomView{RoomRecord: *e.Room, Role: api.RoleOwner, Read: Read{Head: e.Joined[0].Read}}
-	return &api.RoomCreateResult{Room: v.view()}, nil
+	return &api.RoomCreateResult{Room: v.view(svc)}, nil
 }
 
 func nameTaken(name string) error {
@@ -192,7 +192,7 @@ func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomG
 	if err != nil {
 		return nil, err
 	}
-	return &api.RoomGetResult{Room: v.view()}, nil
+	return &api.RoomGetResult{Room: v.view(s.svc)}, nil
 }
 
 // RoomList implements room.list. The cursor is the last name of the page before.
@@ -216,7 +216,7 @@ func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Roo
 		res.NextCursor = rooms[limit-1].Name
 	}
 	for _, v := range rooms {
-		res.Rooms = append(res.Rooms, v.view())
+		res.Rooms = append(res.Rooms, v.view(s.svc))
 	}
 	return res, nil
 }
@@ -285,7 +285,7 @@ func (s *Session) rejoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJ
 		if err != nil {
 			return nil, err
 		}
-		return &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}, nil
+		return &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}, nil
 	}
 	f, v, err := s.prepareFollow(ctx, "room", p.Room)
 	if err != nil {
@@ -302,7 +302,7 @@ func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (
 		if err != nil {
 			return nil, err
 		}
-		res = &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}
+		res = &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}
 	} else {
 		f, v, err := s.prepareFollow(ctx, "room", string(e.RoomID))
 		if err != nil {
@@ -329,14 +329,14 @@ func (s *Session) wantsToFollow(p *api.RoomJoinParams) bool {
 func (s *Session) followFrom(f *follow, v *RoomView, p *api.RoomJoinParams, before api.Seq) (*api.RoomJoinResult, error) {
 	b := begin{after: p.After}
 	if p.History != nil {
-		after := max(0, before-api.Seq(*p.History))
+		after := max(v.Gone.Seq, before-api.Seq(*p.History))
 		b.after = &after
 	}
 	status, gap, err := s.startFollow(f, v, b)
 	if err != nil {
 		return nil, err
 	}
-	return &api.RoomJoinResult{Room: v.view(), Status: status, Head: v.Head, Gap: gap}, nil
+	return &api.RoomJoinResult{Room: v.view(s.svc), Status: status, Head: v.Head, Gap: gap}, nil
 }
 
 func (s *Session) setJoining(id api.RoomID) {
@@ -379,7 +379,7 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 	return res, nil
 }
 
-func (v *RoomView) view() api.Room {
+func (v *RoomView) view(svc *Service) api.Room {
 	var slow *int64
 	if v.SlowMode > 0 {
 		slow = new(int64)
@@ -391,10 +391,13 @@ func (v *RoomView) view() api.Room {
 	}
 	room := api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
-		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived,
+		MemberCount: v.MemberCount, Head: v.Head, FirstSeq: v.first(), Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived,
+	}
+	if rule := svc.inForceFor(&v.RoomRecord); rule != (Rule{}) {
+		room.Retention = rule.view()
 	}
 	if v.Role != "" {
-		read := v.Read.state(v.Head)
+		read := v.Read.state(&v.RoomRecord)
 		room.Read = &read
 	}
 	return room

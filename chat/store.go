@@ -36,6 +36,7 @@ type Store interface {
 	RoomStore
 	Timeline
 	Searcher
+	JobStore
 
 	// Epoch is the identity of the logs; it is made when the store is.
 	Epoch() api.Epoch
@@ -58,8 +59,11 @@ type RoomRecord struct {
 	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
 	ReadOnly    bool          // only moderators and owners post
 	ArchivedAt  api.Timestamp // 0: it may be written
+	Retention   Rule          // the room's own
+	KeepLonger  bool          // whatever the server's rule is
 	MemberCount int64
 	Head        api.Head
+	Gone        api.Head // the last event that was purged; zero: none was. The log begins behind it
 }
 
 // Open tells whether any member who is not muted may post in the room at any time.
@@ -105,6 +109,8 @@ type RoomStore interface {
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
 	// ListBans gives bans that end after a time, of users whose names come after afterName, by username, at most limit; ErrNotFound.
 	ListBans(ctx context.Context, room api.RoomID, after api.Timestamp, afterName string, limit int) ([]*Restriction, error)
+	// AllRooms gives rooms whose ids come after one, by id, at most limit.
+	AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*RoomRecord, error)
 	// MemberByID and MemberByName find a member; ErrNotFound. MutedUntil is not told.
 	MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*Membership, error)
 	MemberByName(ctx context.Context, room api.RoomID, username string) (*Membership, error)
@@ -156,6 +162,9 @@ type Reader interface {
 	// History gives records by ascending seq whatever Newest says; ErrNotFound. The slices are the caller's.
 	History(ctx context.Context, q *HistoryQuery) ([]Record, error)
 
+	// FirstKept finds the first event of part of a log that is to be kept; 0: there is none, or no such room.
+	FirstKept(ctx context.Context, q *KeptQuery) (api.Seq, error)
+
 	// Messages tells what has become of messages, given by their message.posted records, in the same order; Mine
 	// of the reactions is user's.
 	Messages(ctx context.Context, room api.RoomID, user api.UserID, posted []Record) ([]MessageView, error)
@@ -164,6 +173,15 @@ type Reader interface {
 	// Threads gives the message.posted records of messages with answers, the last of which is numbered less than before
 	// (0: no bound), the one answered last first, at most limit.
 	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadRecord, error)
+}
+
+// KeptQuery says what is to be kept: an event that is neither too old nor stands too far back.
+type KeptQuery struct {
+	Room   api.RoomID
+	After  api.Seq
+	Scan   int           // looks at so many events after that one at most
+	Since  api.Timestamp // it is not older than this
+	Beyond api.MsgNo     // and there are more messages than so many up to and with it
 }
 
 // ThreadRecord is a message with answers.

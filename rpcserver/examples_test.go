@@ -49,6 +49,7 @@ type exampleRun struct {
 	doc           *contract.Document
 	groot, thanos *chatClient
 	token         string
+	job           string // the last one that was started
 	signedOut     bool
 	thanosIsHere  bool
 }
@@ -79,6 +80,8 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	switch method {
 	case api.MethodAuthResume:
 		args["token"] = quote(e.token)
+	case api.MethodJobGet, api.MethodJobCancel:
+		args["job"] = quote(e.job)
 	case api.MethodSyncOpen:
 		if args["epoch"] != nil {
 			var info api.ServerInfoResult
@@ -94,9 +97,16 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 		return
 	}
 	time.Sleep(time.Second) // the examples' clock goes on, too
-	var signedIn struct{ Token string }
-	if json.Unmarshal(got, &signedIn) == nil && signedIn.Token != "" {
-		e.token = signedIn.Token
+	var made struct {
+		Token string
+		Job   struct{ ID string }
+	}
+	_ = json.Unmarshal(got, &made) // there may be neither
+	if made.Token != "" {
+		e.token = made.Token
+	}
+	if made.Job.ID != "" {
+		e.job = made.Job.ID
 	}
 	e.signedOut = method == api.MethodAuthLogout
 	wanted := e.normal(t, decode(t, ex.Result.Value), result.Schema)
@@ -191,7 +201,7 @@ func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
 	switch name {
 	case "Figure":
 		return "(Figure)"
-	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "Epoch", "Token", "InviteSecret", "Timestamp":
+	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "JobID", "Epoch", "Token", "InviteSecret", "Timestamp":
 		if s, ok := v.(string); !ok || s == "" {
 			t.Errorf("%v is no %s", v, name)
 		}

@@ -39,6 +39,7 @@ var outsiderCalls = []string{
 	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
+	`"retention.get","params":{"room":"SECRET"}`, `"retention.set","params":{"room":"SECRET","max_messages":1}`, `"purge.start","params":{"room":"SECRET"}`, `"job.list"`,
 }
 
 // privateCalls are what ada and bob do in the private room.
@@ -54,6 +55,8 @@ var privateCalls = [][2]string{
 	{"ada", `"member.ban","params":{"room":"cellar","user":"eve","reason":"she listens"}`},
 	{"ada", `"room.update","params":{"room":"cellar","topic":"eve"}`},
 	{"ada", `"pin.add","params":{"room":"cellar","seq":3}`},
+	{"ada", `"retention.set","params":{"room":"cellar","max_messages":1}`},
+	{"ada", `"purge.start","params":{"room":"cellar","keep_messages":1}`},
 }
 
 // outsider gives the frames that eve gets, without what is drawn by chance.

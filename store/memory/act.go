@@ -52,6 +52,7 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	delete(a.s.names, a.r.Name)
 	a.s.names[r.Name] = a.r.ID
 	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
 	return nil
 }
 
@@ -95,8 +96,8 @@ func (a *act) Read(user api.UserID) (chat.Read, error) { return a.r.readOf(user)
 // PutRead implements chat.Tx.
 func (a *act) PutRead(user api.UserID, seq api.Seq) error {
 	a.put = true
-	msgNo := api.MsgNo(0)
-	for i := range a.r.log[:seq] {
+	msgNo := a.r.Gone.MsgNo
+	for i := range a.r.log[:seq-a.r.Gone.Seq] {
 		msgNo = max(msgNo, a.r.log[i].MsgNo)
 	}
 	a.r.read[user] = api.Head{Seq: seq, MsgNo: msgNo}
@@ -168,7 +169,11 @@ func (a *act) DeleteRestriction(user api.UserID, kind chat.RestrictionKind) erro
 
 // IsMessage implements chat.Tx.
 func (a *act) IsMessage(seq api.Seq) (bool, error) {
-	return a.r != nil && seq >= 1 && seq <= a.r.Head.Seq && a.r.log[seq-1].Type == api.EventTypeMessagePosted, nil
+	if a.r == nil {
+		return false, nil
+	}
+	rec := a.r.at(seq)
+	return rec != nil && rec.Type == api.EventTypeMessagePosted, nil
 }
 
 // Message implements chat.Tx.
@@ -193,9 +198,10 @@ func (a *act) PutMessage(m *chat.MessageState) error {
 
 // Versions implements chat.Tx.
 func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
-	versions := []chat.Record{copied(&a.r.log[seq-1])}
-	for i := range a.r.log[seq:] {
-		if rec := &a.r.log[int(seq)+i]; rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
+	versions := []chat.Record{copied(a.r.at(seq))}
+	later := a.r.from(seq + 1)
+	for i := range later {
+		if rec := &later[i]; rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
 			versions = append(versions, copied(rec))
 		}
 	}
@@ -205,7 +211,7 @@ func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
 // Rewrite implements chat.Tx.
 func (a *act) Rewrite(r *chat.Record) error {
 	a.put = true
-	a.r.log[r.Seq-1].Bytes = bytes.Clone(r.Bytes)
+	a.r.at(r.Seq).Bytes = bytes.Clone(r.Bytes)
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// room is a room, who is in it, and its log: seq n is at log[n-1].
+// room is a room, who is in it, and its log, of which the beginning may be purged.
 type room struct {
 	chat.RoomRecord
 	no      int64 // 1, 2, 3 …
@@ -50,9 +50,20 @@ type key struct {
 }
 
 type used struct {
-	seq    api.Seq
-	digest [16]byte
+	chat.Record // without its bytes
+	digest      [16]byte
 }
+
+// at gives an event of the log; nil: there is none, or none any more.
+func (r *room) at(seq api.Seq) *chat.Record {
+	if seq <= r.Gone.Seq || seq > r.Head.Seq {
+		return nil
+	}
+	return &r.log[seq-r.Gone.Seq-1]
+}
+
+// from gives the log from an event on.
+func (r *room) from(seq api.Seq) []chat.Record { return r.log[max(seq-r.Gone.Seq-1, 0):] }
 
 func (r *room) view(user api.UserID) *chat.RoomView {
 	v := &chat.RoomView{RoomRecord: r.RoomRecord}
@@ -86,6 +97,20 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, arch
 	}
 	slices.SortFunc(views, func(a, b *chat.RoomView) int { return cmp.Compare(a.Name, b.Name) })
 	return views[:min(len(views), limit)], ctx.Err()
+}
+
+// AllRooms implements chat.RoomStore.
+func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*chat.RoomRecord, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var rooms []*chat.RoomRecord
+	for id, r := range s.rooms {
+		if id > after {
+			rooms = append(rooms, clone(&r.RoomRecord))
+		}
+	}
+	slices.SortFunc(rooms, func(a, b *chat.RoomRecord) int { return cmp.Compare(a.ID, b.ID) })
+	return rooms[:min(len(rooms), limit)], ctx.Err()
 }
 
 // RoomsOf implements chat.RoomStore.

@@ -22,6 +22,7 @@ type Store struct {
 	names    map[string]api.RoomID // of rooms
 	made     int64                 // rooms, ever
 	audit    []chat.AuditRecord
+	jobs     []*chat.Job // by number
 }
 
 var _ chat.Store = (*Store)(nil)

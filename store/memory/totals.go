@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 )
 
@@ -42,11 +41,12 @@ func (s *Store) SentEvents(ctx context.Context, q *chat.SentQuery) (page []chat.
 	scanned := 0
 	for _, r := range rooms {
 		for i := range r.log {
-			at := r.no<<seqBits | int64(i+1)
+			seq := r.log[i].Seq
+			at := r.no<<seqBits | int64(seq)
 			if at <= q.After {
 				continue
 			}
-			if scanned++; r.senders[api.Seq(i+1)] == q.User {
+			if scanned++; r.senders[seq] == q.User {
 				page = append(page, copied(&r.log[i]))
 			}
 			if len(page) == q.Limit || scanned == q.Scan {

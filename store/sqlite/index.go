@@ -55,6 +55,7 @@ type index struct {
 	db      *indexDB                  // nil: not open
 	err     error                     // why it is not; nil: it is about to be
 	behind  map[int64]sqlstore.Growth // by room number
+	purged  map[int64]api.Seq         // by room number: what of the log is gone, and perhaps not from the index
 }
 
 var _ sqlstore.Index = (*index)(nil)
@@ -62,7 +63,7 @@ var _ sqlstore.Index = (*index)(nil)
 func newIndex(path string, logger *slog.Logger) *index {
 	return &index{
 		path: indexPath(path), logger: logger, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), broken: make(chan error, 1),
-		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{},
+		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, purged: map[int64]api.Seq{},
 	}
 }
 
@@ -74,7 +75,7 @@ func indexPath(path string) string {
 // start begins to index what s holds, until close. How long the logs are is read before anybody writes: an index that is
 // ahead of them is one that was beside another copy of the database.
 func (x *index) start(s *sqlstore.Store) error {
-	heads, err := s.Heads(context.Background())
+	heads, purged, err := s.Heads(context.Background())
 	if err != nil {
 		close(x.done)
 		return err
@@ -84,13 +85,13 @@ func (x *index) start(s *sqlstore.Store) error {
 	go func() {
 		defer close(x.done)
 		for {
-			err := x.run(ctx, heads)
+			err := x.run(ctx, heads, purged)
 			if ctx.Err() != nil {
 				return
 			}
 			wait(ctx, x.failed(err), nil)
-			if more, err := s.Heads(ctx); err == nil {
-				heads = more
+			if more, gone, err := s.Heads(ctx); err == nil {
+				heads, purged = more, gone
 			}
 		}
 	}()
@@ -141,12 +142,13 @@ func removeIndex(path string) (err error) {
 }
 
 // run opens the index and keeps it up to date until ctx ends or something fails.
-func (x *index) run(ctx context.Context, heads []sqlstore.Growth) error {
+func (x *index) run(ctx context.Context, heads []sqlstore.Growth, purged []sqlstore.Purge) error {
 	db, err := x.open(ctx, heads)
 	if err != nil {
 		return err
 	}
 	defer db.close()
+	x.Purged(purged)
 	for {
 		before, start := x.commits.Load(), time.Now()
 		more, err := x.indexSome(ctx, db)
@@ -297,8 +299,11 @@ func signal(c chan struct{}) {
 	}
 }
 
-// indexSome indexes some of what is behind; false: nothing is.
+// indexSome indexes some of what is behind, or forgets some of what was purged; false: there is nothing to do.
 func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err error) {
+	if forgot, err := x.forgetSome(ctx, db); err != nil || forgot {
+		return forgot, err
+	}
 	parts := x.next()
 	if len(parts) == 0 {
 		return false, nil
@@ -337,7 +342,7 @@ func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err erro
 func (x *index) next() []sqlstore.Growth {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.behind) == 0 {
+	if len(x.behind) == 0 && len(x.purged) == 0 {
 		x.tell()
 	}
 	left := api.Seq(indexBatch)
@@ -411,7 +416,7 @@ func (x *index) Find(ctx context.Context, q *sqlstore.IndexQuery, each func(at a
 // unusable says that there is no index now. That one is damaged is no damage to the store.
 func unusable(err error) error { return fmt.Errorf("search index: %w: %v", chat.ErrUnavailable, err) } //nolint:errorlint // not to be told as what it is
 
-// Indexed waits until the index has all that is committed, and makes it hurry.
+// Indexed waits until the index has all that is committed and nothing that was purged, and makes it hurry.
 func (s *Store) Indexed(ctx context.Context) error {
 	x := s.index
 	x.waiters.Add(1)
@@ -419,7 +424,7 @@ func (s *Store) Indexed(ctx context.Context) error {
 	for {
 		signal(x.hurry)
 		x.mu.Lock()
-		done, changed := x.db != nil && len(x.behind) == 0, x.changed
+		done, changed := x.db != nil && len(x.behind) == 0 && len(x.purged) == 0, x.changed
 		x.mu.Unlock()
 		if done {
 			return nil

@@ -209,10 +209,7 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 		return err
 	}
 	if known && (d.Message == nil || doc>>docBits != docAt(d.Message.At)) { // of another time: the log was another copy of the database
-		if _, err := w.forget.ExecContext(ctx, doc); err != nil {
-			return err
-		}
-		if _, err := w.unword.ExecContext(ctx, doc); err != nil {
+		if err := w.drop(ctx, doc); err != nil {
 			return err
 		}
 		known = false
@@ -227,6 +224,14 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 	}
 	text, mark := indexed(d)
 	_, err = w.word.ExecContext(ctx, doc, text, mark)
+	return err
+}
+
+func (w *indexWriter) drop(ctx context.Context, doc int64) error {
+	_, err := w.forget.ExecContext(ctx, doc)
+	if err == nil {
+		_, err = w.unword.ExecContext(ctx, doc)
+	}
 	return err
 }
 

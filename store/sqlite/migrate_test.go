@@ -40,6 +40,8 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 		dropColumns(t, path, table)
 	}
 	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`, `ALTER TABLE room DROP COLUMN archived_at`)
+	execSQL(t, path, `DROP TABLE purged_key`, `DROP TABLE job`)
+	dropColumns(t, path, "room")
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
@@ -63,6 +65,7 @@ func dropColumns(t *testing.T, path, table string) {
 	t.Helper()
 	later := map[string][]string{
 		"account": {"display_name", "owner_id", "deleted_at", "suspended_at", "suspended_until", "suspend_reason"},
+		"room":    {"keep_ms", "keep_messages", "keep_longer", "gone_seq", "gone_msg_no"},
 		"session": {"addr", "seen_at", "made", "methods", "rooms", "per_minute"},
 	}
 	if table == "account" {

@@ -103,8 +103,11 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	}
 	a.put = true
 	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
-	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7 WHERE room_no = $8`,
-		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), a.r.no)))
+	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7,
+			keep_ms = $8, keep_messages = $9, keep_longer = $10 WHERE room_no = $11`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt),
+		r.Retention.MaxAge.Milliseconds(), r.Retention.MaxMessages, r.KeepLonger, a.r.no)))
 }
 
 // Member implements chat.Tx.

@@ -24,10 +24,14 @@ const unreadMentions = `CASE WHEN COALESCE(e.msg_no, 0) > m.read_msg_no THEN (SE
 	WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943) ELSE 0 END`
 
 // roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
-const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.member_count, ` + headColumns
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.keep_ms, r.keep_messages, r.keep_longer, r.member_count,
+	r.gone_seq, r.gone_msg_no, ` + headColumns
 
 func roomFields(r *chat.RoomRecord) []any {
-	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
+	return []any{
+		&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt,
+		(*millis)(&r.Retention.MaxAge), &r.Retention.MaxMessages, &r.KeepLonger, &r.MemberCount, &r.Gone.Seq, &r.Gone.MsgNo, &r.Head.Seq, &r.Head.MsgNo,
+	}
 }
 
 // millis is a duration as it is stored.
@@ -96,6 +100,18 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, arch
 		return nil, wrap("list rooms", err)
 	}
 	return views, nil
+}
+
+// AllRooms implements chat.RoomStore.
+func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*chat.RoomRecord, error) {
+	const query = `SELECT ` + roomColumns + ` FROM room r ` + joinLast + ` JOIN account c ON c.user_no = r.created_by WHERE r.id > $1 ORDER BY r.id LIMIT $2 + 0`
+	var rooms []*chat.RoomRecord
+	err := s.read.each(ctx, query, []any{string(after), int64(limit)}, func(rows *sql.Rows) (bool, error) {
+		r := new(chat.RoomRecord)
+		rooms = append(rooms, r)
+		return true, rows.Scan(roomFields(r)...)
+	})
+	return rooms, wrap("list all rooms", err)
 }
 
 // RoomsOf implements chat.RoomStore.
