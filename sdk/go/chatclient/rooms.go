@@ -9,7 +9,8 @@ import (
 
 // RoomState keeps what a room is and who is in it as they stand: from room.get and pages of member.list, and the room's
 // events after them. It is for one goroutine at a time. What it holds is what these would give now, but for what no event
-// tells: who is online is as it was when it was loaded, and a mute ends by the clock. How far the caller has read is Reads'.
+// tells: who is online is as it was when it was loaded, a mute ends by the clock, and where the log begins is told by
+// Truncate. How far the caller has read is Reads'.
 type RoomState struct {
 	me      api.UserID
 	room    api.Room
@@ -35,6 +36,13 @@ func (s *RoomState) Load(page *api.MemberListResult) {
 
 // Room gives the room.
 func (s *RoomState) Room() api.Room { return s.room }
+
+// Truncate notes that the log begins with first now: *Truncated says so.
+func (s *RoomState) Truncate(first api.Seq) {
+	if s.room.FirstSeq == nil || *s.room.FirstSeq < first {
+		s.room.FirstSeq = &first
+	}
+}
 
 // Head is the seq of the last event that it knows.
 func (s *RoomState) Head() api.Seq { return s.head }
@@ -130,6 +138,11 @@ func (s *RoomState) update(d *api.RoomUpdated) {
 	}
 	if d.ReadOnly != nil {
 		r.ReadOnly = *d.ReadOnly
+	}
+	if d.Retention != nil {
+		if r.Retention = nil; *d.Retention != (api.RetentionRule{}) {
+			r.Retention = d.Retention
+		}
 	}
 	for _, f := range d.Cleared {
 		switch f {
