@@ -118,7 +118,7 @@ func (s *Session) RetentionSet(ctx context.Context, p *api.RetentionSetParams) (
 		}
 		return t.Append(e.tells(user, api.EventTypeRoomUpdated, &api.RoomUpdated{Retention: svc.inForceFor(room).view()}))
 	})
-	if err := svc.commit(ctx, e); err != nil {
+	if err := s.commit(ctx, e); err != nil {
 		return nil, s.refused(ctx, p.Room, err)
 	}
 	if !e.Unchanged {

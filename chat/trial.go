@@ -124,3 +124,6 @@ func (t *trialTx) DeleteReaction(api.Seq, string, api.UserID) error { return err
 
 // Append implements Tx.
 func (t *trialTx) Append(Draft) error { return errAllowed }
+
+// Purge implements Tx.
+func (t *trialTx) Purge(api.Seq) error { return errAllowed }
