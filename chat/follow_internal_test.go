@@ -37,7 +37,7 @@ func TestFollowedOnce(t *testing.T) {
 
 // What somebody has joined is not followed for who signs in after them on the same connection, however late it is told.
 func TestJoiningElsewhereIsNotTheNextUsers(t *testing.T) {
-	svc := New(nil, nil)
+	svc := New(idle{}, nil)
 	defer svc.Close()
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.login, s.followJoined = &Account{ID: "user_2"}, &LoginSession{}, true
