@@ -744,6 +744,57 @@ func dispatchThreadList(ctx context.Context, srv Server, params json.RawMessage,
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchThreadGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadUnfollow(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadUnfollowParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadUnfollow(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadUnfollow)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadFollow(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadFollowParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadFollow(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadFollow)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchMessageEdit(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(MessageEditParams)
 	s := scanner{data: params}
@@ -2030,9 +2081,8 @@ func (v *MessageGetParams) scan(s *scanner) {
 }
 
 var shapeThreadList = shape{
-	method:   "thread.list",
-	names:    []string{"room", "limit", "cursor"},
-	required: 0b1,
+	method: "thread.list",
+	names:  []string{"room", "limit", "cursor", "followed", "unread"},
 }
 
 func (v *ThreadListParams) scan(s *scanner) {
@@ -2047,6 +2097,74 @@ func (v *ThreadListParams) scan(s *scanner) {
 			v.Limit = x
 		case 2:
 			v.Cursor = s.text(1, 256)
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.Followed = x
+		case 4:
+			x := new(bool)
+			*x = s.boolean()
+			v.Unread = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadGet = shape{
+	method:   "thread.get",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadGet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadUnfollow = shape{
+	method:   "thread.unfollow",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadUnfollowParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadUnfollow) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadFollow = shape{
+	method:   "thread.follow",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadFollowParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadFollow) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
 		default:
 			return
 		}
@@ -2215,7 +2333,7 @@ func (v *MessageDeleteParams) scan(s *scanner) {
 
 var shapeReadMark = shape{
 	method:   "read.mark",
-	names:    []string{"room", "seq"},
+	names:    []string{"room", "seq", "thread"},
 	required: 0b1,
 }
 
@@ -2229,6 +2347,10 @@ func (v *ReadMarkParams) scan(s *scanner) {
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
 			v.Seq = x
+		case 2:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		default:
 			return
 		}
@@ -3012,7 +3134,7 @@ func (v *MemberLeft) scan(s *scanner) {
 }
 
 var shapeMessagePosted = shape{
-	names:    []string{"msg_no", "text", "format", "reply_to", "data", "thread", "mentions", "mentions_room", "deleted"},
+	names:    []string{"msg_no", "text", "format", "reply_to", "data", "thread", "thread_no", "mentions", "mentions_room", "deleted"},
 	required: 0b11,
 	open:     true,
 }
@@ -3038,14 +3160,18 @@ func (v *MessagePosted) scan(s *scanner) {
 			*x = Seq(s.integer(1, 9007199254740991))
 			v.Thread = x
 		case 6:
+			x := new(ThreadNo)
+			*x = ThreadNo(s.integer(0, 9007199254740991))
+			v.ThreadNo = x
+		case 7:
 			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
 				var x0 UserID
 				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 				v.Mentions = append(v.Mentions, x0)
 			}
-		case 7:
-			v.MentionsRoom = s.boolean()
 		case 8:
+			v.MentionsRoom = s.boolean()
+		case 9:
 			v.Deleted = s.boolean()
 		default:
 			return
@@ -3054,8 +3180,8 @@ func (v *MessagePosted) scan(s *scanner) {
 }
 
 var shapeMessageEdited = shape{
-	names:    []string{"message", "text", "format", "data", "mentions", "mentions_room", "deleted"},
-	required: 0b11,
+	names:    []string{"message", "thread", "text", "format", "data", "mentions", "mentions_room", "deleted"},
+	required: 0b101,
 	open:     true,
 }
 
@@ -3066,20 +3192,24 @@ func (v *MessageEdited) scan(s *scanner) {
 		case 0:
 			v.Message = Seq(s.integer(1, 9007199254740991))
 		case 1:
-			v.Text = s.text(0, -1)
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		case 2:
-			v.Format = scanTextFormat(s)
+			v.Text = s.text(0, -1)
 		case 3:
-			v.Data = s.raw()
+			v.Format = scanTextFormat(s)
 		case 4:
+			v.Data = s.raw()
+		case 5:
 			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
 				var x0 UserID
 				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 				v.Mentions = append(v.Mentions, x0)
 			}
-		case 5:
-			v.MentionsRoom = s.boolean()
 		case 6:
+			v.MentionsRoom = s.boolean()
+		case 7:
 			v.Deleted = s.boolean()
 		default:
 			return

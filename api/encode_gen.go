@@ -201,6 +201,53 @@ func (v *ReadState) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ThreadHead) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"thread_no":`...)
+	dst = strconv.AppendInt(dst, int64(v.ThreadNo), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadRead) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"thread_no":`...)
+	dst = strconv.AppendInt(dst, int64(v.ThreadNo), 10)
+	dst = append(dst, `,"unread":`...)
+	dst = strconv.AppendInt(dst, v.Unread, 10)
+	dst = append(dst, `,"mentions":`...)
+	dst = strconv.AppendInt(dst, v.Mentions, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Thread) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"root":`...)
+	dst = strconv.AppendInt(dst, int64(v.Root), 10)
+	dst = append(dst, `,"as_of":`...)
+	dst = strconv.AppendInt(dst, int64(v.AsOf), 10)
+	dst = append(dst, `,"followed":`...)
+	dst = strconv.AppendBool(dst, v.Followed)
+	dst = append(dst, `,"replies":`...)
+	dst = strconv.AppendInt(dst, v.Replies, 10)
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	if v.Message != nil {
+		dst = append(dst, `,"message":`...)
+		dst = v.Message.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *Presence) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user_id":`...)
 	dst = AppendString(dst, string(v.UserID))
@@ -352,6 +399,10 @@ func (v *MessagePosted) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"thread":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
 	}
+	if v.ThreadNo != nil {
+		dst = append(dst, `,"thread_no":`...)
+		dst = strconv.AppendInt(dst, int64(*v.ThreadNo), 10)
+	}
 	if v.Mentions != nil {
 		dst = append(dst, `,"mentions":`...)
 		dst = append(dst, '[')
@@ -378,6 +429,10 @@ func (v *MessagePosted) AppendJSON(dst []byte) []byte {
 func (v *MessageEdited) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
 	dst = append(dst, `,"text":`...)
 	dst = AppendString(dst, v.Text)
 	if v.Format != "" {
@@ -665,6 +720,10 @@ func (v *Message) AppendJSON(dst []byte) []byte {
 	if v.Thread != nil {
 		dst = append(dst, `,"thread":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.ThreadNo != nil {
+		dst = append(dst, `,"thread_no":`...)
+		dst = strconv.AppendInt(dst, int64(*v.ThreadNo), 10)
 	}
 	if v.Mentions != nil {
 		dst = append(dst, `,"mentions":`...)
@@ -1576,6 +1635,31 @@ func (v *ThreadListResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ThreadGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadFollowResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadUnfollowResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"events":`...)
 	dst = append(dst, '[')
@@ -1639,6 +1723,10 @@ func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
 	dst = v.Head.AppendJSON(dst)
 	dst = append(dst, `,"read":`...)
 	dst = v.Read.AppendJSON(dst)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = v.Thread.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -2489,16 +2577,70 @@ func (v *MessageGetParams) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (v *ThreadListParams) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"room":`...)
-	dst = AppendString(dst, v.Room)
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
 	if v.Limit != nil {
-		dst = append(dst, `,"limit":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
 		dst = strconv.AppendInt(dst, *v.Limit, 10)
 	}
 	if v.Cursor != "" {
-		dst = append(dst, `,"cursor":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
 		dst = AppendString(dst, v.Cursor)
 	}
+	if v.Followed != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"followed":`...)
+		dst = strconv.AppendBool(dst, *v.Followed)
+	}
+	if v.Unread != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"unread":`...)
+		dst = strconv.AppendBool(dst, *v.Unread)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadUnfollowParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadFollowParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
 	return append(dst, '}')
 }
 
@@ -2603,6 +2745,10 @@ func (v *ReadMarkParams) AppendJSON(dst []byte) []byte {
 	if v.Seq != nil {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
 	}
 	return append(dst, '}')
 }
@@ -2945,6 +3091,14 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 	if v.Head != nil {
 		dst = append(dst, `,"head":`...)
 		dst = v.Head.AppendJSON(dst)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = v.Thread.AppendJSON(dst)
+	}
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
 	}
 	return append(dst, '}')
 }

@@ -224,6 +224,21 @@ func (f *fake) ThreadList(_ context.Context, p *ThreadListParams) (*ThreadListRe
 	return new(ThreadListResult), f.err
 }
 
+func (f *fake) ThreadGet(_ context.Context, p *ThreadGetParams) (*ThreadGetResult, error) {
+	f.got = p
+	return new(ThreadGetResult), f.err
+}
+
+func (f *fake) ThreadUnfollow(_ context.Context, p *ThreadUnfollowParams) (*ThreadUnfollowResult, error) {
+	f.got = p
+	return new(ThreadUnfollowResult), f.err
+}
+
+func (f *fake) ThreadFollow(_ context.Context, p *ThreadFollowParams) (*ThreadFollowResult, error) {
+	f.got = p
+	return new(ThreadFollowResult), f.err
+}
+
 func (f *fake) MessageEdit(_ context.Context, p *MessageEditParams) (*MessageEditResult, error) {
 	f.got = p
 	return new(MessageEditResult), f.err
@@ -354,6 +369,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(MadeToken),
 	new(Room),
 	new(ReadState),
+	new(ThreadHead),
+	new(ThreadRead),
+	new(Thread),
 	new(Presence),
 	new(PresenceCounts),
 	new(Member),
@@ -436,6 +454,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinRemoveResult),
 	new(PinListResult),
 	new(ThreadListResult),
+	new(ThreadGetResult),
+	new(ThreadFollowResult),
+	new(ThreadUnfollowResult),
 	new(RoomHistoryResult),
 	new(TypingSetResult),
 	new(PresenceSetResult),
@@ -497,6 +518,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomHistoryParams),
 	new(MessageGetParams),
 	new(ThreadListParams),
+	new(ThreadGetParams),
+	new(ThreadUnfollowParams),
+	new(ThreadFollowParams),
 	new(MessageEditParams),
 	new(ReactionAddParams),
 	new(ReactionRemoveParams),

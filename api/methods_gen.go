@@ -85,6 +85,9 @@ const (
 	MethodRoomHistory        = "room.history"
 	MethodMessageGet         = "message.get"
 	MethodThreadList         = "thread.list"
+	MethodThreadGet          = "thread.get"
+	MethodThreadUnfollow     = "thread.unfollow"
+	MethodThreadFollow       = "thread.follow"
 	MethodMessageEdit        = "message.edit"
 	MethodReactionAdd        = "reaction.add"
 	MethodReactionRemove     = "reaction.remove"
@@ -208,8 +211,14 @@ type Server interface {
 	RoomHistory(ctx context.Context, p *RoomHistoryParams) (*RoomHistoryResult, error)
 	// MessageGet answers message.get: One message as it now stands.
 	MessageGet(ctx context.Context, p *MessageGetParams) (*MessageGetResult, error)
-	// ThreadList answers thread.list: Messages of a room that have a thread, the one answered last first.
+	// ThreadList answers thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
 	ThreadList(ctx context.Context, p *ThreadListParams) (*ThreadListResult, error)
+	// ThreadGet answers thread.get: The thread under a message, and how far the caller has read it.
+	ThreadGet(ctx context.Context, p *ThreadGetParams) (*ThreadGetResult, error)
+	// ThreadUnfollow answers thread.unfollow: Not follow a thread any more, whatever is said in it.
+	ThreadUnfollow(ctx context.Context, p *ThreadUnfollowParams) (*ThreadUnfollowResult, error)
+	// ThreadFollow answers thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+	ThreadFollow(ctx context.Context, p *ThreadFollowParams) (*ThreadFollowResult, error)
 	// MessageEdit answers message.edit: Change what one has said.
 	MessageEdit(ctx context.Context, p *MessageEditParams) (*MessageEditResult, error)
 	// ReactionAdd answers reaction.add: React to a message with an emoji.
@@ -224,7 +233,7 @@ type Server interface {
 	PinRemove(ctx context.Context, p *PinRemoveParams) (*PinRemoveResult, error)
 	// MessageDelete answers message.delete: Remove what a message said, for everyone.
 	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
-	// ReadMark answers read.mark: Say how far one has read a room.
+	// ReadMark answers read.mark: Say how far one has read a room, or a thread that one follows.
 	ReadMark(ctx context.Context, p *ReadMarkParams) (*ReadMarkResult, error)
 	// MemberInvite answers member.invite: Make somebody a member of a room.
 	MemberInvite(ctx context.Context, p *MemberInviteParams) (*MemberInviteResult, error)
@@ -304,6 +313,9 @@ var Methods = []*Method{
 	methodRoomHistory,
 	methodMessageGet,
 	methodThreadList,
+	methodThreadGet,
+	methodThreadUnfollow,
+	methodThreadFollow,
 	methodMessageEdit,
 	methodReactionAdd,
 	methodReactionRemove,
@@ -644,12 +656,36 @@ var (
 		dispatch: dispatchMessageGet,
 	}
 	methodThreadList = &Method{
-		Name: MethodThreadList, Summary: "Messages of a room that have a thread, the one answered last first.",
-		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Name: MethodThreadList, Summary: "Threads, the one answered last first: those that the caller follows, or all of a room.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeThreadList.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
 		dispatch: dispatchThreadList,
+	}
+	methodThreadGet = &Method{
+		Name: MethodThreadGet, Summary: "The thread under a message, and how far the caller has read it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchThreadGet,
+	}
+	methodThreadUnfollow = &Method{
+		Name: MethodThreadUnfollow, Summary: "Not follow a thread any more, whatever is said in it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadUnfollow.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchThreadUnfollow,
+	}
+	methodThreadFollow = &Method{
+		Name: MethodThreadFollow, Summary: "Follow the thread under a message: its unread answers are counted, and thread.list has it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadFollow.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchThreadFollow,
 	}
 	methodMessageEdit = &Method{
 		Name: MethodMessageEdit, Summary: "Change what one has said.",
@@ -708,11 +744,11 @@ var (
 		dispatch: dispatchMessageDelete,
 	}
 	methodReadMark = &Method{
-		Name: MethodReadMark, Summary: "Say how far one has read a room.",
+		Name: MethodReadMark, Summary: "Say how far one has read a room, or a thread that one follows.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReadMark.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReadMark,
 	}
 	methodMemberInvite = &Method{
@@ -930,6 +966,12 @@ func Lookup(name string) *Method {
 		return methodMessageGet
 	case MethodThreadList:
 		return methodThreadList
+	case MethodThreadGet:
+		return methodThreadGet
+	case MethodThreadUnfollow:
+		return methodThreadUnfollow
+	case MethodThreadFollow:
+		return methodThreadFollow
 	case MethodMessageEdit:
 		return methodMessageEdit
 	case MethodReactionAdd:

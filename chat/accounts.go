@@ -165,6 +165,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 	}
 	if len(ended) > 0 {
 		svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(ended, l.ID) })
+		svc.sessionsEnded(user.ID, ended...)
 	}
 	if err := s.signIn(user, login); err != nil {
 		return nil, "", err
@@ -209,6 +210,7 @@ func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api
 	}
 	s.signOut()
 	s.svc.revoked(user.ID, nil, login.same)
+	s.svc.sessionsEnded(user.ID, login.ID)
 	return &api.AuthLogoutResult{SessionID: login.ID}, nil
 }
 

@@ -40,7 +40,7 @@ type Tx interface {
 	// PutMember makes a user a member, who has read what is there, or changes what their membership says. The username is
 	// the store's to know.
 	PutMember(m *Membership) error
-	// DeleteMember ends a membership that there is.
+	// DeleteMember ends a membership that there is; the user follows no thread of the room any more.
 	DeleteMember(user api.UserID) error
 	// Owners counts the members whose role is owner.
 	Owners() (int, error)
@@ -59,6 +59,13 @@ type Tx interface {
 	// PutMentions notes that a message, which is no other event, means those users, DeleteMentions that it does so no more.
 	PutMentions(seq api.Seq, who Mentions) error
 	DeleteMentions(seq api.Seq, who Mentions) error
+
+	// Thread gives a user's part in the thread under a message; nil: none.
+	Thread(root api.Seq, user api.UserID) (*ThreadPart, error)
+	// PutThread begins or changes it: all but Mentions.
+	PutThread(root api.Seq, p *ThreadPart) error
+	// AnswersAfter counts the answers in a thread, there or not, that come after seq.
+	AnswersAfter(root, seq api.Seq) (int64, error)
 
 	// IsMessage tells whether seq is that of a message.posted.
 	IsMessage(seq api.Seq) (bool, error)

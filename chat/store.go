@@ -161,15 +161,13 @@ type Reader interface {
 	Messages(ctx context.Context, room api.RoomID, user api.UserID, posted []Record) ([]MessageView, error)
 	// Pinned gives the message.posted records of pinned messages, the one pinned last first.
 	Pinned(ctx context.Context, room api.RoomID) ([]Record, error)
-	// Threads gives the message.posted records of messages with answers, the last of which is numbered less than before
-	// (0: no bound), the one answered last first, at most limit.
-	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadRecord, error)
-}
-
-// ThreadRecord is a message with answers.
-type ThreadRecord struct {
-	Record
-	LastReply api.Seq
+	// Thread gives the thread under a message, answered or not, as user sees it; ErrNoMessage.
+	Thread(ctx context.Context, room api.RoomID, root api.Seq, user api.UserID) (*ThreadView, error)
+	// Threads gives the threads of a room with answers, the last of which is numbered less than before (0: no bound), the
+	// one answered last first, at most limit.
+	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadKey, error)
+	// FollowedThreads gives the threads that a user follows, answered or not, in rooms that they are in, in the order of their keys.
+	FollowedThreads(ctx context.Context, q *ThreadQuery) ([]ThreadKey, error)
 }
 
 // MessageState is what has become of a message.
@@ -184,6 +182,8 @@ type MessageState struct {
 	Pinned    api.Seq // its pin.added; 0: it is not pinned
 	Replies   int64   // answers under it that are there
 	LastReply api.Seq // the last answer under it, there or not
+
+	Answers api.ThreadNo // that were ever given under it: the number of the last
 }
 
 // MessageView is a message as it stands.

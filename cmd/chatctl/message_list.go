@@ -91,27 +91,3 @@ func newMessagePins(c *cli) *cobra.Command {
 		return c.showMessages(res.Messages, "nothing is pinned")
 	})
 }
-
-func newMessageThreads(c *cli) *cobra.Command {
-	return c.inRoom(&cobra.Command{
-		Use:   "threads ROOM",
-		Short: "Print messages that have answers, the one answered last first.",
-	}, func(ctx context.Context, client *chatclient.Client, room string) error {
-		limit := int64(pageLimit)
-		p := &api.ThreadListParams{Room: room, Limit: &limit}
-		for {
-			page, err := client.ThreadList(ctx, p)
-			if err != nil {
-				return err
-			}
-			none := "no threads"
-			if p.Cursor != "" {
-				none = ""
-			}
-			if err := c.showMessages(page.Threads, none); err != nil || page.NextCursor == "" {
-				return err
-			}
-			p.Cursor = page.NextCursor
-		}
-	})
-}

@@ -30,7 +30,9 @@ func newRoomLs(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List rooms: yours and public ones, by name.",
-		Args:  wants(),
+		Long: `List rooms: yours and public ones, by name, with how many messages you have not read, how many of them
+mean you, and in how many threads that you follow there are unread answers.`,
+		Args: wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
 				rooms, err := allRooms(ctx, client, joined, archived)
@@ -44,7 +46,11 @@ func newRoomLs(c *cli) *cobra.Command {
 				if len(rooms) == 0 {
 					c.note("no rooms; make one with: chatctl room create NAME")
 				}
-				t := c.table("ROOM", "YOU", "UNREAD", "FOR YOU", "MEMBERS", "SEQ", "TITLE")
+				threads, err := unreadThreads(ctx, client, "")
+				if err != nil {
+					return err
+				}
+				t := c.table("ROOM", "YOU", "UNREAD", "FOR YOU", "THREADS", "MEMBERS", "SEQ", "TITLE")
 				for i := range rooms {
 					r := &rooms[i]
 					name := r.Name
@@ -54,11 +60,14 @@ func newRoomLs(c *cli) *cobra.Command {
 					if r.ArchivedAt != nil {
 						name += " (archived)"
 					}
-					role, unread, mentions := "-", "-", "-"
+					role, unread, mentions, inThreads := "-", "-", "-", "-"
 					if r.Read != nil {
 						role, unread, mentions = string(r.Role), fmt.Sprint(r.Read.Unread), fmt.Sprint(r.Read.Mentions)
 					}
-					t.row(name, role, unread, mentions, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
+					if r.Read != nil && threads != nil {
+						inThreads = fmt.Sprint(threads[r.ID])
+					}
+					t.row(name, role, unread, mentions, inThreads, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
 				}
 				return t.end()
 			})

@@ -64,6 +64,13 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("head", fmt.Sprint(r.Head.Seq))
 				if r.Read != nil {
 					t.row("read", fmt.Sprintf("up to %d, %s", r.Read.Seq, unread(r.Read)))
+					threads, err := unreadThreads(ctx, client, args[0])
+					if err != nil {
+						return aboutRoom(args[0], err)
+					}
+					if n := threads[r.ID]; n > 0 {
+						t.row("threads", count(n, "thread", "threads")+" with unread answers")
+					}
 				}
 				t.row("created", c.day(r.CreatedAt))
 				return t.end()

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/chatd-dev/chatd/api"
@@ -85,6 +86,7 @@ func (a *act) DeleteMember(user api.UserID) error {
 	a.put = true
 	a.e.Left = append(a.e.Left, user)
 	delete(a.r.members, user)
+	maps.DeleteFunc(a.r.threads, func(k threadKey, _ *chat.ThreadPart) bool { return k.user == user })
 	a.r.MemberCount = int64(len(a.r.members))
 	return nil
 }

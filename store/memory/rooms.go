@@ -21,6 +21,7 @@ type room struct {
 	reacted map[api.Seq][]reaction // in order
 	read    map[api.UserID]api.Head
 	means   map[api.Seq]*chat.Mentions
+	threads map[threadKey]*chat.ThreadPart
 	keys    map[key]used
 
 	restrictions map[restrictionKey]*chat.Restriction
@@ -39,7 +40,7 @@ type reaction struct {
 func newRoom(rec *chat.RoomRecord) *room {
 	return &room{
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
-		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
+		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, threads: map[threadKey]*chat.ThreadPart{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
 	}
 }
 

@@ -96,21 +96,3 @@ func (s looks) Pinned(ctx context.Context, room api.RoomID) ([]chat.Record, erro
 	})
 	return pinned, wrap("read pinned messages", err)
 }
-
-// Threads implements chat.Reader.
-func (s looks) Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]chat.ThreadRecord, error) {
-	const query = `SELECT e.log_no, e.msg_no, e.type, e.at, e.record, m.last_reply FROM message m JOIN event e ON e.log_no = m.log_no
-		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND m.replies > 0 AND m.last_reply < $2 ORDER BY m.last_reply DESC LIMIT $3 + 0`
-	if before == 0 {
-		before = maxSeq + 1
-	}
-	var threads []chat.ThreadRecord
-	err := s.read.each(ctx, query, []any{string(room), int64(before), int64(limit)}, func(rows *sql.Rows) (bool, error) {
-		var t chat.ThreadRecord
-		var err error
-		t.Record, err = scanRecord(rows, (*int64)(&t.LastReply))
-		threads = append(threads, t)
-		return true, err
-	})
-	return threads, wrap("read threads", err)
-}

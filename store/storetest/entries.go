@@ -144,6 +144,9 @@ func Copy(e *chat.Entry) *chat.Entry {
 	case *Reading:
 		act := *a
 		c.Act, act.e = &act, &c
+	case *Partaking:
+		act := *a
+		c.Act = &act
 	case *Ruling:
 		act := *a
 		c.Act, act.e = &act, &c

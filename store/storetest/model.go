@@ -151,6 +151,9 @@ func (m *machine) commit(t *rapid.T) {
 		if r, ok := e.Act.(*Reading); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Reading).Seen, nil))
 		}
+		if p, ok := e.Act.(*Partaking); ok {
+			same(t, fmt.Sprintf("what entry %d saw", i), outcome([]any{p.Seen, p.Answers}, nil), outcome([]any{w.Act.(*Partaking).Seen, w.Act.(*Partaking).Answers}, nil))
+		}
 		if r, ok := e.Act.(*Ruling); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Ruling).Seen, nil))
 		}
@@ -161,7 +164,7 @@ func (m *machine) commit(t *rapid.T) {
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 18).Draw(t, "act") {
+	switch rapid.IntRange(0, 21).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
@@ -181,6 +184,10 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 		return Rule(room, user, m.ruling(t))
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
+	case 16, 17:
+		part := &chat.ThreadPart{UserID: user, Followed: rapid.IntRange(0, 3).Draw(t, "followed") > 0}
+		part.Read.ThreadHead = api.ThreadHead{Seq: api.Seq(seqsOf.Draw(t, "seq")), ThreadNo: api.ThreadNo(rapid.Int64Range(0, 2).Draw(t, "no"))}
+		return Partake(room, api.Seq(seqsOf.Draw(t, "root")), part)
 	case 14, 15:
 		who := chat.Mentions{Users: rapid.SliceOfN(userIDs, 0, 2).Draw(t, "who")}
 		if rapid.Bool().Draw(t, "room") {
@@ -251,6 +258,18 @@ func (m *machine) lists(t *rapid.T) {
 	members, err := m.got.ListMembers(ctx, room, after, limit)
 	wantMembers, wantErr := m.want.ListMembers(ctx, room, after, limit)
 	same(t, "members", outcome(members, err), outcome(wantMembers, wantErr))
+	threads := &chat.ThreadQuery{User: user, Unread: joined, Limit: limit}
+	if archived {
+		threads.Room = room
+	}
+	for range 2 {
+		keys, err := m.got.FollowedThreads(ctx, threads)
+		wantKeys, wantErr := m.want.FollowedThreads(ctx, threads)
+		same(t, "followed threads", outcome(keys, err), outcome(wantKeys, wantErr))
+		if len(keys) > 0 {
+			threads.After = &keys[len(keys)-1]
+		}
+	}
 	bans, err := m.got.ListBans(ctx, room, now+1, after, limit)
 	wantBans, wantErr := m.want.ListBans(ctx, room, now+1, after, limit)
 	same(t, "bans", outcome(bans, err), outcome(wantBans, wantErr))
@@ -298,6 +317,11 @@ func (m *machine) compareMessages(t *rapid.T, room api.RoomID) {
 	threads, err := m.got.Threads(ctx, room, 8, 2)
 	wantThreads, wantErr := m.want.Threads(ctx, room, 8, 2)
 	same(t, "threads", outcome(threads, err), outcome(wantThreads, wantErr))
+	for root := range api.Seq(9) {
+		thread, err := m.got.Thread(ctx, room, root, User("ann"))
+		wantThread, wantErr := m.want.Thread(ctx, room, root, User("ann"))
+		same(t, "thread", outcome(thread, err), outcome(wantThread, wantErr))
+	}
 	posts.Thread = 4
 	answers, err := m.got.History(ctx, posts)
 	wantAnswers, wantErr := m.want.History(ctx, posts)

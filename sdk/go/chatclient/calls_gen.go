@@ -565,13 +565,57 @@ func (c *Client) MessageGet(ctx context.Context, p *api.MessageGetParams) (*api.
 	return &r, nil
 }
 
-// ThreadList calls thread.list: Messages of a room that have a thread, the one answered last first.
+// ThreadList calls thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
+//
+// With room all of its threads in which an answer is left, unless followed says otherwise; without room those that the caller follows, answered or not, in whatever room they are in, ordered by the time that the last answers show. Each comes with how far the caller has read it, if they follow it.
 func (c *Client) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api.ThreadListResult, error) {
 	if p == nil {
 		p = new(api.ThreadListParams)
 	}
 	var r api.ThreadListResult
 	if err := c.call(ctx, api.Lookup(api.MethodThreadList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadGet calls thread.get: The thread under a message, and how far the caller has read it.
+//
+// Of a message that nobody has answered, too.
+func (c *Client) ThreadGet(ctx context.Context, p *api.ThreadGetParams) (*api.ThreadGetResult, error) {
+	if p == nil {
+		p = new(api.ThreadGetParams)
+	}
+	var r api.ThreadGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadUnfollow calls thread.unfollow: Not follow a thread any more, whatever is said in it.
+//
+// Nothing makes the caller follow it again but thread.follow. How far they had read it is forgotten.
+func (c *Client) ThreadUnfollow(ctx context.Context, p *api.ThreadUnfollowParams) (*api.ThreadUnfollowResult, error) {
+	if p == nil {
+		p = new(api.ThreadUnfollowParams)
+	}
+	var r api.ThreadUnfollowResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadUnfollow), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadFollow calls thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+//
+// Who answers in a thread, who said the message under which it is, once that is answered, and whom the message or an answer means by name follow it by themselves, unless they have unfollowed it. Who begins to follow has read what was there, or what was there before the message that made them follow. Nobody else learns of it; all connections of the caller do (account.event, thread.followed and thread.unfollowed). Who leaves the room follows nothing in it any more.
+func (c *Client) ThreadFollow(ctx context.Context, p *api.ThreadFollowParams) (*api.ThreadFollowResult, error) {
+	if p == nil {
+		p = new(api.ThreadFollowParams)
+	}
+	var r api.ThreadFollowResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadFollow), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -671,9 +715,9 @@ func (c *Client) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) 
 	return &r, nil
 }
 
-// ReadMark calls read.mark: Say how far one has read a room.
+// ReadMark calls read.mark: Say how far one has read a room, or a thread that one follows.
 //
-// A mark only moves on: marking something earlier changes nothing. All connections of the caller learn it (account.event, read.marked). A message of one's own moves it too, which its message.posted says and no other event. Who joins a room has read what was there.
+// A mark only moves on: marking something earlier changes nothing. All connections of the caller learn it (account.event, read.marked). A message of one's own moves it too, which its message.posted says and no other event. Who joins a room has read what was there. With thread only the mark in that thread moves, and without it none in threads: an answer counts as unread in its room and, for those who follow it, in its thread. In a thread that the caller does not follow nothing is marked.
 func (c *Client) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.ReadMarkResult, error) {
 	if p == nil {
 		p = new(api.ReadMarkParams)
