@@ -164,6 +164,16 @@ func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCr
 	return new(InviteCreateResult), f.err
 }
 
+func (f *fake) InviteList(_ context.Context, p *InviteListParams) (*InviteListResult, error) {
+	f.got = p
+	return new(InviteListResult), f.err
+}
+
+func (f *fake) InviteRevoke(_ context.Context, p *InviteRevokeParams) (*InviteRevokeResult, error) {
+	f.got = p
+	return new(InviteRevokeResult), f.err
+}
+
 func (f *fake) RoomCreate(_ context.Context, p *RoomCreateParams) (*RoomCreateResult, error) {
 	f.got = p
 	return new(RoomCreateResult), f.err
@@ -344,6 +354,16 @@ func (f *fake) SyncClose(_ context.Context, p *SyncCloseParams) (*SyncCloseResul
 	return new(SyncCloseResult), f.err
 }
 
+func (f *fake) DmOpen(_ context.Context, p *DmOpenParams) (*DmOpenResult, error) {
+	f.got = p
+	return new(DmOpenResult), f.err
+}
+
+func (f *fake) RoomDelete(_ context.Context, p *RoomDeleteParams) (*RoomDeleteResult, error) {
+	f.got = p
+	return new(RoomDeleteResult), f.err
+}
+
 // encodables are one of each type that can be encoded.
 var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Head),
@@ -353,6 +373,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(LoginSession),
 	new(MadeToken),
 	new(Room),
+	new(RoomUser),
+	new(Invite),
 	new(ReadState),
 	new(Presence),
 	new(PresenceCounts),
@@ -377,6 +399,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdated),
 	new(RoomArchived),
 	new(RoomUnarchived),
+	new(RoomDeleted),
 	new(ReactionCount),
 	new(Message),
 	new(Ban),
@@ -415,6 +438,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditListResult),
 	new(ServerStatsResult),
 	new(InviteCreateResult),
+	new(InviteListResult),
+	new(InviteRevokeResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
 	new(RoomListResult),
@@ -452,6 +477,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdateResult),
 	new(RoomArchiveResult),
 	new(RoomUnarchiveResult),
+	new(RoomDeleteResult),
+	new(DmOpenResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -485,6 +512,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditListParams),
 	new(ServerStatsParams),
 	new(InviteCreateParams),
+	new(InviteListParams),
+	new(InviteRevokeParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),
 	new(RoomListParams),
@@ -521,6 +550,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PresenceGetParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
+	new(DmOpenParams),
+	new(RoomDeleteParams),
 	new(RoomCaughtUpParams),
 	new(SyncGapParams),
 	new(RoomSignalParams),

@@ -23,6 +23,9 @@ type SessionID string
 // TokenID: A token of token.create: token_ and 26 base-32 characters of a UUIDv7.
 type TokenID string
 
+// InviteID: An invitation: invite_ and 26 base-32 characters of a UUIDv7.
+type InviteID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -58,13 +61,14 @@ const (
 	PermissionRuleState        PermissionRule = "state"
 )
 
-// Visibility: Who sees the room: everyone, or its members.
+// Visibility: Who sees the room: everyone; its members; direct: the people that dm.open made it for, which room.create and room.update refuse.
 type Visibility string
 
 // The values of Visibility known to this version; receivers take any other too.
 const (
 	VisibilityPublic  Visibility = "public"
 	VisibilityPrivate Visibility = "private"
+	VisibilityDirect  Visibility = "direct"
 )
 
 // RoomField: Something of a room that may be empty.
@@ -119,6 +123,7 @@ const (
 	EventTypeRoomUpdated       EventType = "room.updated"
 	EventTypeRoomArchived      EventType = "room.archived"
 	EventTypeRoomUnarchived    EventType = "room.unarchived"
+	EventTypeRoomDeleted       EventType = "room.deleted"
 )
 
 // GapReason: Why events do not come.
@@ -296,7 +301,26 @@ type Room struct {
 	SlowModeMS  *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
 	ReadOnly    bool       `json:"read_only,omitempty"`    // only moderators and owners post
 	ArchivedAt  *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Users       []RoomUser `json:"users,omitempty"`        // of a direct room: whom it is between, the caller too
 	Read        *ReadState `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
+}
+
+// RoomUser: One of those whom a direct room is between.
+type RoomUser struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+}
+
+// Invite: An invitation that is open, without its secret.
+type Invite struct {
+	ID            InviteID  `json:"id"`
+	RoomID        RoomID    `json:"room_id,omitempty"` // into that room; absent: to register only
+	CreatedBy     UserID    `json:"created_by"`
+	CreatedByName string    `json:"created_by_name"`
+	CreatedAt     Timestamp `json:"created_at"`
+	Uses          int64     `json:"uses"` // how many are left
+	Used          int64     `json:"used"` // how many have come by it
+	ExpiresAt     Timestamp `json:"expires_at"`
 }
 
 // ReadState: How far the caller has read a room. A message of which nothing is left still counts as one, not as a mention.
@@ -363,7 +387,7 @@ type MemberJoined struct {
 	UserID     UserID     `json:"user_id"`
 	Username   string     `json:"username"`
 	Role       Role       `json:"role"`
-	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member; absent: they did
+	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member, or whose invitation they came by, then they are the sender; absent: they did by themselves
 	Muted      bool       `json:"muted,omitempty"`       // a mute from before goes on
 	MutedUntil *Timestamp `json:"muted_until,omitempty"` // when that ends by itself; absent: never
 }
@@ -490,6 +514,11 @@ type RoomArchived struct {
 // RoomUnarchived: Data of room.unarchived.
 type RoomUnarchived struct {
 	ArchivedAt Timestamp `json:"archived_at"` // since when it was archived
+}
+
+// RoomDeleted: Data of room.deleted: nothing comes after it.
+type RoomDeleted struct {
+	Reason string `json:"reason,omitempty"`
 }
 
 // ReactionCount: How many have reacted with an emoji.
@@ -624,6 +653,7 @@ type AuthRegisterResult struct {
 	SessionID SessionID `json:"session_id"`
 	Token     string    `json:"token"`
 	ExpiresAt Timestamp `json:"expires_at"`
+	RoomID    RoomID    `json:"room_id,omitempty"` // the room that the invitation led into: the user is in it
 }
 
 // AuthLoginResult: A new session.
@@ -806,9 +836,22 @@ type ServerStatsResult struct {
 
 // InviteCreateResult: A new invitation.
 type InviteCreateResult struct {
+	ID        InviteID  `json:"id"`                // names it in lists
+	RoomID    RoomID    `json:"room_id,omitempty"` // where it leads; absent: to register only
 	Invite    string    `json:"invite"`
 	Uses      int64     `json:"uses"`
 	ExpiresAt Timestamp `json:"expires_at"`
+}
+
+// InviteListResult: A page of invitations.
+type InviteListResult struct {
+	Invites    []Invite `json:"invites"`
+	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// InviteRevokeResult: The invitation that is void.
+type InviteRevokeResult struct {
+	InviteID InviteID `json:"invite_id"`
 }
 
 // RoomCreateResult: The new room.
@@ -1073,6 +1116,18 @@ type RoomUnarchiveResult struct {
 	Seq        *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
 }
 
+// RoomDeleteResult: The room that is gone.
+type RoomDeleteResult struct {
+	RoomID RoomID `json:"room_id"`
+	Seq    Seq    `json:"seq"` // of its last event
+}
+
+// DmOpenResult: The direct room.
+type DmOpenResult struct {
+	Room   Room `json:"room"`
+	Opened bool `json:"opened"` // false: it was there already
+}
+
 // SyncOpenResult: How following begins.
 type SyncOpenResult struct {
 	Epoch Epoch        `json:"epoch"`
@@ -1264,17 +1319,30 @@ type AuditListParams struct {
 type ServerStatsParams struct {
 }
 
-// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.
+// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register, or come into a room.
 type InviteCreateParams struct {
-	Uses       *int64 `json:"uses,omitempty"`         // how many accounts it makes; 1 unless given
+	Uses       *int64 `json:"uses,omitempty"`         // how many people it lets in; 1 unless given
 	ExpiresInS *int64 `json:"expires_in_s,omitempty"` // seconds until it is void; a week unless given
+	Room       string `json:"room,omitempty"`         // into that room
+}
+
+// InviteListParams are the parameters of invite.list: Invitations that are open, without their secrets; the oldest first.
+type InviteListParams struct {
+	Room   string `json:"room,omitempty"`   // only those into that room
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// InviteRevokeParams are the parameters of invite.revoke: Make an invitation void.
+type InviteRevokeParams struct {
+	Invite InviteID `json:"invite"` // its id
 }
 
 // RoomCreateParams are the parameters of room.create: Make a room; the caller owns it and is its first member.
 type RoomCreateParams struct {
 	Name       string     `json:"name"`                 // unique; lower-case letters, digits, dot, underscore, hyphen
 	Title      string     `json:"title,omitempty"`      // for people; any script
-	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only
+	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only; direct rooms come from dm.open
 	Topic      string     `json:"topic,omitempty"`
 }
 
@@ -1293,10 +1361,11 @@ type RoomListParams struct {
 
 // RoomJoinParams are the parameters of room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 type RoomJoinParams struct {
-	Room    string `json:"room"`
+	Room    string `json:"room,omitempty"`
 	After   *Seq   `json:"after,omitempty"`   // replay everything after this seq
 	History *int64 `json:"history,omitempty"` // replay the last so many events that were there before this join
 	Follow  *bool  `json:"follow,omitempty"`  // false: join only; true unless given
+	Invite  string `json:"invite,omitempty"`  // an invitation into the room, instead of its name
 }
 
 // RoomLeaveParams are the parameters of room.leave: Stop being a member of a room; nothing of it comes after.
@@ -1532,6 +1601,17 @@ type SyncCloseParams struct {
 	Rooms []string `json:"rooms,omitempty"` // these; all unless given
 }
 
+// DmOpenParams are the parameters of dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+type DmOpenParams struct {
+	Users []string `json:"users"` // the others; the caller may be named too
+}
+
+// RoomDeleteParams are the parameters of room.delete: Delete a room and all that was said in it, for everybody and for good.
+type RoomDeleteParams struct {
+	Room   string `json:"room"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
 // RoomEventParams are the parameters of room.event: An event of a followed room, live or replayed: the record as it is stored.
 type RoomEventParams = Event
 
@@ -1695,6 +1775,11 @@ func (*RoomUnarchived) EventType() EventType { return EventTypeRoomUnarchived }
 
 func (*RoomUnarchived) eventPayload() {}
 
+// EventType is "room.deleted".
+func (*RoomDeleted) EventType() EventType { return EventTypeRoomDeleted }
+
+func (*RoomDeleted) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -1775,6 +1860,10 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypeRoomUnarchived:
 		x := new(RoomUnarchived)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomDeleted:
+		x := new(RoomDeleted)
 		x.scan(&s)
 		p = x
 	default:

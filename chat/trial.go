@@ -55,8 +55,14 @@ func (t *trialTx) Room() *RoomRecord { return t.of.Room() }
 // CreateRoom implements Tx.
 func (t *trialTx) CreateRoom(*RoomRecord) error { return errAllowed }
 
+// DeleteRoom implements Tx.
+func (t *trialTx) DeleteRoom() error { return errAllowed }
+
 // UpdateRoom implements Tx.
 func (t *trialTx) UpdateRoom(*RoomRecord) error { return errAllowed }
+
+// Account implements Tx.
+func (t *trialTx) Account(user api.UserID) (*Account, error) { return t.of.Account(user) }
 
 // Member implements Tx.
 func (t *trialTx) Member(user api.UserID) (*Membership, error) { return t.of.Member(user) }
@@ -69,6 +75,9 @@ func (t *trialTx) DeleteMember(api.UserID) error { return errAllowed }
 
 // Owners implements Tx.
 func (t *trialTx) Owners() (int, error) { return t.of.Owners() }
+
+// Eldest implements Tx.
+func (t *trialTx) Eldest() (*Membership, error) { return t.of.Eldest() }
 
 // Restriction implements Tx.
 func (t *trialTx) Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error) {
@@ -121,6 +130,26 @@ func (t *trialTx) PutReaction(api.Seq, string, api.UserID) error { return errAll
 
 // DeleteReaction implements Tx.
 func (t *trialTx) DeleteReaction(api.Seq, string, api.UserID) error { return errAllowed }
+
+// Invite implements Tx.
+func (t *trialTx) Invite(hash []byte) (*Invite, error) { return t.of.Invite(hash) }
+
+// OpenInvites implements Tx.
+func (t *trialTx) OpenInvites(user api.UserID, now api.Timestamp) (int, error) {
+	return t.of.OpenInvites(user, now)
+}
+
+// CreateInvite implements Tx.
+func (t *trialTx) CreateInvite(*Invite) error { return errAllowed }
+
+// UseInvite implements Tx.
+func (t *trialTx) UseInvite([]byte) error { return errAllowed }
+
+// DeleteInvite implements Tx.
+func (t *trialTx) DeleteInvite(api.InviteID) error { return errAllowed }
+
+// Audit implements Tx.
+func (t *trialTx) Audit(*AuditRecord) error { return errAllowed }
 
 // Append implements Tx.
 func (t *trialTx) Append(Draft) error { return errAllowed }

@@ -22,7 +22,7 @@ earlier changes nothing. How much is unread: chatctl room ls.`,
 		Args:              wants("ROOM", "[SEQ]"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			params := &api.ReadMarkParams{Room: args[0]}
+			params := &api.ReadMarkParams{}
 			if len(args) > 1 {
 				seq, err := seqArg(cmd, args[1])
 				if err != nil {
@@ -31,6 +31,10 @@ earlier changes nothing. How much is unread: chatctl room ls.`,
 				params.Seq = &seq
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, args[0]); err != nil {
+					return err
+				}
 				res, err := client.ReadMark(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)
