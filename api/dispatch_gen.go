@@ -540,6 +540,40 @@ func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessag
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchInviteList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(InviteListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.InviteList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodInviteList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchInviteRevoke(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(InviteRevokeParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.InviteRevoke(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodInviteRevoke)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchRoomCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(RoomCreateParams)
 	s := scanner{data: params}
@@ -1203,6 +1237,40 @@ func dispatchSyncClose(ctx context.Context, srv Server, params json.RawMessage, 
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchDmOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(DmOpenParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.DmOpen(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodDmOpen)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 var shapeRPCDiscover = shape{
 	method: "rpc.discover",
 }
@@ -1752,7 +1820,7 @@ func (*ServerStatsParams) scan(s *scanner) {
 
 var shapeInviteCreate = shape{
 	method: "invite.create",
-	names:  []string{"uses", "expires_in_s"},
+	names:  []string{"uses", "expires_in_s", "room"},
 }
 
 func (v *InviteCreateParams) scan(s *scanner) {
@@ -1767,6 +1835,49 @@ func (v *InviteCreateParams) scan(s *scanner) {
 			x := new(int64)
 			*x = s.integer(60, 31536000)
 			v.ExpiresInS = x
+		case 2:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeInviteList = shape{
+	method: "invite.list",
+	names:  []string{"room", "limit", "cursor"},
+}
+
+func (v *InviteListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeInviteList) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeInviteRevoke = shape{
+	method:   "invite.revoke",
+	names:    []string{"invite"},
+	required: 0b1,
+}
+
+func (v *InviteRevokeParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeInviteRevoke) {
+		case 0:
+			v.Invite = InviteID(s.match(0, -1, isInviteID, "^invite_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 		default:
 			return
 		}
@@ -1845,9 +1956,8 @@ func (v *RoomListParams) scan(s *scanner) {
 }
 
 var shapeRoomJoin = shape{
-	method:   "room.join",
-	names:    []string{"room", "after", "history", "follow"},
-	required: 0b1,
+	method: "room.join",
+	names:  []string{"room", "after", "history", "follow", "invite"},
 }
 
 func (v *RoomJoinParams) scan(s *scanner) {
@@ -1868,6 +1978,8 @@ func (v *RoomJoinParams) scan(s *scanner) {
 			x := new(bool)
 			*x = s.boolean()
 			v.Follow = x
+		case 4:
+			v.Invite = s.text(1, 256)
 		default:
 			return
 		}
@@ -2743,6 +2855,48 @@ func (v *SyncCloseParams) scan(s *scanner) {
 	}
 }
 
+var shapeDmOpen = shape{
+	method:   "dm.open",
+	names:    []string{"users"},
+	required: 0b1,
+}
+
+func (v *DmOpenParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeDmOpen) {
+		case 0:
+			for l0 := (list{min: 1, max: 10}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Users = append(v.Users, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomDelete = shape{
+	method:   "room.delete",
+	names:    []string{"room", "reason"},
+	required: 0b1,
+}
+
+func (v *RoomDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomDelete) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
 // isUserID matches ^user_[0-7][0-9a-hjkmnp-tv-z]{25}$
 func isUserID(b []byte) bool {
 	if len(b) != 31 {
@@ -2845,6 +2999,43 @@ func isSessionID(b []byte) bool {
 	return true
 }
 
+// isInviteID matches ^invite_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isInviteID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'i' {
+		return false
+	}
+	if c := b[1]; c != 'n' {
+		return false
+	}
+	if c := b[2]; c != 'v' {
+		return false
+	}
+	if c := b[3]; c != 'i' {
+		return false
+	}
+	if c := b[4]; c != 't' {
+		return false
+	}
+	if c := b[5]; c != 'e' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // isUsername matches ^[a-z0-9][a-z0-9._-]{0,31}$
 func isUsername(b []byte) bool {
 	if len(b) < 1 || len(b) > 32 {
@@ -2897,11 +3088,13 @@ func scanVisibility(s *scanner) Visibility {
 		return VisibilityPublic
 	case "private":
 		return VisibilityPrivate
+	case "direct":
+		return VisibilityDirect
 	}
 	if s.lenient {
 		return Visibility(b)
 	}
-	s.refuse("must be public or private")
+	s.refuse("must be public, private or direct")
 	return ""
 }
 
@@ -3006,6 +3199,8 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeRoomArchived
 	case "room.unarchived":
 		return EventTypeRoomUnarchived
+	case "room.deleted":
+		return EventTypeRoomDeleted
 	}
 	return EventType(b)
 }
@@ -3523,6 +3718,23 @@ func (v *RoomUnarchived) scan(s *scanner) {
 		switch s.next(&m, &shapeRoomUnarchived) {
 		case 0:
 			v.ArchivedAt = s.timestamp()
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomDeleted = shape{
+	names: []string{"reason"},
+	open:  true,
+}
+
+func (v *RoomDeleted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomDeleted) {
+		case 0:
+			v.Reason = s.text(1, 256)
 		default:
 			return
 		}

@@ -180,10 +180,53 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"archived_at":`...)
 		dst = v.ArchivedAt.AppendJSON(dst)
 	}
+	if v.Users != nil {
+		dst = append(dst, `,"users":`...)
+		dst = append(dst, '[')
+		for i := range v.Users {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Users[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
 	if v.Read != nil {
 		dst = append(dst, `,"read":`...)
 		dst = v.Read.AppendJSON(dst)
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUser) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Invite) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	dst = append(dst, `,"created_by":`...)
+	dst = AppendString(dst, string(v.CreatedBy))
+	dst = append(dst, `,"created_by_name":`...)
+	dst = AppendString(dst, v.CreatedByName)
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"uses":`...)
+	dst = strconv.AppendInt(dst, v.Uses, 10)
+	dst = append(dst, `,"used":`...)
+	dst = strconv.AppendInt(dst, v.Used, 10)
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -679,6 +722,20 @@ func (v *RoomUnarchived) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RoomDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Reason != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ReactionCount) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"emoji":`...)
 	dst = AppendString(dst, v.Emoji)
@@ -943,6 +1000,10 @@ func (v *AuthRegisterResult) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, v.Token)
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
 	return append(dst, '}')
 }
 
@@ -1323,12 +1384,43 @@ func (v *ServerStatsResult) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (v *InviteCreateResult) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"invite":`...)
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	dst = append(dst, `,"invite":`...)
 	dst = AppendString(dst, v.Invite)
 	dst = append(dst, `,"uses":`...)
 	dst = strconv.AppendInt(dst, v.Uses, 10)
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invites":`...)
+	dst = append(dst, '[')
+	for i := range v.Invites {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Invites[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invite_id":`...)
+	dst = AppendString(dst, string(v.InviteID))
 	return append(dst, '}')
 }
 
@@ -1895,6 +1987,24 @@ func (v *RoomUnarchiveResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RoomDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *DmOpenResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = v.Room.AppendJSON(dst)
+	dst = append(dst, `,"opened":`...)
+	dst = strconv.AppendBool(dst, v.Opened)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncOpenResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"epoch":`...)
 	dst = AppendString(dst, string(v.Epoch))
@@ -2341,6 +2451,48 @@ func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `"expires_in_s":`...)
 		dst = strconv.AppendInt(dst, *v.ExpiresInS, 10)
 	}
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invite":`...)
+	dst = AppendString(dst, string(v.Invite))
 	return append(dst, '}')
 }
 
@@ -2407,19 +2559,42 @@ func (v *RoomListParams) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (v *RoomJoinParams) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"room":`...)
-	dst = AppendString(dst, v.Room)
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
 	if v.After != nil {
-		dst = append(dst, `,"after":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"after":`...)
 		dst = strconv.AppendInt(dst, int64(*v.After), 10)
 	}
 	if v.History != nil {
-		dst = append(dst, `,"history":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"history":`...)
 		dst = strconv.AppendInt(dst, *v.History, 10)
 	}
 	if v.Follow != nil {
-		dst = append(dst, `,"follow":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"follow":`...)
 		dst = strconv.AppendBool(dst, *v.Follow)
+	}
+	if v.Invite != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"invite":`...)
+		dst = AppendString(dst, v.Invite)
 	}
 	return append(dst, '}')
 }
@@ -3013,6 +3188,31 @@ func (v *SyncCloseParams) AppendJSON(dst []byte) []byte {
 			dst = AppendString(dst, v.Rooms[i])
 		}
 		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *DmOpenParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = append(dst, '[')
+	for i := range v.Users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, v.Users[i])
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
 	}
 	return append(dst, '}')
 }

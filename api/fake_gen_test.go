@@ -164,6 +164,16 @@ func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCr
 	return new(InviteCreateResult), f.err
 }
 
+func (f *fake) InviteList(_ context.Context, p *InviteListParams) (*InviteListResult, error) {
+	f.got = p
+	return new(InviteListResult), f.err
+}
+
+func (f *fake) InviteRevoke(_ context.Context, p *InviteRevokeParams) (*InviteRevokeResult, error) {
+	f.got = p
+	return new(InviteRevokeResult), f.err
+}
+
 func (f *fake) RoomCreate(_ context.Context, p *RoomCreateParams) (*RoomCreateResult, error) {
 	f.got = p
 	return new(RoomCreateResult), f.err
@@ -359,6 +369,16 @@ func (f *fake) SyncClose(_ context.Context, p *SyncCloseParams) (*SyncCloseResul
 	return new(SyncCloseResult), f.err
 }
 
+func (f *fake) DmOpen(_ context.Context, p *DmOpenParams) (*DmOpenResult, error) {
+	f.got = p
+	return new(DmOpenResult), f.err
+}
+
+func (f *fake) RoomDelete(_ context.Context, p *RoomDeleteParams) (*RoomDeleteResult, error) {
+	f.got = p
+	return new(RoomDeleteResult), f.err
+}
+
 // encodables are one of each type that can be encoded.
 var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Head),
@@ -368,6 +388,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(LoginSession),
 	new(MadeToken),
 	new(Room),
+	new(RoomUser),
+	new(Invite),
 	new(ReadState),
 	new(ThreadHead),
 	new(ThreadRead),
@@ -395,6 +417,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdated),
 	new(RoomArchived),
 	new(RoomUnarchived),
+	new(RoomDeleted),
 	new(ReactionCount),
 	new(Message),
 	new(Ban),
@@ -433,6 +456,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditListResult),
 	new(ServerStatsResult),
 	new(InviteCreateResult),
+	new(InviteListResult),
+	new(InviteRevokeResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
 	new(RoomListResult),
@@ -473,6 +498,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdateResult),
 	new(RoomArchiveResult),
 	new(RoomUnarchiveResult),
+	new(RoomDeleteResult),
+	new(DmOpenResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -506,6 +533,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditListParams),
 	new(ServerStatsParams),
 	new(InviteCreateParams),
+	new(InviteListParams),
+	new(InviteRevokeParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),
 	new(RoomListParams),
@@ -545,6 +574,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PresenceGetParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
+	new(DmOpenParams),
+	new(RoomDeleteParams),
 	new(RoomCaughtUpParams),
 	new(SyncGapParams),
 	new(RoomSignalParams),

@@ -73,6 +73,8 @@ const (
 	MethodAuditList          = "audit.list"
 	MethodServerStats        = "server.stats"
 	MethodInviteCreate       = "invite.create"
+	MethodInviteList         = "invite.list"
+	MethodInviteRevoke       = "invite.revoke"
 	MethodRoomCreate         = "room.create"
 	MethodRoomGet            = "room.get"
 	MethodRoomList           = "room.list"
@@ -112,6 +114,8 @@ const (
 	MethodPresenceGet        = "presence.get"
 	MethodSyncOpen           = "sync.open"
 	MethodSyncClose          = "sync.close"
+	MethodDmOpen             = "dm.open"
+	MethodRoomDelete         = "room.delete"
 )
 
 // Names of the notifications that the server sends.
@@ -187,8 +191,12 @@ type Server interface {
 	AuditList(ctx context.Context, p *AuditListParams) (*AuditListResult, error)
 	// ServerStats answers server.stats: How much there is, and how much goes on.
 	ServerStats(ctx context.Context, p *ServerStatsParams) (*ServerStatsResult, error)
-	// InviteCreate answers invite.create: Make an invitation with which others may register.
+	// InviteCreate answers invite.create: Make an invitation with which others may register, or come into a room.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
+	// InviteList answers invite.list: Invitations that are open, without their secrets; the oldest first.
+	InviteList(ctx context.Context, p *InviteListParams) (*InviteListResult, error)
+	// InviteRevoke answers invite.revoke: Make an invitation void.
+	InviteRevoke(ctx context.Context, p *InviteRevokeParams) (*InviteRevokeResult, error)
 	// RoomCreate answers room.create: Make a room; the caller owns it and is its first member.
 	RoomCreate(ctx context.Context, p *RoomCreateParams) (*RoomCreateResult, error)
 	// RoomGet answers room.get: One room, by id or name.
@@ -267,6 +275,10 @@ type Server interface {
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
 	SyncClose(ctx context.Context, p *SyncCloseParams) (*SyncCloseResult, error)
+	// DmOpen answers dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+	DmOpen(ctx context.Context, p *DmOpenParams) (*DmOpenResult, error)
+	// RoomDelete answers room.delete: Delete a room and all that was said in it, for everybody and for good.
+	RoomDelete(ctx context.Context, p *RoomDeleteParams) (*RoomDeleteResult, error)
 }
 
 // Methods are the methods that clients call, in the document's order. Not to be changed.
@@ -301,6 +313,8 @@ var Methods = []*Method{
 	methodAuditList,
 	methodServerStats,
 	methodInviteCreate,
+	methodInviteList,
+	methodInviteRevoke,
 	methodRoomCreate,
 	methodRoomGet,
 	methodRoomList,
@@ -340,6 +354,8 @@ var Methods = []*Method{
 	methodPresenceGet,
 	methodSyncOpen,
 	methodSyncClose,
+	methodDmOpen,
+	methodRoomDelete,
 }
 
 var (
@@ -561,12 +577,28 @@ var (
 		dispatch: dispatchServerStats,
 	}
 	methodInviteCreate = &Method{
-		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
-		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
+		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register, or come into a room.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
 		Slow:     true,
 		Params:   shapeInviteCreate.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchInviteCreate,
+	}
+	methodInviteList = &Method{
+		Name: MethodInviteList, Summary: "Invitations that are open, without their secrets; the oldest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeInviteList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchInviteList,
+	}
+	methodInviteRevoke = &Method{
+		Name: MethodInviteRevoke, Summary: "Make an invitation void.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeInviteRevoke.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchInviteRevoke,
 	}
 	methodRoomCreate = &Method{
 		Name: MethodRoomCreate, Summary: "Make a room; the caller owns it and is its first member.",
@@ -804,7 +836,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMemberListBans.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
 		dispatch: dispatchMemberListBans,
 	}
 	methodMemberUnban = &Method{
@@ -812,7 +844,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMemberUnban.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMemberUnban,
 	}
 	methodRoomUpdate = &Method{
@@ -828,7 +860,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomArchive.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomArchive,
 	}
 	methodRoomUnarchive = &Method{
@@ -836,7 +868,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomUnarchive.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomUnarchive,
 	}
 	methodTypingSet = &Method{
@@ -876,6 +908,22 @@ var (
 		Params:   shapeSyncClose.names,
 		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition},
 		dispatch: dispatchSyncClose,
+	}
+	methodDmOpen = &Method{
+		Name: MethodDmOpen, Summary: "The direct room between the caller and some people: the same one for the same people, for ever.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeDmOpen.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchDmOpen,
+	}
+	methodRoomDelete = &Method{
+		Name: MethodRoomDelete, Summary: "Delete a room and all that was said in it, for everybody and for good.",
+		Authz: AuthzMember, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeRoomDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchRoomDelete,
 	}
 )
 
@@ -942,6 +990,10 @@ func Lookup(name string) *Method {
 		return methodServerStats
 	case MethodInviteCreate:
 		return methodInviteCreate
+	case MethodInviteList:
+		return methodInviteList
+	case MethodInviteRevoke:
+		return methodInviteRevoke
 	case MethodRoomCreate:
 		return methodRoomCreate
 	case MethodRoomGet:
@@ -1020,6 +1072,10 @@ func Lookup(name string) *Method {
 		return methodSyncOpen
 	case MethodSyncClose:
 		return methodSyncClose
+	case MethodDmOpen:
+		return methodDmOpen
+	case MethodRoomDelete:
+		return methodRoomDelete
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ type SessionID string
 // TokenID: A token of token.create: token_ and 26 base-32 characters of a UUIDv7.
 type TokenID string
 
+// InviteID: An invitation: invite_ and 26 base-32 characters of a UUIDv7.
+type InviteID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -31,6 +34,9 @@ type Seq int64
 
 // MsgNo: Dense count of the posts of a room.
 type MsgNo int64
+
+// ThreadNo: Dense count of the answers in a thread.
+type ThreadNo int64
 
 // PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room; role: the role in it; person, message: whom or which message it is about; banned, muted, read_only, slow_mode, archived: a state of the user or the room; state: another one.
 type PermissionRule string
@@ -58,13 +64,14 @@ const (
 	PermissionRuleState        PermissionRule = "state"
 )
 
-// Visibility: Who sees the room: everyone, or its members.
+// Visibility: Who sees the room: everyone; its members; direct: the people that dm.open made it for, which room.create and room.update refuse.
 type Visibility string
 
 // The values of Visibility known to this version; receivers take any other too.
 const (
 	VisibilityPublic  Visibility = "public"
 	VisibilityPrivate Visibility = "private"
+	VisibilityDirect  Visibility = "direct"
 )
 
 // RoomField: Something of a room that may be empty.
@@ -119,6 +126,7 @@ const (
 	EventTypeRoomUpdated       EventType = "room.updated"
 	EventTypeRoomArchived      EventType = "room.archived"
 	EventTypeRoomUnarchived    EventType = "room.unarchived"
+	EventTypeRoomDeleted       EventType = "room.deleted"
 )
 
 // GapReason: Why events do not come.
@@ -144,9 +152,12 @@ type AccountEventType string
 
 // The values of AccountEventType known to this version; receivers take any other too.
 const (
-	AccountEventTypeRoomAdded   AccountEventType = "room.added"
-	AccountEventTypeRoomRemoved AccountEventType = "room.removed"
-	AccountEventTypeReadMarked  AccountEventType = "read.marked"
+	AccountEventTypeRoomAdded        AccountEventType = "room.added"
+	AccountEventTypeRoomRemoved      AccountEventType = "room.removed"
+	AccountEventTypeReadMarked       AccountEventType = "read.marked"
+	AccountEventTypeThreadFollowed   AccountEventType = "thread.followed"
+	AccountEventTypeThreadUnfollowed AccountEventType = "thread.unfollowed"
+	AccountEventTypeSessionRevoked   AccountEventType = "session.revoked"
 )
 
 // PresenceChoice: online: there; away: not at the keyboard; dnd: not to be disturbed.
@@ -296,7 +307,26 @@ type Room struct {
 	SlowModeMS  *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
 	ReadOnly    bool       `json:"read_only,omitempty"`    // only moderators and owners post
 	ArchivedAt  *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Users       []RoomUser `json:"users,omitempty"`        // of a direct room: whom it is between, the caller too
 	Read        *ReadState `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
+}
+
+// RoomUser: One of those whom a direct room is between.
+type RoomUser struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+}
+
+// Invite: An invitation that is open, without its secret.
+type Invite struct {
+	ID            InviteID  `json:"id"`
+	RoomID        RoomID    `json:"room_id,omitempty"` // into that room; absent: to register only
+	CreatedBy     UserID    `json:"created_by"`
+	CreatedByName string    `json:"created_by_name"`
+	CreatedAt     Timestamp `json:"created_at"`
+	Uses          int64     `json:"uses"` // how many are left
+	Used          int64     `json:"used"` // how many have come by it
+	ExpiresAt     Timestamp `json:"expires_at"`
 }
 
 // ReadState: How far the caller has read a room. A message of which nothing is left still counts as one, not as a mention.
@@ -305,6 +335,32 @@ type ReadState struct {
 	MsgNo    MsgNo `json:"msg_no"`   // so many messages
 	Unread   int64 `json:"unread"`   // messages after it, answers in threads included: the head's msg_no less this one
 	Mentions int64 `json:"mentions"` // those of them that mean the caller, or everyone in the room, as they now stand
+}
+
+// ThreadHead: Where a thread ends: its last answer, whether it is still there or not.
+type ThreadHead struct {
+	Seq      Seq      `json:"seq"` // 0: there is no answer yet
+	ThreadNo ThreadNo `json:"thread_no"`
+}
+
+// ThreadRead: How far the caller has read a thread. An answer of which nothing is left still counts as one, not as a mention.
+type ThreadRead struct {
+	Seq      Seq      `json:"seq"`       // up to this event
+	ThreadNo ThreadNo `json:"thread_no"` // so many answers
+	Unread   int64    `json:"unread"`    // answers after it: the head's thread_no less this one
+	Mentions int64    `json:"mentions"`  // those of them that mean the caller, or everyone in the room, as they now stand
+}
+
+// Thread: A thread as the caller sees it; named by its room and the message under which it is.
+type Thread struct {
+	RoomID   RoomID      `json:"room_id"`
+	Root     Seq         `json:"root"`     // the message under which it is
+	AsOf     Seq         `json:"as_of"`    // the room's log ended here when this was so
+	Followed bool        `json:"followed"` // the caller follows it
+	Replies  int64       `json:"replies"`  // answers that are there
+	Head     ThreadHead  `json:"head"`
+	Read     *ThreadRead `json:"read,omitempty"`    // how far the caller has read it; absent: they do not follow it
+	Message  *Message    `json:"message,omitempty"` // of thread.list and thread.get: what stands above it
 }
 
 // Presence: Whether a user is there, and what they say of it.
@@ -363,7 +419,7 @@ type MemberJoined struct {
 	UserID     UserID     `json:"user_id"`
 	Username   string     `json:"username"`
 	Role       Role       `json:"role"`
-	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member; absent: they did
+	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member, or whose invitation they came by, then they are the sender; absent: they did by themselves
 	Muted      bool       `json:"muted,omitempty"`       // a mute from before goes on
 	MutedUntil *Timestamp `json:"muted_until,omitempty"` // when that ends by itself; absent: never
 }
@@ -382,6 +438,7 @@ type MessagePosted struct {
 	ReplyTo      *Seq            `json:"reply_to,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
 	Thread       *Seq            `json:"thread,omitempty"`
+	ThreadNo     *ThreadNo       `json:"thread_no,omitempty"` // of an answer in a thread: its number there
 	Mentions     []UserID        `json:"mentions,omitempty"`
 	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
 	Deleted      bool            `json:"deleted,omitempty"`       // what it said was removed since
@@ -390,6 +447,7 @@ type MessagePosted struct {
 // MessageEdited: Data of message.edited: all that the message says now.
 type MessageEdited struct {
 	Message      Seq             `json:"message"`
+	Thread       *Seq            `json:"thread,omitempty"` // the message under which it stands
 	Text         string          `json:"text"`
 	Format       TextFormat      `json:"format,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
@@ -492,6 +550,11 @@ type RoomUnarchived struct {
 	ArchivedAt Timestamp `json:"archived_at"` // since when it was archived
 }
 
+// RoomDeleted: Data of room.deleted: nothing comes after it.
+type RoomDeleted struct {
+	Reason string `json:"reason,omitempty"`
+}
+
 // ReactionCount: How many have reacted with an emoji.
 type ReactionCount struct {
 	Emoji string `json:"emoji"`
@@ -511,7 +574,8 @@ type Message struct {
 	Format       TextFormat      `json:"format,omitempty"`
 	ReplyTo      *Seq            `json:"reply_to,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
-	Thread       *Seq            `json:"thread,omitempty"` // the message under which it stands
+	Thread       *Seq            `json:"thread,omitempty"`    // the message under which it stands
+	ThreadNo     *ThreadNo       `json:"thread_no,omitempty"` // its number there; absent: it is older than such numbers
 	Mentions     []UserID        `json:"mentions,omitempty"`
 	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
 	EditedSeq    *Seq            `json:"edited_seq,omitempty"`    // seq of its last message.edited
@@ -624,6 +688,7 @@ type AuthRegisterResult struct {
 	SessionID SessionID `json:"session_id"`
 	Token     string    `json:"token"`
 	ExpiresAt Timestamp `json:"expires_at"`
+	RoomID    RoomID    `json:"room_id,omitempty"` // the room that the invitation led into: the user is in it
 }
 
 // AuthLoginResult: A new session.
@@ -806,9 +871,22 @@ type ServerStatsResult struct {
 
 // InviteCreateResult: A new invitation.
 type InviteCreateResult struct {
+	ID        InviteID  `json:"id"`                // names it in lists
+	RoomID    RoomID    `json:"room_id,omitempty"` // where it leads; absent: to register only
 	Invite    string    `json:"invite"`
 	Uses      int64     `json:"uses"`
 	ExpiresAt Timestamp `json:"expires_at"`
+}
+
+// InviteListResult: A page of invitations.
+type InviteListResult struct {
+	Invites    []Invite `json:"invites"`
+	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// InviteRevokeResult: The invitation that is void.
+type InviteRevokeResult struct {
+	InviteID InviteID `json:"invite_id"`
 }
 
 // RoomCreateResult: The new room.
@@ -950,10 +1028,27 @@ type PinListResult struct {
 	Messages []Message `json:"messages"`
 }
 
-// ThreadListResult: A page of messages that have a thread.
+// ThreadListResult: A page of threads.
 type ThreadListResult struct {
-	Threads    []Message `json:"threads"`
-	NextCursor string    `json:"next_cursor,omitempty"` // absent: this was the last page
+	Threads    []Thread `json:"threads"`
+	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ThreadGetResult: The thread.
+type ThreadGetResult struct {
+	Thread Thread `json:"thread"`
+}
+
+// ThreadFollowResult: The thread.
+type ThreadFollowResult struct {
+	Thread  Thread `json:"thread"`
+	Changed bool   `json:"changed"` // false: the caller followed it already
+}
+
+// ThreadUnfollowResult: The thread.
+type ThreadUnfollowResult struct {
+	Thread  Thread `json:"thread"`
+	Changed bool   `json:"changed"` // false: the caller did not follow it; from now on nothing makes them
 }
 
 // RoomHistoryResult: A page of events.
@@ -986,7 +1081,8 @@ type ReadMarkResult struct {
 	RoomID RoomID    `json:"room_id"`
 	Marked bool      `json:"marked"` // false: they had read so far already
 	Head   Head      `json:"head"`
-	Read   ReadState `json:"read"`
+	Read   ReadState `json:"read"`             // the room
+	Thread *Thread   `json:"thread,omitempty"` // the thread; absent: the mark was in the room
 }
 
 // MemberInviteResult: The new member.
@@ -1071,6 +1167,18 @@ type RoomUnarchiveResult struct {
 	RoomID     RoomID `json:"room_id"`
 	Unarchived bool   `json:"unarchived"`    // false: it was not archived
 	Seq        *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RoomDeleteResult: The room that is gone.
+type RoomDeleteResult struct {
+	RoomID RoomID `json:"room_id"`
+	Seq    Seq    `json:"seq"` // of its last event
+}
+
+// DmOpenResult: The direct room.
+type DmOpenResult struct {
+	Room   Room `json:"room"`
+	Opened bool `json:"opened"` // false: it was there already
 }
 
 // SyncOpenResult: How following begins.
@@ -1264,17 +1372,30 @@ type AuditListParams struct {
 type ServerStatsParams struct {
 }
 
-// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.
+// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register, or come into a room.
 type InviteCreateParams struct {
-	Uses       *int64 `json:"uses,omitempty"`         // how many accounts it makes; 1 unless given
+	Uses       *int64 `json:"uses,omitempty"`         // how many people it lets in; 1 unless given
 	ExpiresInS *int64 `json:"expires_in_s,omitempty"` // seconds until it is void; a week unless given
+	Room       string `json:"room,omitempty"`         // into that room
+}
+
+// InviteListParams are the parameters of invite.list: Invitations that are open, without their secrets; the oldest first.
+type InviteListParams struct {
+	Room   string `json:"room,omitempty"`   // only those into that room
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// InviteRevokeParams are the parameters of invite.revoke: Make an invitation void.
+type InviteRevokeParams struct {
+	Invite InviteID `json:"invite"` // its id
 }
 
 // RoomCreateParams are the parameters of room.create: Make a room; the caller owns it and is its first member.
 type RoomCreateParams struct {
 	Name       string     `json:"name"`                 // unique; lower-case letters, digits, dot, underscore, hyphen
 	Title      string     `json:"title,omitempty"`      // for people; any script
-	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only
+	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only; direct rooms come from dm.open
 	Topic      string     `json:"topic,omitempty"`
 }
 
@@ -1293,10 +1414,11 @@ type RoomListParams struct {
 
 // RoomJoinParams are the parameters of room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 type RoomJoinParams struct {
-	Room    string `json:"room"`
+	Room    string `json:"room,omitempty"`
 	After   *Seq   `json:"after,omitempty"`   // replay everything after this seq
 	History *int64 `json:"history,omitempty"` // replay the last so many events that were there before this join
 	Follow  *bool  `json:"follow,omitempty"`  // false: join only; true unless given
+	Invite  string `json:"invite,omitempty"`  // an invitation into the room, instead of its name
 }
 
 // RoomLeaveParams are the parameters of room.leave: Stop being a member of a room; nothing of it comes after.
@@ -1357,11 +1479,31 @@ type MessageGetParams struct {
 	Seq  Seq    `json:"seq"` // the message
 }
 
-// ThreadListParams are the parameters of thread.list: Messages of a room that have a thread, the one answered last first.
+// ThreadListParams are the parameters of thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
 type ThreadListParams struct {
-	Room   string `json:"room"`
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
-	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+	Room     string `json:"room,omitempty"`     // only threads of this room
+	Limit    *int64 `json:"limit,omitempty"`    // at most this many; 50 unless given
+	Cursor   string `json:"cursor,omitempty"`   // next_cursor of the page before, of the same list
+	Followed *bool  `json:"followed,omitempty"` // only threads that the caller follows, answered or not; so it is without room
+	Unread   *bool  `json:"unread,omitempty"`   // only threads that the caller follows and has not read to the end
+}
+
+// ThreadGetParams are the parameters of thread.get: The thread under a message, and how far the caller has read it.
+type ThreadGetParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is
+}
+
+// ThreadUnfollowParams are the parameters of thread.unfollow: Not follow a thread any more, whatever is said in it.
+type ThreadUnfollowParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is
+}
+
+// ThreadFollowParams are the parameters of thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+type ThreadFollowParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is; that one is in no thread itself
 }
 
 // MessageEditParams are the parameters of message.edit: Change what one has said.
@@ -1413,10 +1555,11 @@ type MessageDeleteParams struct {
 	Reason string `json:"reason,omitempty"` // for those who wonder
 }
 
-// ReadMarkParams are the parameters of read.mark: Say how far one has read a room.
+// ReadMarkParams are the parameters of read.mark: Say how far one has read a room, or a thread that one follows.
 type ReadMarkParams struct {
-	Room string `json:"room"`
-	Seq  *Seq   `json:"seq,omitempty"` // the last event that was seen; all that there is unless given. It is not beyond the head
+	Room   string `json:"room"`
+	Seq    *Seq   `json:"seq,omitempty"`    // the last event that was seen; all that there is unless given. It is not beyond the head
+	Thread *Seq   `json:"thread,omitempty"` // the thread under this message, not the room
 }
 
 // MemberInviteParams are the parameters of member.invite: Make somebody a member of a room.
@@ -1532,6 +1675,17 @@ type SyncCloseParams struct {
 	Rooms []string `json:"rooms,omitempty"` // these; all unless given
 }
 
+// DmOpenParams are the parameters of dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+type DmOpenParams struct {
+	Users []string `json:"users"` // the others; the caller may be named too
+}
+
+// RoomDeleteParams are the parameters of room.delete: Delete a room and all that was said in it, for everybody and for good.
+type RoomDeleteParams struct {
+	Room   string `json:"room"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
 // RoomEventParams are the parameters of room.event: An event of a followed room, live or replayed: the record as it is stored.
 type RoomEventParams = Event
 
@@ -1564,11 +1718,13 @@ type RoomSignalParams struct {
 
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.
 type AccountEventParams struct {
-	Type   AccountEventType `json:"type"`
-	RoomID RoomID           `json:"room_id,omitempty"` // which room it is about
-	Room   *Room            `json:"room,omitempty"`    // of room.added: the room as it was when they came
-	Read   *ReadState       `json:"read,omitempty"`    // of read.marked: how far they have read
-	Head   *Head            `json:"head,omitempty"`    // of read.marked: where the log ended when that was so
+	Type      AccountEventType `json:"type"`
+	RoomID    RoomID           `json:"room_id,omitempty"`    // which room it is about
+	Room      *Room            `json:"room,omitempty"`       // of room.added: the room as it was when they came
+	Read      *ReadState       `json:"read,omitempty"`       // of read.marked: how far they have read
+	Head      *Head            `json:"head,omitempty"`       // of read.marked: where the log ended when that was so
+	Thread    *Thread          `json:"thread,omitempty"`     // of thread.followed and thread.unfollowed, and of read.marked in a thread, instead of read and head: the thread as it was then
+	SessionID SessionID        `json:"session_id,omitempty"` // of session.revoked: which
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.
@@ -1695,6 +1851,11 @@ func (*RoomUnarchived) EventType() EventType { return EventTypeRoomUnarchived }
 
 func (*RoomUnarchived) eventPayload() {}
 
+// EventType is "room.deleted".
+func (*RoomDeleted) EventType() EventType { return EventTypeRoomDeleted }
+
+func (*RoomDeleted) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -1775,6 +1936,10 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypeRoomUnarchived:
 		x := new(RoomUnarchived)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomDeleted:
+		x := new(RoomDeleted)
 		x.scan(&s)
 		p = x
 	default:

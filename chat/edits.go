@@ -125,7 +125,7 @@ func plainly(f api.TextFormat) api.TextFormat {
 // MessageDelete implements message.delete.
 func (s *Session) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) (*api.MessageDeleteResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
-		if on.msg.SenderID != on.user.ID && !Can(on.role, DeleteOfOthers) {
+		if on.msg.SenderID != on.user.ID && !on.can(DeleteOfOthers) {
 			return api.Errorf(api.CodePermissionDenied, "only who said it, moderators and owners may delete it").WithField("seq")
 		}
 		if on.msg.Deleted != 0 {

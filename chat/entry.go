@@ -29,12 +29,17 @@ type Mentions struct {
 type Tx interface {
 	// Room is the room; nil: there is none.
 	Room() *RoomRecord
-	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
+	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id, or a direct
+	// room between the same people.
 	CreateRoom(r *RoomRecord) error
+	// DeleteRoom ends the room: nothing finds it any more, and its name is free. Erase takes away what it held.
+	DeleteRoom() error
 
 	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
+	// Account finds an account; ErrNotFound.
+	Account(user api.UserID) (*Account, error)
 	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user. MutedUntil is not told.
 	Member(user api.UserID) (*Membership, error)
 	// PutMember makes a user a member, who has read what is there, or changes what their membership says. The username is
@@ -44,6 +49,9 @@ type Tx interface {
 	DeleteMember(user api.UserID) error
 	// Owners counts the members whose role is owner.
 	Owners() (int, error)
+	// Eldest gives who is to own the room when nobody does: a person who is not suspended before others, then a moderator
+	// before others, then who came first; nil: nobody is in it.
+	Eldest() (*Membership, error)
 
 	// Restriction gives a user's restriction, ended or not; nil: none.
 	Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error)
@@ -86,6 +94,11 @@ type Tx interface {
 	PutReaction(seq api.Seq, emoji string, user api.UserID) error
 	DeleteReaction(seq api.Seq, emoji string, user api.UserID) error
 
+	InviteTx
+
+	// Audit adds a record to the audit log, which only grows.
+	Audit(r *AuditRecord) error
+
 	// Append adds an event to the log, sent by the entry's sender; the first has the entry's key.
 	Append(d Draft) error
 }
@@ -115,6 +128,7 @@ type Entry struct {
 	Joined    []Joining
 	Left      []api.UserID
 	Room      *RoomRecord // right after this entry; only if somebody joined
+	Deleted   bool        // the room is gone with it
 	Duplicate bool
 	Unchanged bool
 	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender

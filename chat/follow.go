@@ -142,7 +142,7 @@ func (s *Session) keep(f *follow, asked bool) bool {
 	}
 	f.room.mu.Lock()
 	f.user = user
-	left := f.room.left[user]
+	left := f.room.leftAt(user)
 	f.room.mu.Unlock()
 	if left > f.since {
 		s.unfollowAt(f.room.id, left)

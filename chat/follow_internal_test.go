@@ -1,12 +1,15 @@
 package chat
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/chatd-dev/chatd/api"
+)
 
 // What a request asks to follow takes the place of what a joining elsewhere began, and the reverse not:
 // a room is followed once.
 func TestFollowedOnce(t *testing.T) {
-	svc := New(nil, nil)
-	defer svc.Close()
+	svc := &Service{live: map[api.RoomID]*liveRoom{}}
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.followJoined = &Account{ID: "user_1"}, true
 	elsewhere, asked, late := s.newFollow("room_1"), s.newFollow("room_1"), s.newFollow("room_1")

@@ -19,6 +19,7 @@ const (
 	prefixMade    = "token_"
 	prefixToken   = "chd_"
 	prefixInvite  = "inv_"
+	prefixInvited = "invite_" // its id; the other begins its secret
 
 	// PrefixSetup begins the setup token.
 	PrefixSetup = "setup_"
@@ -71,7 +72,7 @@ func readRandom(random io.Reader, b []byte) {
 
 func hashSecret(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
 
-var idForm = regexp.MustCompile(`^(user|room|session|token)_[0-7][0-9a-hjkmnp-tv-z]{25}$`)
+var idForm = regexp.MustCompile(`^(user|room|session|token|invite)_[0-7][0-9a-hjkmnp-tv-z]{25}$`)
 
 // isRoomID tells ids from names. A name cannot look like an id: register and room.create refuse it.
 func isRoomID(ref string) bool {

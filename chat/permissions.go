@@ -48,7 +48,9 @@ func loginOnly(method string) bool {
 }
 
 // makesRoom are the methods whose room is none yet.
-func makesRoom(method string) bool { return method == api.MethodRoomCreate }
+func makesRoom(method string) bool {
+	return method == api.MethodRoomCreate || method == api.MethodDmOpen
+}
 
 // mayEnter decides on a room as it was read for a user: may they know of it and, if they have to be one, are they a member?
 func mayEnter(login *LoginSession, field string, v *RoomView, err error, asMember bool) ruling {

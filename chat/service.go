@@ -50,6 +50,7 @@ type Service struct {
 	logins  *throttle
 	lanes   []*lane
 	tender  *tender
+	eraser  *eraser
 
 	brokenOnce  sync.Once
 	stats       counters
@@ -126,6 +127,7 @@ func New(store Store, opts *Options) *Service {
 		s.lanes = append(s.lanes, startLane(s, i))
 	}
 	s.tender = startTender(s)
+	s.eraser = startEraser(s)
 	return s
 }
 
@@ -136,6 +138,7 @@ func (s *Service) Close() {
 		l.close()
 	}
 	s.tender.close()
+	s.eraser.close()
 	s.writeSeen(context.Background())
 }
 

@@ -33,7 +33,9 @@ var (
 // unless it is one of the errors above other than ErrUnavailable and ErrBroken.
 type Store interface {
 	AccountStore
+	InviteStore
 	RoomStore
+	Eraser
 	Timeline
 	Searcher
 
@@ -55,9 +57,10 @@ type RoomRecord struct {
 	Visibility  api.Visibility
 	CreatedAt   api.Timestamp
 	CreatedBy   api.UserID
-	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
-	ReadOnly    bool          // only moderators and owners post
-	ArchivedAt  api.Timestamp // 0: it may be written
+	SlowMode    time.Duration  // how long a member waits after a post; 0: not at all
+	ReadOnly    bool           // only moderators and owners post
+	ArchivedAt  api.Timestamp  // 0: it may be written
+	Users       []api.RoomUser // of a direct room: whom it is between, by username, for ever
 	MemberCount int64
 	Head        api.Head
 }
@@ -105,9 +108,23 @@ type RoomStore interface {
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
 	// ListBans gives bans that end after a time, of users whose names come after afterName, by username, at most limit; ErrNotFound.
 	ListBans(ctx context.Context, room api.RoomID, after api.Timestamp, afterName string, limit int) ([]*Restriction, error)
+	// DirectRoom finds the direct room between people, who are given by username, and the part that user has in it; ErrNotFound.
+	DirectRoom(ctx context.Context, between []api.RoomUser, user api.UserID) (*RoomView, error)
 	// MemberByID and MemberByName find a member; ErrNotFound. MutedUntil is not told.
 	MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*Membership, error)
 	MemberByName(ctx context.Context, room api.RoomID, username string) (*Membership, error)
+}
+
+// Eraser takes away what deleted rooms held.
+type Eraser interface {
+	// Erase takes away some of it, so little that who commits meanwhile hardly notices; nil: nothing is left.
+	Erase(ctx context.Context) (*Erased, error)
+}
+
+// Erased is a step of erasing.
+type Erased struct {
+	Room    api.RoomID
+	Members []api.UserID // whose membership ended with it
 }
 
 // Record is an event as stored: its number and the bytes that are sent.

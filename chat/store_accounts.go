@@ -29,7 +29,7 @@ type NewAccount struct {
 	FirstIsAdmin bool
 	// OnlyFirst refuses with ErrClosed if the store holds any account: the setup token's rule.
 	OnlyFirst bool
-	// InviteHash names the invitation to be used up; nil means none is needed.
+	// InviteHash names the invitation to be used up, which has to be an administrator's; nil means none is needed.
 	InviteHash []byte
 	// MaxBots refuses with ErrTooMany another bot of an owner who has so many; 0: no bound.
 	MaxBots int
@@ -57,14 +57,6 @@ type Scope struct {
 	Methods   []string     // names, or noun.* for all of a noun; nil: all
 	Rooms     []api.RoomID // nil: all
 	PerMinute int64        // requests; 0: no bound
-}
-
-// Invite lets others register.
-type Invite struct {
-	Hash      []byte // SHA-256 of the secret
-	CreatedBy api.UserID
-	Uses      int64 // how many are left
-	ExpiresAt api.Timestamp
 }
 
 // AuditRecord says who did what to whom, from where and when, and what came of it.
@@ -112,11 +104,11 @@ type SentQuery struct {
 	Limit int
 }
 
-// AccountStore keeps users, what their tokens open, invitations, and the audit log.
+// AccountStore keeps users, what their tokens open, and the audit log.
 type AccountStore interface {
 	// CreateAccount stores a new account, using up its invitation in the same transaction. It returns
-	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt), ErrNameTaken, ErrNotFound (the owner of a bot is not
-	// there, or deleted) and ErrTooMany, in this order, change nothing.
+	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt, also if who made it is no administrator any
+	// more), ErrNameTaken, ErrNotFound (the owner of a bot is not there, or deleted) and ErrTooMany, in this order, change nothing.
 	CreateAccount(ctx context.Context, a *NewAccount) (*Account, error)
 	// HasAccounts tells whether there is any account.
 	HasAccounts(ctx context.Context) (bool, error)
@@ -129,8 +121,6 @@ type AccountStore interface {
 	SessionByToken(ctx context.Context, hash [32]byte) (*LoginSession, *Account, error)
 	// ListSessions gives a user's sessions, those that were made or those that were not, by id.
 	ListSessions(ctx context.Context, user api.UserID, made bool) ([]*LoginSession, error)
-
-	CreateInvite(ctx context.Context, inv *Invite) error
 
 	// ChangeAccounts runs do in one transaction. An error refuses it; as in an Act, it may come only
 	// while nothing has been put.
@@ -160,6 +150,8 @@ type AccountTx interface {
 	PutSession(l *LoginSession) error
 	// DeleteSession ends a session; ending one that is gone is no error.
 	DeleteSession(id api.SessionID) error
+
+	InviteTx
 
 	// Audit adds a record to the audit log, which only grows.
 	Audit(r *AuditRecord) error

@@ -15,7 +15,7 @@ import (
 )
 
 // Every example of the document is what a live server answers, in the document's order, but for
-// room.leave, whose seq says that it comes after the posts, and account.delete, which is the end. groot is the caller, and signs in anew
+// room.leave, whose seq says that it comes after the posts, and account.delete and room.delete, which are the end. groot is the caller, and signs in anew
 // where an example has signed him out; thanos is who leaves.
 func TestExamples(t *testing.T) {
 	bubbleChat(t, func(_ *chat.Options, o *Options, _ *FanoutOptions) { o.Limits.AuthTimeoutMS = 0 }, func(t *testing.T, x *chatFixture) {
@@ -29,7 +29,7 @@ func TestExamples(t *testing.T) {
 					e.notification(t, m.Name, m.Params, &ex)
 				case m.Name == api.MethodRoomLeave:
 					leave = append(leave, run)
-				case m.Name == api.MethodAccountDelete:
+				case m.Name == api.MethodAccountDelete, m.Name == api.MethodRoomDelete:
 					end = append(end, run)
 				default:
 					run()
@@ -49,6 +49,7 @@ type exampleRun struct {
 	doc           *contract.Document
 	groot, thanos *chatClient
 	token         string
+	invite        string // the id of one that was made
 	signedOut     bool
 	thanosIsHere  bool
 }
@@ -79,6 +80,8 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	switch method {
 	case api.MethodAuthResume:
 		args["token"] = quote(e.token)
+	case api.MethodInviteRevoke:
+		args["invite"] = quote(e.invite)
 	case api.MethodSyncOpen:
 		if args["epoch"] != nil {
 			var info api.ServerInfoResult
@@ -97,6 +100,13 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	var signedIn struct{ Token string }
 	if json.Unmarshal(got, &signedIn) == nil && signedIn.Token != "" {
 		e.token = signedIn.Token
+	}
+	if method == api.MethodInviteCreate {
+		var made api.InviteCreateResult
+		if err := json.Unmarshal(got, &made); err != nil {
+			t.Fatal(err)
+		}
+		e.invite = string(made.ID)
 	}
 	e.signedOut = method == api.MethodAuthLogout
 	wanted := e.normal(t, decode(t, ex.Result.Value), result.Schema)
@@ -191,7 +201,11 @@ func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
 	switch name {
 	case "Figure":
 		return "(Figure)"
-	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "Epoch", "Token", "InviteSecret", "Timestamp":
+	case "RoomName": // a direct room's is its id
+		if s, ok := v.(string); ok && len(s) == len("room_")+26 && strings.HasPrefix(s, "room_") {
+			return "(RoomID)"
+		}
+	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "InviteID", "Epoch", "Token", "InviteSecret", "Timestamp":
 		if s, ok := v.(string); !ok || s == "" {
 			t.Errorf("%v is no %s", v, name)
 		}

@@ -16,7 +16,7 @@ import (
 // event, signal or count of it shows (P16).
 func TestNothingLeaks(t *testing.T) {
 	without, with := outsider(t, false), outsider(t, true)
-	if len(without) < 40 {
+	if len(without) < 150 {
 		t.Fatalf("eve saw %d frames only", len(without))
 	}
 	if diff := cmp.Diff(without, with); diff != "" {
@@ -39,6 +39,9 @@ var outsiderCalls = []string{
 	`"room.archive","params":{"room":"SECRET"}`, `"permission.explain","params":{"method":"message.post","room":"SECRET"}`, `"account.export"`,
 	`"permission.explain","params":{"method":"message.delete","params":{"room":"SECRET","seq":4}}`,
 	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
+	`"room.delete","params":{"room":"SECRET"}`, `"invite.create","params":{"room":"SECRET"}`, `"invite.list","params":{"room":"SECRET"}`, `"invite.list"`,
+	`"room.join","params":{"invite":"inv_SECRET"}`, `"presence.get","params":{"room":"SECRET"}`, `"typing.set","params":{"room":"SECRET","typing":true}`, `"sync.close","params":{"rooms":["SECRET"]}`,
+	`"room.list","params":{"archived":true}`, `"dm.open","params":{"users":["nobody"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
 }
@@ -58,7 +61,14 @@ var privateCalls = [][2]string{
 	{"ada", `"member.ban","params":{"room":"cellar","user":"eve","reason":"she listens"}`},
 	{"ada", `"room.update","params":{"room":"cellar","topic":"eve"}`},
 	{"ada", `"pin.add","params":{"room":"cellar","seq":3}`},
+	{"ada", `"invite.create","params":{"room":"cellar"}`},
+	{"ada", `"dm.open","params":{"users":["bob"]}`},
+	{"bob", `"message.post","params":{"room":"DIRECT","text":"only between us, @eve"}`},
+	{"ada", `"read.mark","params":{"room":"DIRECT"}`},
 }
+
+// DIRECT is the room that dm.open opens; where it is not opened, one that never was.
+const neverDirect = "room_01kb1z3c8efyvs6tjv5vz0q7xz"
 
 // outsider gives the frames that eve gets, without what is drawn by chance.
 func outsider(t *testing.T, private bool) (frames []string) {
@@ -69,12 +79,19 @@ func outsider(t *testing.T, private bool) (frames []string) {
 			people[name] = x.connect(t)
 			people[name].user(name)
 		}
-		id := 0
+		id, direct := 0, neverDirect
 		do := func(who, call string) {
 			id++
 			people[who].send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%s}`, id, call))
 			time.Sleep(10 * time.Millisecond)
 			synctest.Wait()
+			if strings.HasPrefix(call, `"dm.open"`) && who == "ada" {
+				for _, msg := range people[who].got() {
+					if strings.Contains(msg, `"opened":true`) {
+						direct = drawnRoom.FindString(msg)
+					}
+				}
+			}
 			if who == "eve" {
 				got := people[who].got()
 				slices.SortStableFunc(got, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) }) // either may come first
@@ -91,7 +108,7 @@ func outsider(t *testing.T, private bool) (frames []string) {
 		}
 		ask := func() {
 			for _, call := range outsiderCalls {
-				for _, room := range []string{"cellar", "attic"} { // one that is there, perhaps, and one that never is
+				for _, room := range []string{"cellar", "attic", direct} { // some that are there, perhaps, and one that never is
 					if room == "cellar" || strings.Contains(call, "SECRET") {
 						do("eve", strings.ReplaceAll(call, "SECRET", room))
 					}
@@ -101,7 +118,7 @@ func outsider(t *testing.T, private bool) (frames []string) {
 		ask()
 		for _, call := range privateCalls {
 			if private {
-				do(call[0], call[1])
+				do(call[0], strings.ReplaceAll(call[1], "DIRECT", direct))
 			} else {
 				id++
 				time.Sleep(10 * time.Millisecond)
@@ -109,6 +126,15 @@ func outsider(t *testing.T, private bool) (frames []string) {
 		}
 		do("ada", `"message.post","params":{"room":"lobby","text":"where were we?"}`)
 		people["bob"].sock.Close()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		ask()
+		if private {
+			do("ada", `"room.delete","params":{"room":"cellar","reason":"eve"}`)
+		} else {
+			id++
+			time.Sleep(10 * time.Millisecond)
+		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		ask()
@@ -120,10 +146,12 @@ func outsider(t *testing.T, private bool) (frames []string) {
 	return frames
 }
 
+var drawnRoom = regexp.MustCompile(`room_[0-9a-z]{26}`)
+
 // hider replaces ids by names of the same length, in the order in which they come.
 type hider struct{ names map[string]string }
 
-var drawn = regexp.MustCompile(`\b(user|room|session|epoch|req)_[0-9a-z]+\b|\bchd_[0-9A-Za-z_-]+`)
+var drawn = regexp.MustCompile(`\b(user|room|session|epoch|req|invite)_[0-9a-z]+\b|\bchd_[0-9A-Za-z_-]+`)
 
 func (h *hider) hide(frame string) string {
 	return drawn.ReplaceAllStringFunc(frame, func(value string) string {

@@ -50,7 +50,11 @@ func (c *cli) onMessage(cmd *cobra.Command, do func(ctx context.Context, client 
 			return err
 		}
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutMessage(args[0], seq, do(ctx, client, args[0], seq, args[2:]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutMessage(args[0], seq, do(ctx, client, room, seq, args[2:]))
 		})
 	}
 	return cmd

@@ -15,7 +15,11 @@ func (c *cli) inRoom(cmd *cobra.Command, do func(ctx context.Context, client *ch
 	cmd.ValidArgsFunction = c.completeRooms
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutRoom(args[0], do(ctx, client, args[0]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutRoom(args[0], do(ctx, client, room))
 		})
 	}
 	return cmd

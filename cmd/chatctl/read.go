@@ -25,7 +25,7 @@ and chatctl thread ls.`,
 		Args:              wants("ROOM", "[SEQ]"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			params := &api.ReadMarkParams{Room: args[0]}
+			params := &api.ReadMarkParams{}
 			if len(args) > 1 {
 				seq, err := seqArg(cmd, args[1])
 				if err != nil {
@@ -40,6 +40,10 @@ and chatctl thread ls.`,
 				params.Thread = (*api.Seq)(&thread)
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, args[0]); err != nil {
+					return err
+				}
 				res, err := client.ReadMark(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)

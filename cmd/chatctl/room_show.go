@@ -19,7 +19,11 @@ func newRoomShow(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -33,7 +37,7 @@ func newRoomShow(c *cli) *cobra.Command {
 					role = "not a member"
 				}
 				t := c.table()
-				t.row("name", r.Name)
+				t.row("name", called(r, client.UserID()))
 				if r.Title != "" {
 					t.row("title", r.Title)
 				}
@@ -54,7 +58,7 @@ func newRoomShow(c *cli) *cobra.Command {
 				}
 				t.row("members", fmt.Sprint(r.MemberCount))
 				if r.Role != "" {
-					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: room})
 					if err != nil {
 						return aboutRoom(args[0], err)
 					}
@@ -87,7 +91,11 @@ func newRoomMembers(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				members, err := allMembers(ctx, client, args[0])
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				members, err := allMembers(ctx, client, room)
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -95,7 +103,7 @@ func newRoomMembers(c *cli) *cobra.Command {
 					c.out.document(members.AppendJSON(nil))
 					return nil
 				}
-				who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+				who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

@@ -40,6 +40,7 @@ that something may be missing.`,
 type watch struct {
 	*cli
 	count int
+	me    api.UserID
 	names map[api.RoomID]string
 }
 
@@ -90,17 +91,18 @@ func (w *watch) run(ctx context.Context) error {
 func (w *watch) learnNames(ctx context.Context, client *chatclient.Client) error {
 	ctx, cancel := w.within(ctx)
 	defer cancel()
+	w.me = client.UserID()
 	rooms, err := allRooms(ctx, client, true, true)
 	w.names = make(map[api.RoomID]string, len(rooms))
 	for i := range rooms {
-		w.names[rooms[i].ID] = rooms[i].Name
+		w.names[rooms[i].ID] = called(&rooms[i], w.me)
 	}
 	return err
 }
 
 func (w *watch) show(e *api.AccountEventParams) {
 	if e.Room != nil {
-		w.names[e.Room.ID] = e.Room.Name
+		w.names[e.Room.ID] = called(e.Room, w.me)
 	}
 	if w.json {
 		w.out.record(e.AppendJSON(nil))

@@ -20,7 +20,7 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	var invite *chat.Invite
 	if a.InviteHash != nil {
 		invite = s.invites[string(a.InviteHash)]
-		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt {
+		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt || !admits(s.accounts[invite.CreatedBy], a.CreatedAt) {
 			return nil, chat.ErrBadInvite
 		}
 	}
@@ -37,6 +37,7 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	}
 	if invite != nil {
 		invite.Uses--
+		invite.Used++
 	}
 	stored := a.Account
 	stored.Admin = stored.Admin || a.FirstIsAdmin && len(s.accounts) == 0
@@ -103,17 +104,10 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 	return accounts[:min(len(accounts), q.Limit)], ctx.Err()
 }
 
-// CreateInvite implements chat.AccountStore.
-func (s *Store) CreateInvite(_ context.Context, inv *chat.Invite) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.accounts[inv.CreatedBy] == nil {
-		return chat.ErrNotFound
-	}
-	stored := clone(inv)
-	stored.Hash = slices.Clone(inv.Hash)
-	s.invites[string(inv.Hash)] = stored
-	return nil
+// admits tells whether an invitation of a's lets others register.
+func admits(a *chat.Account, now api.Timestamp) bool {
+	suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > now)
+	return a.Admin && a.DeletedAt == 0 && !suspended
 }
 
 func clone[T any](v *T) *T {

@@ -15,6 +15,7 @@ type act struct {
 	e   *chat.Entry
 	r   *room // nil: there is none
 	put bool  // something: no refusal may follow
+	inviteTx
 }
 
 var _ chat.Tx = (*act)(nil)
@@ -29,7 +30,7 @@ func (a *act) Room() *chat.RoomRecord {
 
 // CreateRoom implements chat.Tx.
 func (a *act) CreateRoom(c *chat.RoomRecord) error {
-	if _, taken := a.s.names[c.Name]; taken || a.r != nil {
+	if _, taken := a.s.names[c.Name]; taken || a.r != nil || a.s.direct(c.Users) != nil {
 		return chat.ErrNameTaken
 	}
 	if a.s.accounts[c.CreatedBy] == nil {

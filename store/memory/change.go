@@ -12,6 +12,7 @@ func (s *Store) ChangeAccounts(_ context.Context, do func(t chat.AccountTx) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &change{s: s}
+	c.inviteTx = inviteTx{s, &c.put}
 	err := do(c)
 	if err != nil && c.put {
 		panic("a change was refused when it had put something: " + err.Error())
@@ -23,6 +24,7 @@ func (s *Store) ChangeAccounts(_ context.Context, do func(t chat.AccountTx) erro
 type change struct {
 	s   *Store
 	put bool // something: no refusal may follow
+	inviteTx
 }
 
 var _ chat.AccountTx = (*change)(nil)

@@ -21,6 +21,7 @@ type Store struct {
 	rooms    map[api.RoomID]*room
 	names    map[string]api.RoomID // of rooms
 	made     int64                 // rooms, ever
+	erasing  []*room               // deleted, and not erased yet
 	audit    []chat.AuditRecord
 }
 

@@ -14,7 +14,7 @@ func (s *Store) Commit(_ context.Context, entries []*chat.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range entries {
-		e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged = nil, api.Head{}, nil, nil, nil, false, false
+		e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted = nil, api.Head{}, nil, nil, nil, false, false, false
 		e.Err = s.commit(e)
 	}
 	return nil
@@ -25,6 +25,7 @@ func (s *Store) commit(e *chat.Entry) error {
 		return chat.ErrNotFound
 	}
 	a := &act{s: s, e: e, r: s.rooms[e.RoomID]}
+	a.inviteTx = inviteTx{s, &a.put}
 	k := key{e.SenderID, e.Key}
 	if a.r != nil && e.Key != "" && !mutant.On(mutant.NoUniqueKey) {
 		if before, ok := a.r.keys[k]; ok {

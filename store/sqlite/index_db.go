@@ -42,6 +42,11 @@ const indexReaders = 2
 
 var errOtherIndex = errors.New("the index is of another form or another store")
 
+// indexDB is the open database of the index.
+type indexDB struct{ write, read *sql.DB }
+
+func (db *indexDB) close() { _ = errors.Join(db.read.Close(), db.write.Close()) }
+
 // openIndex opens the index of the store of this epoch, and makes it if there is none that fits.
 func openIndex(ctx context.Context, path string, epoch api.Epoch) (*indexDB, error) {
 	db, err := tryIndex(ctx, path, epoch)
@@ -209,10 +214,7 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 		return err
 	}
 	if known && (d.Message == nil || doc>>docBits != docAt(d.Message.At)) { // of another time: the log was another copy of the database
-		if _, err := w.forget.ExecContext(ctx, doc); err != nil {
-			return err
-		}
-		if _, err := w.unword.ExecContext(ctx, doc); err != nil {
+		if err := w.drop(ctx, doc); err != nil {
 			return err
 		}
 		known = false
@@ -227,6 +229,15 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 	}
 	text, mark := indexed(d)
 	_, err = w.word.ExecContext(ctx, doc, text, mark)
+	return err
+}
+
+// drop removes a message.
+func (w *indexWriter) drop(ctx context.Context, doc int64) error {
+	if _, err := w.forget.ExecContext(ctx, doc); err != nil {
+		return err
+	}
+	_, err := w.unword.ExecContext(ctx, doc)
 	return err
 }
 

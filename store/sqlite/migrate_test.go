@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/chatd-dev/chatd/api"
@@ -41,6 +42,10 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 		dropColumns(t, path, table)
 	}
 	execSQL(t, path, `DROP TABLE thread`)
+	execSQL(t, path, `DROP TABLE erasure`, `DROP INDEX room_direct`, `ALTER TABLE room DROP COLUMN deleted`, `ALTER TABLE room DROP COLUMN direct`)
+	execSQL(t, path, `DROP INDEX invite_id`, `DROP INDEX invite_of_user`, `DROP INDEX invite_into_room`, `ALTER TABLE invite DROP COLUMN id`, `ALTER TABLE invite DROP COLUMN room_no`,
+		`ALTER TABLE invite DROP COLUMN created_at`, `ALTER TABLE invite DROP COLUMN used`)
+	execSQL(t, path, `INSERT INTO invite (hash, created_by, uses, expires_at) VALUES (x'01', 1, 2, 1764000000001), (x'02', 1, 1, 1764000000001)`)
 	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`, `ALTER TABLE room DROP COLUMN archived_at`)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
@@ -53,6 +58,18 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 	// What was there when positions came counts as read.
 	if v, err := s.RoomByID(t.Context(), room, thanos); err != nil || v.Read.Head != want {
 		t.Errorf("read up to %+v, %v, want %+v", v.Read, err, want)
+	}
+	// Invitations from before have ids, each its own, and are good.
+	ids := map[api.InviteID]bool{}
+	for _, hash := range []byte{1, 2} {
+		inv, err := s.InviteByHash(t.Context(), []byte{hash})
+		if err != nil || !regexp.MustCompile(`^invite_[0-7][0-9a-hjkmnp-tv-z]{25}$`).MatchString(string(inv.ID)) || inv.CreatedAt == 0 || inv.Room != "" || inv.CreatedBy != groot {
+			t.Fatalf("%+v, %v", inv, err)
+		}
+		ids[inv.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("%v", ids)
 	}
 	e := storetest.Post(room, thanos, "3")
 	if err := s.Commit(t.Context(), entries(e)); err != nil || e.Err != nil || e.Head != (api.Head{Seq: 6, MsgNo: 3}) {

@@ -22,7 +22,9 @@ func (s *Store) CreateAccount(ctx context.Context, a *chat.NewAccount) (*chat.Ac
 			return chat.ErrClosed
 		}
 		if a.InviteHash != nil {
-			n, err := t.exec(`UPDATE invite SET uses = uses - 1 WHERE hash = $1 AND uses > 0 AND expires_at > $2`, a.InviteHash, int64(a.CreatedAt))
+			n, err := t.exec(`UPDATE invite SET uses = uses - 1, used = used + 1 WHERE hash = $1 AND uses > 0 AND expires_at > $2
+				AND created_by IN (SELECT user_no FROM account WHERE admin = 1 AND deleted_at = 0 AND (suspended_at = 0 OR suspended_until > 0 AND suspended_until <= $2))
+				AND (room_no = 0 OR room_no IN (SELECT room_no FROM room WHERE deleted = 0))`, a.InviteHash, int64(a.CreatedAt))
 			if err != nil {
 				return err
 			}
@@ -124,14 +126,6 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 		return nil, wrap("list accounts", err)
 	}
 	return accounts, nil
-}
-
-// CreateInvite implements chat.AccountStore.
-func (s *Store) CreateInvite(ctx context.Context, inv *chat.Invite) error {
-	return wrap("create invitation", s.write.do(ctx, func(t *tx) error {
-		return one(t.exec(`INSERT INTO invite (hash, created_by, uses, expires_at) SELECT $1, user_no, $2, $3 FROM account WHERE id = $4`,
-			inv.Hash, inv.Uses, int64(inv.ExpiresAt), string(inv.CreatedBy)))
-	}))
 }
 
 // one makes chat.ErrNotFound of a statement that changed nothing.

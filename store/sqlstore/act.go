@@ -15,6 +15,7 @@ type act struct {
 	from  int   // of the batch's records, what it appends begins here
 	put   bool  // something: no refusal may follow
 	fault error // of the database, which ends the batch whatever the Act says of it
+	inviteTx
 }
 
 var _ chat.Tx = (*act)(nil)
@@ -22,6 +23,7 @@ var _ chat.Tx = (*act)(nil)
 // act does what e asks for.
 func (b *batch) act(e *chat.Entry, r *room) error {
 	a := &act{b: b, e: e, r: r, from: len(b.records)}
+	a.inviteTx = inviteTx{t: b.tx, put: &a.put, check: a.check}
 	refusal := e.Act.Do(a)
 	switch {
 	case a.fault != nil:
@@ -61,7 +63,8 @@ func (a *act) Room() *chat.RoomRecord {
 // CreateRoom implements chat.Tx.
 func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	var taken bool
-	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1)`, c.Name).Scan(&taken); err != nil {
+	direct := directText(c.Users)
+	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1) OR EXISTS (SELECT 1 FROM room WHERE direct <> '' AND direct = $2)`, c.Name, direct).Scan(&taken); err != nil {
 		return a.check(err)
 	}
 	if taken || a.r.no != 0 {
@@ -77,9 +80,9 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	a.put = true
 	r := &room{RoomRecord: *c}
 	r.ID, r.MemberCount, r.Head = a.e.RoomID, 0, api.Head{}
-	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, member_count, head_seq, head_msg_no)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) RETURNING room_no`,
-		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no).Scan(&r.no)
+	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, member_count, head_seq, head_msg_no)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0) RETURNING room_no`,
+		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct).Scan(&r.no)
 	if err == nil && r.no > maxRoom {
 		err = errFull
 	}

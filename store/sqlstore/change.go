@@ -10,11 +10,14 @@ import (
 
 // ChangeAccounts implements chat.AccountStore.
 func (s *Store) ChangeAccounts(ctx context.Context, do func(t chat.AccountTx) error) error {
-	return wrap("change accounts", s.write.do(ctx, func(t *tx) error { return do(change{t}) }))
+	return wrap("change accounts", s.write.do(ctx, func(t *tx) error { return do(change{t, inviteTx{t: t}}) }))
 }
 
 // change is the chat.AccountTx of one transaction.
-type change struct{ t *tx }
+type change struct {
+	t *tx
+	inviteTx
+}
 
 var _ chat.AccountTx = change{}
 

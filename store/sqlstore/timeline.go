@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -26,6 +27,7 @@ type batch struct {
 	rooms   map[api.RoomID]*room
 	changed []*room // whose row is to be written
 	grown   []*room // that have new events
+	deleted []int64 // numbers of rooms that are gone
 	people  map[personKey]person
 	records []chat.Record // of all entries, which get slices of it
 	scratch []byte
@@ -37,6 +39,7 @@ type room struct {
 	chat.RoomRecord
 	no      int64 // 0: no such room
 	changed bool
+	deleted bool
 	before  api.Seq // if grown: the head before the batch
 	grown   bool
 }
@@ -50,6 +53,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 		return nil
 	}
 	var grown []Growth
+	var gone []int64
 	err := s.write.do(ctx, func(t *tx) error {
 		b := &t.w.batch
 		b.begin(t, entries)
@@ -59,7 +63,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 				return err
 			}
 		}
-		grown = b.growth()
+		grown, gone = b.growth(), slices.Clone(b.deleted)
 		return b.updateRooms()
 	})
 	if err != nil {
@@ -69,6 +73,9 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 		return wrap("commit", err)
 	}
 	s.dialect.Index.Grown(grown)
+	if len(gone) > 0 {
+		s.dialect.Index.Gone(gone)
+	}
 	return nil
 }
 
@@ -93,7 +100,7 @@ func (b *batch) end() {
 	}
 	clear(b.changed)
 	clear(b.grown)
-	b.tx, b.records, b.changed, b.grown = nil, nil, b.changed[:0], b.grown[:0]
+	b.tx, b.records, b.changed, b.grown, b.deleted = nil, nil, b.changed[:0], b.grown[:0], b.deleted[:0]
 	clear(b.people)
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
@@ -101,7 +108,7 @@ func (b *batch) end() {
 }
 
 func reset(e *chat.Entry) {
-	e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, nil, nil, nil, false, false, nil
+	e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted, e.Err = nil, api.Head{}, nil, nil, nil, false, false, false, nil
 }
 
 // commit does what e asks for. What it returns is a fault of the database, which ends the batch.
@@ -231,7 +238,7 @@ func (b *batch) room(id api.RoomID) (*room, error) {
 		return r, nil
 	}
 	r := &room{}
-	_, err := found(b.tx.row(`SELECT r.room_no, `+roomColumns+` FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1`, string(id)),
+	_, err := found(b.tx.row(`SELECT r.room_no, `+roomColumns+` FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1 AND r.deleted = 0`, string(id)),
 		append([]any{&r.no}, roomFields(&r.RoomRecord)...)...)
 	if err != nil {
 		return nil, err
@@ -252,10 +259,12 @@ func (b *batch) change(r *room) {
 
 // growth tells what the batch adds to which rooms.
 func (b *batch) growth() []Growth {
-	all := make([]Growth, len(b.grown))
-	for i, r := range b.grown {
-		all[i] = Growth{RoomNo: r.no, RoomID: r.ID, After: r.before, Head: r.Head.Seq}
+	all := make([]Growth, 0, len(b.grown))
+	for _, r := range b.grown {
 		r.grown = false
+		if !r.deleted {
+			all = append(all, Growth{RoomNo: r.no, RoomID: r.ID, After: r.before, Head: r.Head.Seq})
+		}
 	}
 	return all
 }

@@ -52,7 +52,7 @@ var (
 	userNames = rapid.SampledFrom([]string{"ann", "bob", "cy", "dee"})
 	roomNames = rapid.SampledFrom([]string{"a", "b", "c"})
 	userIDs   = rapid.Map(rapid.SampledFrom([]string{"ann", "bob", "cy", "dee", "nobody"}), User)
-	roomIDs   = rapid.Map(rapid.SampledFrom([]string{"a", "b", "c", "none"}), RoomID)
+	roomIDs   = rapid.Map(rapid.SampledFrom([]string{"a", "b", "c", "d1", "none"}), RoomID)
 	keys      = rapid.SampledFrom([]string{"", "", "k1", "k2"})
 	texts     = rapid.SampledFrom([]string{"x", "yy", "a longer text"})
 	seqsOf    = rapid.Int64Range(0, 12)
@@ -65,11 +65,11 @@ func (m *machine) register(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "by invitation") == 0 {
 		m.invites++
 		inv := &chat.Invite{
-			Hash: []byte{m.invites}, CreatedBy: userIDs.Draw(t, "host"),
+			ID: inviteID(string('a' + rune(m.invites))), Hash: []byte{m.invites}, CreatedBy: userIDs.Draw(t, "host"),
 			Uses: rapid.Int64Range(1, 2).Draw(t, "uses"), ExpiresAt: now + api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "expires in")),
 		}
 		na.InviteHash = inv.Hash
-		same(t, "create invite", outcome(nil, m.got.CreateInvite(ctx, inv)), outcome(nil, m.want.CreateInvite(ctx, inv)))
+		m.change(t, "create invite", func(t chat.AccountTx) error { return t.CreateInvite(inv) })
 	}
 	got, err := m.got.CreateAccount(ctx, na)
 	want, wantErr := m.want.CreateAccount(ctx, na)
@@ -157,7 +157,24 @@ func (m *machine) commit(t *rapid.T) {
 		if r, ok := e.Act.(*Ruling); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Ruling).Seen, nil))
 		}
-		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged}, w.Err))
+		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged, w.Deleted}, w.Err))
+	}
+	erased, err := eraseAll(m.got)
+	wantErased, wantErr := eraseAll(m.want)
+	same(t, "what was erased", outcome(erased, err), outcome(wantErased, wantErr))
+}
+
+// eraseAll erases all that there is to erase, and gives who was in which room.
+func eraseAll(s chat.Store) (map[api.RoomID][]api.UserID, error) {
+	members := map[api.RoomID][]api.UserID{}
+	for {
+		step, err := s.Erase(ctx)
+		if err != nil || step == nil {
+			return members, err
+		}
+		all := append(members[step.Room], step.Members...)
+		slices.Sort(all)
+		members[step.Room] = all
 	}
 }
 
@@ -182,6 +199,10 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 		return On(room, user, api.Seq(seqsOf.Draw(t, "on")), what, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "emoji"))
 	case 8, 9, 10:
 		return Rule(room, user, m.ruling(t))
+	case 11:
+		return Delete(room, user)
+	case 12:
+		return Open(rapid.Map(rapid.SampledFrom([]string{"d1", "d2"}), RoomID).Draw(t, "id"), user, userIDs.Draw(t, "other"))
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
 	case 16, 17:
@@ -298,6 +319,11 @@ func (m *machine) compareRooms(t *rapid.T) {
 			t.Fatal(err)
 		}
 		m.compareMessages(t, got.ID)
+	}
+	for _, users := range [][]api.RoomUser{between(User("ann")), between(User("ann"), User("bob")), between(User("cy"), User("bob"))} {
+		got, err := m.got.DirectRoom(ctx, users, User("ann"))
+		want, wantErr := m.want.DirectRoom(ctx, users, User("ann"))
+		same(t, "direct room", outcome(got, err), outcome(want, wantErr))
 	}
 }
 

@@ -52,7 +52,7 @@ func (c *Client) ServerPing(ctx context.Context, p *api.ServerPingParams) (*api.
 
 // AuthRegister calls auth.register: Make an account and sign this connection in.
 //
-// Who may register is in server.info: open (the first account is the administrator's), invite (with an invitation, or with the setup token that the server printed at its first start, which makes an administrator) or closed. On POST the token in the result signs later calls in.
+// Who may register is in server.info: open (the first account is the administrator's), invite (with an invitation, or with the setup token that the server printed at its first start, which makes an administrator) or closed. An invitation into a room (invite.create) brings the newcomer into it, also where registration is open. On POST the token in the result signs later calls in.
 func (c *Client) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (*api.AuthRegisterResult, error) {
 	if p == nil {
 		p = new(api.AuthRegisterParams)
@@ -160,7 +160,7 @@ func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) 
 
 // AccountDelete calls account.delete: Delete the caller's account, for good.
 //
-// Password, display name, login sessions, tokens and bots go, and they leave every room. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
+// Password, display name, login sessions, tokens and bots go, and they leave every room. A room that would have no owner then gets one: a person who is not suspended before others, a moderator before a member, who has been there longest (member.role_changed); a private or direct room in which nobody is left is deleted. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
 func (c *Client) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
 	if p == nil {
 		p = new(api.AccountDeleteParams)
@@ -400,15 +400,43 @@ func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*ap
 	return &r, nil
 }
 
-// InviteCreate calls invite.create: Make an invitation with which others may register.
+// InviteCreate calls invite.create: Make an invitation with which others may register, or come into a room.
 //
-// For administrators. The secret is shown once; the server keeps only its hash.
+// Without room: for administrators; who registers with it has an account. With room: for those who may invite into it (member.invite); who joins with it (room.join) is a member, in a private room too, and an administrator's makes accounts as well, whose users are in the room at once. The secret is shown once; the server keeps only its hash. It is good while its maker could do so themselves. A person has 100 open ones at most, an administrator any number.
 func (c *Client) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (*api.InviteCreateResult, error) {
 	if p == nil {
 		p = new(api.InviteCreateParams)
 	}
 	var r api.InviteCreateResult
 	if err := c.call(ctx, api.Lookup(api.MethodInviteCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// InviteList calls invite.list: Invitations that are open, without their secrets; the oldest first.
+//
+// The caller's own; to administrators also all that lead into no room. With room: those into it, to moderators and owners all, to other members their own. One that is revoked, expired or used up is not listed any more.
+func (c *Client) InviteList(ctx context.Context, p *api.InviteListParams) (*api.InviteListResult, error) {
+	if p == nil {
+		p = new(api.InviteListParams)
+	}
+	var r api.InviteListResult
+	if err := c.call(ctx, api.Lookup(api.MethodInviteList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// InviteRevoke calls invite.revoke: Make an invitation void.
+//
+// One's own; moderators and owners those into their room, administrators those that lead into no room. Who is in already stays.
+func (c *Client) InviteRevoke(ctx context.Context, p *api.InviteRevokeParams) (*api.InviteRevokeResult, error) {
+	if p == nil {
+		p = new(api.InviteRevokeParams)
+	}
+	var r api.InviteRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodInviteRevoke), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -452,7 +480,7 @@ func (c *Client) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Room
 
 // RoomJoin calls room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 //
-// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result. Who is banned is refused.
+// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result. Who is banned is refused. With invite instead of room: into the room that the invitation (invite.create) leads to, a private one too; who is in it already uses nothing up, and comes back by one that is used up. One that is wrong, revoked, expired, used up, or of somebody who might not invite there any more, is refused in the same words.
 func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
 	if p == nil {
 		p = new(api.RoomJoinParams)
@@ -466,7 +494,7 @@ func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Room
 
 // RoomLeave calls room.leave: Stop being a member of a room; nothing of it comes after.
 //
-// Leaving a room one is not in changes nothing. A room keeps an owner: the last one cannot leave.
+// Leaving a room one is not in changes nothing. A room keeps an owner: the last one cannot leave. Nor can anybody leave a direct room.
 func (c *Client) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.RoomLeaveResult, error) {
 	if p == nil {
 		p = new(api.RoomLeaveParams)
@@ -946,6 +974,34 @@ func (c *Client) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.Sy
 	}
 	var r api.SyncCloseResult
 	if err := c.call(ctx, api.Lookup(api.MethodSyncClose), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// DmOpen calls dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+//
+// Made when it is first asked for, by whichever side; all of them are in it from then on, and learn it by account.event, room.added. It is between 10 people at most, the caller included; between the caller alone it is for notes. A direct room is seen by nobody else; its name is its id, and users says whom it is between. Nobody joins, leaves, or is invited, removed, banned or muted there; there are no roles and no settings, everybody pins, and nobody deletes what others said. Whose account is deleted leaves it; when one person is left of several it is archived, when nobody is it is deleted.
+func (c *Client) DmOpen(ctx context.Context, p *api.DmOpenParams) (*api.DmOpenResult, error) {
+	if p == nil {
+		p = new(api.DmOpenParams)
+	}
+	var r api.DmOpenResult
+	if err := c.call(ctx, api.Lookup(api.MethodDmOpen), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomDelete calls room.delete: Delete a room and all that was said in it, for everybody and for good.
+//
+// For owners; not for direct rooms. Its followers get room.deleted as its last event, its members account.event, room.removed; then it is as if it had never been there, and its name is free. What it held is erased from the store within a while. There is no way back: room.archive keeps a room.
+func (c *Client) RoomDelete(ctx context.Context, p *api.RoomDeleteParams) (*api.RoomDeleteResult, error) {
+	if p == nil {
+		p = new(api.RoomDeleteParams)
+	}
+	var r api.RoomDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomDelete), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil

@@ -93,6 +93,8 @@ func (v *Messages) Apply(e *api.Event) error {
 		v.pin(d.Message, true)
 	case *api.PinRemoved:
 		v.pin(d.Message, false)
+	case *api.RoomDeleted:
+		clear(v.bySeq) // nothing of it is anywhere
 	}
 	return nil
 }
