@@ -21,6 +21,7 @@ const (
 	Update          Deed = "change the room"
 	Rename          Deed = "change a room's name and visibility"
 	Archive         Deed = "archive the room"
+	Export          Deed = "export the room"
 )
 
 // least is the whole of who may do what in a room: the lowest role that may.
@@ -41,6 +42,7 @@ var least = map[Deed]api.Role{
 	SetRole: api.RoleOwner,
 	Rename:  api.RoleOwner,
 	Archive: api.RoleOwner,
+	Export:  api.RoleOwner,
 }
 
 // ranks are the roles, the higher the more they may. Who is not in a room has none.

@@ -19,6 +19,8 @@ const (
 	prefixMade    = "token_"
 	prefixToken   = "chd_"
 	prefixInvite  = "inv_"
+	prefixExport  = "export_"
+	prefixImport  = "import_"
 
 	// PrefixSetup begins the setup token.
 	PrefixSetup = "setup_"

@@ -36,6 +36,7 @@ type Store interface {
 	RoomStore
 	Timeline
 	Searcher
+	ImportStore
 
 	// Epoch is the identity of the logs; it is made when the store is.
 	Epoch() api.Epoch
@@ -58,6 +59,7 @@ type RoomRecord struct {
 	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
 	ReadOnly    bool          // only moderators and owners post
 	ArchivedAt  api.Timestamp // 0: it may be written
+	Hidden      bool          // an import has begun it: nobody sees it
 	MemberCount int64
 	Head        api.Head
 }
@@ -148,6 +150,8 @@ type Timeline interface {
 
 // Reader reads rooms and their logs.
 type Reader interface {
+	ExportReader
+
 	// RoomByID and RoomByName find a room and the part that user has in it; ErrNotFound.
 	RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*RoomView, error)
 	RoomByName(ctx context.Context, name string, user api.UserID) (*RoomView, error)

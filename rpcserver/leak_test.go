@@ -36,7 +36,7 @@ var outsiderCalls = []string{
 	`"member.invite","params":{"room":"SECRET","user":"eve"}`, `"member.list_bans","params":{"room":"SECRET"}`, `"room.update","params":{"room":"SECRET","title":"mine"}`,
 	`"room.archive","params":{"room":"SECRET"}`, `"permission.explain","params":{"method":"message.post","room":"SECRET"}`, `"account.export"`,
 	`"permission.explain","params":{"method":"message.delete","params":{"room":"SECRET","seq":4}}`,
-	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
+	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`, `"export.read","params":{"rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
 }

@@ -22,6 +22,9 @@ type Store struct {
 	names    map[string]api.RoomID // of rooms
 	made     int64                 // rooms, ever
 	audit    []chat.AuditRecord
+	joined   []api.UserID // accounts, in order
+	imports  []*chat.Import
+	lines    map[api.RoomID]map[string][]byte // of imports
 }
 
 var _ chat.Store = (*Store)(nil)
@@ -36,6 +39,7 @@ func New() *Store {
 		invites:  map[string]*chat.Invite{},
 		rooms:    map[api.RoomID]*room{},
 		names:    map[string]api.RoomID{},
+		lines:    map[api.RoomID]map[string][]byte{},
 	}
 }
 
