@@ -353,6 +353,23 @@ func dispatchUserRestore(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchUserSetPassword(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserSetPasswordParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserSetPassword(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserSetPassword)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchTokenCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(TokenCreateParams)
 	s := scanner{data: params}
@@ -519,6 +536,125 @@ func dispatchServerStats(ctx context.Context, srv Server, params json.RawMessage
 		return dst, err
 	case r == nil:
 		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodServerStats)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchExportRead(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ExportReadParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ExportRead(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodExportRead)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportCheck(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportCheckParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportCheck(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportCheck)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportBegin(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportBeginParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportBegin(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportBegin)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportWrite(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportWriteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportWrite(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportWrite)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportFinish(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportFinishParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportFinish(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportFinish)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportAbort(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportAbortParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportAbort(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportAbort)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportList)
 	}
 	return r.AppendJSON(dst), nil
 }
@@ -1600,6 +1736,26 @@ func (v *UserRestoreParams) scan(s *scanner) {
 	}
 }
 
+var shapeUserSetPassword = shape{
+	method:   "user.set_password",
+	names:    []string{"user", "password"},
+	required: 0b11,
+}
+
+func (v *UserSetPasswordParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserSetPassword) {
+		case 0:
+			v.User = s.text(1, 64)
+		case 1:
+			v.Password = s.text(8, 256)
+		default:
+			return
+		}
+	}
+}
+
 var shapeTokenCreate = shape{
 	method:   "token.create",
 	names:    []string{"name", "methods", "rooms", "requests_per_minute", "expires_in_s", "bot"},
@@ -1816,6 +1972,175 @@ var shapeServerStats = shape{
 func (*ServerStatsParams) scan(s *scanner) {
 	var m members
 	s.next(&m, &shapeServerStats)
+}
+
+var shapeExportRead = shape{
+	method: "export.read",
+	names:  []string{"rooms", "limit", "cursor"},
+}
+
+func (v *ExportReadParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRead) {
+		case 0:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Rooms = append(v.Rooms, x0)
+			}
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 1000)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportCheck = shape{
+	method:   "import.check",
+	names:    []string{"lines", "rename_users", "rename_rooms"},
+	required: 0b1,
+}
+
+func (v *ImportCheckParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportCheck) {
+		case 0:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 ExportLine
+				x0.scan(s)
+				v.Lines = append(v.Lines, x0)
+			}
+		case 1:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 UserRename
+				x0.scan(s)
+				v.RenameUsers = append(v.RenameUsers, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 RoomRename
+				x0.scan(s)
+				v.RenameRooms = append(v.RenameRooms, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportBegin = shape{
+	method:      "import.begin",
+	names:       []string{"header", "rename_users", "rename_rooms", "keep_admins"},
+	required:    0b1,
+	objectFirst: true,
+}
+
+func (v *ImportBeginParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportBegin) {
+		case 0:
+			v.Header.scan(s)
+		case 1:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 UserRename
+				x0.scan(s)
+				v.RenameUsers = append(v.RenameUsers, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 RoomRename
+				x0.scan(s)
+				v.RenameRooms = append(v.RenameRooms, x0)
+			}
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.KeepAdmins = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportWrite = shape{
+	method:   "import.write",
+	names:    []string{"import", "line", "lines"},
+	required: 0b111,
+}
+
+func (v *ImportWriteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportWrite) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Line = s.integer(2, 9007199254740991)
+		case 2:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 ExportLine
+				x0.scan(s)
+				v.Lines = append(v.Lines, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportFinish = shape{
+	method:   "import.finish",
+	names:    []string{"import", "end"},
+	required: 0b11,
+}
+
+func (v *ImportFinishParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportFinish) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.End.scan(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportAbort = shape{
+	method:   "import.abort",
+	names:    []string{"import"},
+	required: 0b1,
+}
+
+func (v *ImportAbortParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportAbort) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportList = shape{
+	method: "import.list",
+}
+
+func (*ImportListParams) scan(s *scanner) {
+	var m members
+	s.next(&m, &shapeImportList)
 }
 
 var shapeInviteCreate = shape{
@@ -3036,6 +3361,80 @@ func isInviteID(b []byte) bool {
 	return true
 }
 
+// isExportID matches ^export_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isExportID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'e' {
+		return false
+	}
+	if c := b[1]; c != 'x' {
+		return false
+	}
+	if c := b[2]; c != 'p' {
+		return false
+	}
+	if c := b[3]; c != 'o' {
+		return false
+	}
+	if c := b[4]; c != 'r' {
+		return false
+	}
+	if c := b[5]; c != 't' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isImportID matches ^import_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isImportID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'i' {
+		return false
+	}
+	if c := b[1]; c != 'm' {
+		return false
+	}
+	if c := b[2]; c != 'p' {
+		return false
+	}
+	if c := b[3]; c != 'o' {
+		return false
+	}
+	if c := b[4]; c != 'r' {
+		return false
+	}
+	if c := b[5]; c != 't' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // isUsername matches ^[a-z0-9][a-z0-9._-]{0,31}$
 func isUsername(b []byte) bool {
 	if len(b) < 1 || len(b) > 32 {
@@ -3205,6 +3604,34 @@ func scanEventType(s *scanner) EventType {
 	return EventType(b)
 }
 
+func scanExportScope(s *scanner) ExportScope {
+	b := s.chars()
+	switch string(b) {
+	case "server":
+		return ExportScopeServer
+	case "rooms":
+		return ExportScopeRooms
+	}
+	if s.lenient {
+		return ExportScope(b)
+	}
+	s.refuse("must be server or rooms")
+	return ""
+}
+
+// isSHA256 matches ^[0-9a-f]{64}$
+func isSHA256(b []byte) bool {
+	if len(b) != 64 {
+		return false
+	}
+	for _, c := range b[0:64] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
 func scanPresenceChoice(s *scanner) PresenceChoice {
 	b := s.chars()
 	switch string(b) {
@@ -3220,6 +3647,308 @@ func scanPresenceChoice(s *scanner) PresenceChoice {
 	}
 	s.refuse("must be online, away or dnd")
 	return ""
+}
+
+var shapeHead = shape{
+	names:    []string{"seq", "msg_no"},
+	required: 0b11,
+}
+
+func (v *Head) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeHead) {
+		case 0:
+			v.Seq = Seq(s.integer(0, 9007199254740991))
+		case 1:
+			v.MsgNo = MsgNo(s.integer(0, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeSuspension = shape{
+	names:    []string{"at", "until", "reason"},
+	required: 0b1,
+}
+
+func (v *Suspension) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeSuspension) {
+		case 0:
+			v.At = s.timestamp()
+		case 1:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 2:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportHeader = shape{
+	names:    []string{"version", "id", "at", "server", "epoch", "scope"},
+	required: 0b110111,
+}
+
+func (v *ExportHeader) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportHeader) {
+		case 0:
+			v.Version = s.integer(1, 1)
+		case 1:
+			v.ID = ExportID(s.match(0, -1, isExportID, "^export_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 2:
+			v.At = s.timestamp()
+		case 3:
+			v.Server = s.text(1, 64)
+		case 4:
+			v.Epoch = Epoch(s.text(1, 64))
+		case 5:
+			v.Scope = scanExportScope(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportLine = shape{
+	names: []string{"user", "member", "room", "event"},
+}
+
+func (v *ExportLine) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportLine) {
+		case 0:
+			x := new(ExportUser)
+			x.scan(s)
+			v.User = x
+		case 1:
+			x := new(ExportMember)
+			x.scan(s)
+			v.Member = x
+		case 2:
+			x := new(ExportRoom)
+			x.scan(s)
+			v.Room = x
+		case 3:
+			v.Event = s.raw()
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportUser = shape{
+	names:    []string{"id", "username", "display_name", "admin", "owner_id", "created_at", "deleted_at", "suspension"},
+	required: 0b100011,
+}
+
+func (v *ExportUser) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportUser) {
+		case 0:
+			v.ID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.DisplayName = s.text(1, 64)
+		case 3:
+			v.Admin = s.boolean()
+		case 4:
+			v.OwnerID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 5:
+			v.CreatedAt = s.timestamp()
+		case 6:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.DeletedAt = x
+		case 7:
+			x := new(Suspension)
+			x.scan(s)
+			v.Suspension = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportMember = shape{
+	names:    []string{"room_id", "user_id", "role", "joined_at", "read", "ban", "mute"},
+	required: 0b11,
+}
+
+func (v *ExportMember) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportMember) {
+		case 0:
+			v.RoomID = RoomID(s.match(0, -1, isRoomID, "^room_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 2:
+			v.Role = scanRole(s)
+		case 3:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.JoinedAt = x
+		case 4:
+			x := new(Head)
+			x.scan(s)
+			v.Read = x
+		case 5:
+			x := new(ExportRestriction)
+			x.scan(s)
+			v.Ban = x
+		case 6:
+			x := new(ExportRestriction)
+			x.scan(s)
+			v.Mute = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportRestriction = shape{
+	names:    []string{"by", "at", "until", "reason"},
+	required: 0b11,
+}
+
+func (v *ExportRestriction) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRestriction) {
+		case 0:
+			v.By = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.At = s.timestamp()
+		case 2:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 3:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportRoom = shape{
+	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "slow_mode_ms", "read_only", "archived_at", "before", "head"},
+	required: 0b100001110011,
+}
+
+func (v *ExportRoom) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRoom) {
+		case 0:
+			v.ID = RoomID(s.match(0, -1, isRoomID, "^room_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Name = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 2:
+			v.Title = s.text(1, 128)
+		case 3:
+			v.Topic = s.text(1, 1024)
+		case 4:
+			v.Visibility = scanVisibility(s)
+		case 5:
+			v.CreatedAt = s.timestamp()
+		case 6:
+			v.CreatedBy = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 7:
+			x := new(int64)
+			*x = s.integer(0, 86400000)
+			v.SlowModeMS = x
+		case 8:
+			v.ReadOnly = s.boolean()
+		case 9:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.ArchivedAt = x
+		case 10:
+			x := new(Head)
+			x.scan(s)
+			v.Before = x
+		case 11:
+			v.Head.scan(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportEnd = shape{
+	names:    []string{"users", "members", "rooms", "events", "sha256"},
+	required: 0b1111,
+}
+
+func (v *ExportEnd) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportEnd) {
+		case 0:
+			v.Users = s.integer(0, 9007199254740991)
+		case 1:
+			v.Members = s.integer(0, 9007199254740991)
+		case 2:
+			v.Rooms = s.integer(0, 9007199254740991)
+		case 3:
+			v.Events = s.integer(0, 9007199254740991)
+		case 4:
+			v.SHA256 = s.match(64, 64, isSHA256, "^[0-9a-f]{64}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserRename = shape{
+	names:    []string{"from", "to"},
+	required: 0b11,
+}
+
+func (v *UserRename) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserRename) {
+		case 0:
+			v.From = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 1:
+			v.To = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomRename = shape{
+	names:    []string{"from", "to"},
+	required: 0b11,
+}
+
+func (v *RoomRename) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomRename) {
+		case 0:
+			v.From = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 1:
+			v.To = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		default:
+			return
+		}
+	}
 }
 
 var shapeEvent = shape{

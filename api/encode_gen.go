@@ -69,6 +69,240 @@ func (v *Suspension) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ExportHeader) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"version":`...)
+	dst = strconv.AppendInt(dst, v.Version, 10)
+	dst = append(dst, `,"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Server != "" {
+		dst = append(dst, `,"server":`...)
+		dst = AppendString(dst, v.Server)
+	}
+	dst = append(dst, `,"epoch":`...)
+	dst = AppendString(dst, string(v.Epoch))
+	dst = append(dst, `,"scope":`...)
+	dst = AppendString(dst, string(v.Scope))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportLine) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.User != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"user":`...)
+		dst = v.User.AppendJSON(dst)
+	}
+	if v.Member != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"member":`...)
+		dst = v.Member.AppendJSON(dst)
+	}
+	if v.Room != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = v.Room.AppendJSON(dst)
+	}
+	if len(v.Event) > 0 {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"event":`...)
+		dst = appendRaw(dst, v.Event)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportUser) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	if v.Admin {
+		dst = append(dst, `,"admin":`...)
+		dst = strconv.AppendBool(dst, v.Admin)
+	}
+	if v.OwnerID != "" {
+		dst = append(dst, `,"owner_id":`...)
+		dst = AppendString(dst, string(v.OwnerID))
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	if v.DeletedAt != nil {
+		dst = append(dst, `,"deleted_at":`...)
+		dst = v.DeletedAt.AppendJSON(dst)
+	}
+	if v.Suspension != nil {
+		dst = append(dst, `,"suspension":`...)
+		dst = v.Suspension.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportMember) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	if v.Role != "" {
+		dst = append(dst, `,"role":`...)
+		dst = AppendString(dst, string(v.Role))
+	}
+	if v.JoinedAt != nil {
+		dst = append(dst, `,"joined_at":`...)
+		dst = v.JoinedAt.AppendJSON(dst)
+	}
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	if v.Ban != nil {
+		dst = append(dst, `,"ban":`...)
+		dst = v.Ban.AppendJSON(dst)
+	}
+	if v.Mute != nil {
+		dst = append(dst, `,"mute":`...)
+		dst = v.Mute.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportRestriction) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"by":`...)
+	dst = AppendString(dst, string(v.By))
+	dst = append(dst, `,"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportRoom) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"name":`...)
+	dst = AppendString(dst, v.Name)
+	if v.Title != "" {
+		dst = append(dst, `,"title":`...)
+		dst = AppendString(dst, v.Title)
+	}
+	if v.Topic != "" {
+		dst = append(dst, `,"topic":`...)
+		dst = AppendString(dst, v.Topic)
+	}
+	dst = append(dst, `,"visibility":`...)
+	dst = AppendString(dst, string(v.Visibility))
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"created_by":`...)
+	dst = AppendString(dst, string(v.CreatedBy))
+	if v.SlowModeMS != nil {
+		dst = append(dst, `,"slow_mode_ms":`...)
+		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)
+	}
+	if v.ReadOnly {
+		dst = append(dst, `,"read_only":`...)
+		dst = strconv.AppendBool(dst, v.ReadOnly)
+	}
+	if v.ArchivedAt != nil {
+		dst = append(dst, `,"archived_at":`...)
+		dst = v.ArchivedAt.AppendJSON(dst)
+	}
+	if v.Before != nil {
+		dst = append(dst, `,"before":`...)
+		dst = v.Before.AppendJSON(dst)
+	}
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportEnd) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"members":`...)
+	dst = strconv.AppendInt(dst, v.Members, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"events":`...)
+	dst = strconv.AppendInt(dst, v.Events, 10)
+	if v.SHA256 != "" {
+		dst = append(dst, `,"sha256":`...)
+		dst = AppendString(dst, v.SHA256)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRename) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"from":`...)
+	dst = AppendString(dst, v.From)
+	dst = append(dst, `,"to":`...)
+	dst = AppendString(dst, v.To)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomRename) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"from":`...)
+	dst = AppendString(dst, v.From)
+	dst = append(dst, `,"to":`...)
+	dst = AppendString(dst, v.To)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Import) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"export_id":`...)
+	dst = AppendString(dst, string(v.ExportID))
+	dst = append(dst, `,"begun_by":`...)
+	dst = AppendString(dst, string(v.BegunBy))
+	dst = append(dst, `,"begun_at":`...)
+	dst = v.BegunAt.AppendJSON(dst)
+	dst = append(dst, `,"next_line":`...)
+	dst = strconv.AppendInt(dst, v.NextLine, 10)
+	dst = append(dst, `,"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"members":`...)
+	dst = strconv.AppendInt(dst, v.Members, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"events":`...)
+	dst = strconv.AppendInt(dst, v.Events, 10)
+	if v.FinishedAt != nil {
+		dst = append(dst, `,"finished_at":`...)
+		dst = v.FinishedAt.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *LoginSession) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendString(dst, string(v.ID))
@@ -1205,6 +1439,15 @@ func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserSetPasswordResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"sessions_ended":`...)
+	dst = strconv.AppendInt(dst, v.SessionsEnded, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *TokenCreateResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"token":`...)
 	dst = v.Token.AppendJSON(dst)
@@ -1379,6 +1622,85 @@ func (v *ServerStatsResult) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, v.LoginFailuresTotal, 10)
 	dst = append(dst, `,"resumes_total":`...)
 	dst = strconv.AppendInt(dst, v.ResumesTotal, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportReadResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Header != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"header":`...)
+		dst = v.Header.AppendJSON(dst)
+	}
+	if len(dst) > start {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportCheckResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"known_users":`...)
+	dst = strconv.AppendInt(dst, v.KnownUsers, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportBeginResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = v.Import.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportWriteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"next_line":`...)
+	dst = strconv.AppendInt(dst, v.NextLine, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportFinishResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = v.Import.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportAbortResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"aborted":`...)
+	dst = strconv.AppendBool(dst, v.Aborted)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"imports":`...)
+	dst = append(dst, '[')
+	for i := range v.Imports {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Imports[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 
@@ -2252,6 +2574,15 @@ func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserSetPasswordParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	dst = append(dst, `,"password":`...)
+	dst = AppendString(dst, v.Password)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *TokenCreateParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"name":`...)
 	dst = AppendString(dst, v.Name)
@@ -2432,6 +2763,147 @@ func (v *AuditListParams) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (*ServerStatsParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportReadParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Rooms != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Rooms[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportCheckParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.RenameUsers != nil {
+		dst = append(dst, `,"rename_users":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameUsers {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameUsers[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.RenameRooms != nil {
+		dst = append(dst, `,"rename_rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameRooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameRooms[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportBeginParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"header":`...)
+	dst = v.Header.AppendJSON(dst)
+	if v.RenameUsers != nil {
+		dst = append(dst, `,"rename_users":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameUsers {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameUsers[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.RenameRooms != nil {
+		dst = append(dst, `,"rename_rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameRooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameRooms[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.KeepAdmins != nil {
+		dst = append(dst, `,"keep_admins":`...)
+		dst = strconv.AppendBool(dst, *v.KeepAdmins)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportWriteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	dst = append(dst, `,"line":`...)
+	dst = strconv.AppendInt(dst, v.Line, 10)
+	dst = append(dst, `,"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportFinishParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	dst = append(dst, `,"end":`...)
+	dst = v.End.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportAbortParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*ImportListParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
 
 // AppendJSON appends v as a JSON object.
 func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {

@@ -109,6 +109,11 @@ func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestor
 	return new(UserRestoreResult), f.err
 }
 
+func (f *fake) UserSetPassword(_ context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error) {
+	f.got = p
+	return new(UserSetPasswordResult), f.err
+}
+
 func (f *fake) TokenCreate(_ context.Context, p *TokenCreateParams) (*TokenCreateResult, error) {
 	f.got = p
 	return new(TokenCreateResult), f.err
@@ -157,6 +162,41 @@ func (f *fake) AuditList(_ context.Context, p *AuditListParams) (*AuditListResul
 func (f *fake) ServerStats(_ context.Context, p *ServerStatsParams) (*ServerStatsResult, error) {
 	f.got = p
 	return new(ServerStatsResult), f.err
+}
+
+func (f *fake) ExportRead(_ context.Context, p *ExportReadParams) (*ExportReadResult, error) {
+	f.got = p
+	return new(ExportReadResult), f.err
+}
+
+func (f *fake) ImportCheck(_ context.Context, p *ImportCheckParams) (*ImportCheckResult, error) {
+	f.got = p
+	return new(ImportCheckResult), f.err
+}
+
+func (f *fake) ImportBegin(_ context.Context, p *ImportBeginParams) (*ImportBeginResult, error) {
+	f.got = p
+	return new(ImportBeginResult), f.err
+}
+
+func (f *fake) ImportWrite(_ context.Context, p *ImportWriteParams) (*ImportWriteResult, error) {
+	f.got = p
+	return new(ImportWriteResult), f.err
+}
+
+func (f *fake) ImportFinish(_ context.Context, p *ImportFinishParams) (*ImportFinishResult, error) {
+	f.got = p
+	return new(ImportFinishResult), f.err
+}
+
+func (f *fake) ImportAbort(_ context.Context, p *ImportAbortParams) (*ImportAbortResult, error) {
+	f.got = p
+	return new(ImportAbortResult), f.err
+}
+
+func (f *fake) ImportList(_ context.Context, p *ImportListParams) (*ImportListResult, error) {
+	f.got = p
+	return new(ImportListResult), f.err
 }
 
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
@@ -385,6 +425,16 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Gap),
 	new(User),
 	new(Suspension),
+	new(ExportHeader),
+	new(ExportLine),
+	new(ExportUser),
+	new(ExportMember),
+	new(ExportRestriction),
+	new(ExportRoom),
+	new(ExportEnd),
+	new(UserRename),
+	new(RoomRename),
+	new(Import),
 	new(LoginSession),
 	new(MadeToken),
 	new(Room),
@@ -444,6 +494,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateResult),
 	new(UserSuspendResult),
 	new(UserRestoreResult),
+	new(UserSetPasswordResult),
 	new(TokenCreateResult),
 	new(TokenListResult),
 	new(TokenRevokeResult),
@@ -455,6 +506,13 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditRecord),
 	new(AuditListResult),
 	new(ServerStatsResult),
+	new(ExportReadResult),
+	new(ImportCheckResult),
+	new(ImportBeginResult),
+	new(ImportWriteResult),
+	new(ImportFinishResult),
+	new(ImportAbortResult),
+	new(ImportListResult),
 	new(InviteCreateResult),
 	new(InviteListResult),
 	new(InviteRevokeResult),
@@ -522,6 +580,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateParams),
 	new(UserSuspendParams),
 	new(UserRestoreParams),
+	new(UserSetPasswordParams),
 	new(TokenCreateParams),
 	new(TokenListParams),
 	new(TokenRevokeParams),
@@ -532,6 +591,13 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PermissionExplainParams),
 	new(AuditListParams),
 	new(ServerStatsParams),
+	new(ExportReadParams),
+	new(ImportCheckParams),
+	new(ImportBeginParams),
+	new(ImportWriteParams),
+	new(ImportFinishParams),
+	new(ImportAbortParams),
+	new(ImportListParams),
 	new(InviteCreateParams),
 	new(InviteListParams),
 	new(InviteRevokeParams),

@@ -62,6 +62,7 @@ const (
 	MethodUserCreate         = "user.create"
 	MethodUserSuspend        = "user.suspend"
 	MethodUserRestore        = "user.restore"
+	MethodUserSetPassword    = "user.set_password"
 	MethodTokenCreate        = "token.create"
 	MethodTokenList          = "token.list"
 	MethodTokenRevoke        = "token.revoke"
@@ -72,6 +73,13 @@ const (
 	MethodPermissionExplain  = "permission.explain"
 	MethodAuditList          = "audit.list"
 	MethodServerStats        = "server.stats"
+	MethodExportRead         = "export.read"
+	MethodImportCheck        = "import.check"
+	MethodImportBegin        = "import.begin"
+	MethodImportWrite        = "import.write"
+	MethodImportFinish       = "import.finish"
+	MethodImportAbort        = "import.abort"
+	MethodImportList         = "import.list"
 	MethodInviteCreate       = "invite.create"
 	MethodInviteList         = "invite.list"
 	MethodInviteRevoke       = "invite.revoke"
@@ -171,6 +179,8 @@ type Server interface {
 	UserSuspend(ctx context.Context, p *UserSuspendParams) (*UserSuspendResult, error)
 	// UserRestore answers user.restore: Let a suspended user in again.
 	UserRestore(ctx context.Context, p *UserRestoreParams) (*UserRestoreResult, error)
+	// UserSetPassword answers user.set_password: Give a user another password.
+	UserSetPassword(ctx context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error)
 	// TokenCreate answers token.create: Make a token for a program: it may do a part of what its user may.
 	TokenCreate(ctx context.Context, p *TokenCreateParams) (*TokenCreateResult, error)
 	// TokenList answers token.list: The caller's tokens, or those of a bot of theirs; the newest first.
@@ -191,6 +201,20 @@ type Server interface {
 	AuditList(ctx context.Context, p *AuditListParams) (*AuditListResult, error)
 	// ServerStats answers server.stats: How much there is, and how much goes on.
 	ServerStats(ctx context.Context, p *ServerStatsParams) (*ServerStatsResult, error)
+	// ExportRead answers export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
+	ExportRead(ctx context.Context, p *ExportReadParams) (*ExportReadResult, error)
+	// ImportCheck answers import.check: Whether lines of an export could be imported; nothing is written.
+	ImportCheck(ctx context.Context, p *ImportCheckParams) (*ImportCheckResult, error)
+	// ImportBegin answers import.begin: Begin to give back what an export took.
+	ImportBegin(ctx context.Context, p *ImportBeginParams) (*ImportBeginResult, error)
+	// ImportWrite answers import.write: Bring the next lines of an export.
+	ImportWrite(ctx context.Context, p *ImportWriteParams) (*ImportWriteResult, error)
+	// ImportFinish answers import.finish: Let everybody see what an import has brought.
+	ImportFinish(ctx context.Context, p *ImportFinishParams) (*ImportFinishResult, error)
+	// ImportAbort answers import.abort: Throw away what an open import has brought.
+	ImportAbort(ctx context.Context, p *ImportAbortParams) (*ImportAbortResult, error)
+	// ImportList answers import.list: Imports, the newest first: an open one, and those that are finished.
+	ImportList(ctx context.Context, p *ImportListParams) (*ImportListResult, error)
 	// InviteCreate answers invite.create: Make an invitation with which others may register, or come into a room.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
 	// InviteList answers invite.list: Invitations that are open, without their secrets; the oldest first.
@@ -302,6 +326,7 @@ var Methods = []*Method{
 	methodUserCreate,
 	methodUserSuspend,
 	methodUserRestore,
+	methodUserSetPassword,
 	methodTokenCreate,
 	methodTokenList,
 	methodTokenRevoke,
@@ -312,6 +337,13 @@ var Methods = []*Method{
 	methodPermissionExplain,
 	methodAuditList,
 	methodServerStats,
+	methodExportRead,
+	methodImportCheck,
+	methodImportBegin,
+	methodImportWrite,
+	methodImportFinish,
+	methodImportAbort,
+	methodImportList,
 	methodInviteCreate,
 	methodInviteList,
 	methodInviteRevoke,
@@ -497,6 +529,14 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchUserRestore,
 	}
+	methodUserSetPassword = &Method{
+		Name: MethodUserSetPassword, Summary: "Give a user another password.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeUserSetPassword.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchUserSetPassword,
+	}
 	methodTokenCreate = &Method{
 		Name: MethodTokenCreate, Summary: "Make a token for a program: it may do a part of what its user may.",
 		Authz: AuthzUser, Idempotency: IdempotencyNone,
@@ -575,6 +615,61 @@ var (
 		Slow:     true,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
 		dispatch: dispatchServerStats,
+	}
+	methodExportRead = &Method{
+		Name: MethodExportRead, Summary: "Rooms or the whole server as lines, page by page: who, and each room's log as it is.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeExportRead.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeFailedPrecondition},
+		dispatch: dispatchExportRead,
+	}
+	methodImportCheck = &Method{
+		Name: MethodImportCheck, Summary: "Whether lines of an export could be imported; nothing is written.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportCheck.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeAlreadyExists},
+		dispatch: dispatchImportCheck,
+	}
+	methodImportBegin = &Method{
+		Name: MethodImportBegin, Summary: "Begin to give back what an export took.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportBegin.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportBegin,
+	}
+	methodImportWrite = &Method{
+		Name: MethodImportWrite, Summary: "Bring the next lines of an export.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportWrite.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeAlreadyExists, CodeIdempotencyConflict, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportWrite,
+	}
+	methodImportFinish = &Method{
+		Name: MethodImportFinish, Summary: "Let everybody see what an import has brought.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportFinish.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportFinish,
+	}
+	methodImportAbort = &Method{
+		Name: MethodImportAbort, Summary: "Throw away what an open import has brought.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportAbort.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportAbort,
+	}
+	methodImportList = &Method{
+		Name: MethodImportList, Summary: "Imports, the newest first: an open one, and those that are finished.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchImportList,
 	}
 	methodInviteCreate = &Method{
 		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register, or come into a room.",
@@ -968,6 +1063,8 @@ func Lookup(name string) *Method {
 		return methodUserSuspend
 	case MethodUserRestore:
 		return methodUserRestore
+	case MethodUserSetPassword:
+		return methodUserSetPassword
 	case MethodTokenCreate:
 		return methodTokenCreate
 	case MethodTokenList:
@@ -988,6 +1085,20 @@ func Lookup(name string) *Method {
 		return methodAuditList
 	case MethodServerStats:
 		return methodServerStats
+	case MethodExportRead:
+		return methodExportRead
+	case MethodImportCheck:
+		return methodImportCheck
+	case MethodImportBegin:
+		return methodImportBegin
+	case MethodImportWrite:
+		return methodImportWrite
+	case MethodImportFinish:
+		return methodImportFinish
+	case MethodImportAbort:
+		return methodImportAbort
+	case MethodImportList:
+		return methodImportList
 	case MethodInviteCreate:
 		return methodInviteCreate
 	case MethodInviteList:

@@ -26,6 +26,12 @@ type TokenID string
 // InviteID: An invitation: invite_ and 26 base-32 characters of a UUIDv7.
 type InviteID string
 
+// ExportID: An export: export_ and 26 base-32 characters of a UUIDv7.
+type ExportID string
+
+// ImportID: An import: import_ and 26 base-32 characters of a UUIDv7.
+type ImportID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -127,6 +133,15 @@ const (
 	EventTypeRoomArchived      EventType = "room.archived"
 	EventTypeRoomUnarchived    EventType = "room.unarchived"
 	EventTypeRoomDeleted       EventType = "room.deleted"
+)
+
+// ExportScope: What an export has: the whole server, or some rooms.
+type ExportScope string
+
+// The values of ExportScope known to this version; receivers take any other too.
+const (
+	ExportScopeServer ExportScope = "server"
+	ExportScopeRooms  ExportScope = "rooms"
 )
 
 // GapReason: Why events do not come.
@@ -265,6 +280,106 @@ type Suspension struct {
 	At     Timestamp  `json:"at"`
 	Until  *Timestamp `json:"until,omitempty"` // absent: until they are restored
 	Reason string     `json:"reason,omitempty"`
+}
+
+// ExportHeader: What an export is.
+type ExportHeader struct {
+	Version int64       `json:"version"` // of the format: 1
+	ID      ExportID    `json:"id"`
+	At      Timestamp   `json:"at"`
+	Server  string      `json:"server,omitempty"` // the server's version
+	Epoch   Epoch       `json:"epoch"`            // the server's
+	Scope   ExportScope `json:"scope"`
+}
+
+// ExportLine: A line of an export: one of these.
+type ExportLine struct {
+	User   *ExportUser     `json:"user,omitempty"`
+	Member *ExportMember   `json:"member,omitempty"`
+	Room   *ExportRoom     `json:"room,omitempty"`
+	Event  json.RawMessage `json:"event,omitempty"`
+}
+
+// ExportUser: An account, without what opens it.
+type ExportUser struct {
+	ID          UserID      `json:"id"`
+	Username    string      `json:"username"`
+	DisplayName string      `json:"display_name,omitempty"`
+	Admin       bool        `json:"admin,omitempty"`    // an administrator of the server
+	OwnerID     UserID      `json:"owner_id,omitempty"` // whose program it is; absent: a person's account
+	CreatedAt   Timestamp   `json:"created_at"`
+	DeletedAt   *Timestamp  `json:"deleted_at,omitempty"` // since when the account is gone; absent: it is not
+	Suspension  *Suspension `json:"suspension,omitempty"` // in an export of the whole server; absent: none
+}
+
+// ExportMember: A user's part in a room. A later line about the same replaces an earlier one, also by nothing.
+type ExportMember struct {
+	RoomID   RoomID             `json:"room_id"`
+	UserID   UserID             `json:"user_id"`
+	Role     Role               `json:"role,omitempty"`      // absent: no member
+	JoinedAt *Timestamp         `json:"joined_at,omitempty"` // absent: no member
+	Read     *Head              `json:"read,omitempty"`      // how far they have read; absent: no member
+	Ban      *ExportRestriction `json:"ban,omitempty"`
+	Mute     *ExportRestriction `json:"mute,omitempty"`
+}
+
+// ExportRestriction: A ban or a mute.
+type ExportRestriction struct {
+	By     UserID     `json:"by"`
+	At     Timestamp  `json:"at"`
+	Until  *Timestamp `json:"until,omitempty"` // absent: it does not end by itself
+	Reason string     `json:"reason,omitempty"`
+}
+
+// ExportRoom: A room, as all of its events have left it. They follow.
+type ExportRoom struct {
+	ID         RoomID     `json:"id"`
+	Name       string     `json:"name"`
+	Title      string     `json:"title,omitempty"`
+	Topic      string     `json:"topic,omitempty"`
+	Visibility Visibility `json:"visibility"`
+	CreatedAt  Timestamp  `json:"created_at"`
+	CreatedBy  UserID     `json:"created_by"`
+	SlowModeMS *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
+	ReadOnly   bool       `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Before     *Head      `json:"before,omitempty"`       // what stood before the first event that follows; absent: nothing
+	Head       Head       `json:"head"`                   // the last event that follows
+}
+
+// ExportEnd: What an export has, to tell one that is cut off.
+type ExportEnd struct {
+	Users   int64  `json:"users"`            // lines
+	Members int64  `json:"members"`          // lines
+	Rooms   int64  `json:"rooms"`            // lines
+	Events  int64  `json:"events"`           // lines
+	SHA256  string `json:"sha256,omitempty"` // of all lines between the header and this one, line ends included
+}
+
+// UserRename: Another username than in the export.
+type UserRename struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// RoomRename: Another room name than in the export.
+type RoomRename struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Import: An export on its way in, or that is in.
+type Import struct {
+	ID         ImportID   `json:"id"`
+	ExportID   ExportID   `json:"export_id"`
+	BegunBy    UserID     `json:"begun_by"`
+	BegunAt    Timestamp  `json:"begun_at"`
+	NextLine   int64      `json:"next_line"`             // where it goes on
+	Users      int64      `json:"users"`                 // lines, so far
+	Members    int64      `json:"members"`               // lines, so far
+	Rooms      int64      `json:"rooms"`                 // lines, so far
+	Events     int64      `json:"events"`                // lines, so far
+	FinishedAt *Timestamp `json:"finished_at,omitempty"` // absent: it is open
 }
 
 // LoginSession: What one sign-in with a password opened.
@@ -784,6 +899,12 @@ type UserRestoreResult struct {
 	Restored bool   `json:"restored"` // false: was not suspended
 }
 
+// UserSetPasswordResult: Who has another password.
+type UserSetPasswordResult struct {
+	UserID        UserID `json:"user_id"`
+	SessionsEnded int64  `json:"sessions_ended"`
+}
+
 // TokenCreateResult: The token and, once, what it is.
 type TokenCreateResult struct {
 	Token  MadeToken `json:"token"`
@@ -867,6 +988,43 @@ type ServerStatsResult struct {
 	LoginsTotal        int64     `json:"logins_total"`     // by password
 	LoginFailuresTotal int64     `json:"login_failures_total"`
 	ResumesTotal       int64     `json:"resumes_total"` // by token
+}
+
+// ExportReadResult: A page of an export.
+type ExportReadResult struct {
+	Header     *ExportHeader `json:"header,omitempty"` // on the first page
+	Lines      []ExportLine  `json:"lines"`
+	NextCursor string        `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ImportCheckResult: Nothing is against it.
+type ImportCheckResult struct {
+	KnownUsers int64 `json:"known_users"` // who are here already, and stay as they are
+}
+
+// ImportBeginResult: The import.
+type ImportBeginResult struct {
+	Import Import `json:"import"`
+}
+
+// ImportWriteResult: What has come.
+type ImportWriteResult struct {
+	NextLine int64 `json:"next_line"` // where to go on
+}
+
+// ImportFinishResult: The import.
+type ImportFinishResult struct {
+	Import Import `json:"import"`
+}
+
+// ImportAbortResult: The import that is gone.
+type ImportAbortResult struct {
+	Aborted bool `json:"aborted"` // false: it was not open
+}
+
+// ImportListResult: Imports.
+type ImportListResult struct {
+	Imports []Import `json:"imports"`
 }
 
 // InviteCreateResult: A new invitation.
@@ -1306,6 +1464,12 @@ type UserRestoreParams struct {
 	User string `json:"user"`
 }
 
+// UserSetPasswordParams are the parameters of user.set_password: Give a user another password.
+type UserSetPasswordParams struct {
+	User     string `json:"user"`
+	Password string `json:"password"` // 8 to 256 characters
+}
+
 // TokenCreateParams are the parameters of token.create: Make a token for a program: it may do a part of what its user may.
 type TokenCreateParams struct {
 	Name              string   `json:"name"`                          // what it is for; unique among the user's
@@ -1370,6 +1534,50 @@ type AuditListParams struct {
 
 // ServerStatsParams are the parameters of server.stats: How much there is, and how much goes on.
 type ServerStatsParams struct {
+}
+
+// ExportReadParams are the parameters of export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
+type ExportReadParams struct {
+	Rooms  []string `json:"rooms,omitempty"`  // only these; the same on each page
+	Limit  *int64   `json:"limit,omitempty"`  // about this many lines at most; 1000 unless given
+	Cursor string   `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// ImportCheckParams are the parameters of import.check: Whether lines of an export could be imported; nothing is written.
+type ImportCheckParams struct {
+	Lines       []ExportLine `json:"lines"`
+	RenameUsers []UserRename `json:"rename_users,omitempty"` // users who get another name here
+	RenameRooms []RoomRename `json:"rename_rooms,omitempty"` // rooms that get another name here
+}
+
+// ImportBeginParams are the parameters of import.begin: Begin to give back what an export took.
+type ImportBeginParams struct {
+	Header      ExportHeader `json:"header"`                 // of the export
+	RenameUsers []UserRename `json:"rename_users,omitempty"` // users who get another name here
+	RenameRooms []RoomRename `json:"rename_rooms,omitempty"` // rooms that get another name here
+	KeepAdmins  *bool        `json:"keep_admins,omitempty"`  // true: administrators there are administrators here
+}
+
+// ImportWriteParams are the parameters of import.write: Bring the next lines of an export.
+type ImportWriteParams struct {
+	Import ImportID     `json:"import"`
+	Line   int64        `json:"line"` // which line of the file the first one is; the header is line 1
+	Lines  []ExportLine `json:"lines"`
+}
+
+// ImportFinishParams are the parameters of import.finish: Let everybody see what an import has brought.
+type ImportFinishParams struct {
+	Import ImportID  `json:"import"`
+	End    ExportEnd `json:"end"` // of the export
+}
+
+// ImportAbortParams are the parameters of import.abort: Throw away what an open import has brought.
+type ImportAbortParams struct {
+	Import ImportID `json:"import"`
+}
+
+// ImportListParams are the parameters of import.list: Imports, the newest first: an open one, and those that are finished.
+type ImportListParams struct {
 }
 
 // InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register, or come into a room.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -53,6 +54,9 @@ func TestAuthorization(t *testing.T) {
 			checkAuthz(t, m, target, cells)
 		}
 		for _, caller := range authzCallers {
+			if m.Name == api.MethodExportRead && caller == "admin" {
+				continue // who may export every room
+			}
 			not := hidden[[2]string{caller, authzMissing}]
 			for _, room := range []string{authzPrivate, authzDirect, authzDeleted} {
 				if there := hidden[[2]string{caller, room}]; there != not && (room != authzDirect || caller != "member") {
@@ -129,6 +133,18 @@ type authzTarget struct {
 	invite string // an invitation: where it leads
 }
 
+// authzRooms are the rooms as targets.
+var authzRooms = []authzTarget{
+	{name: "own room", room: authzHall},
+	{name: "other's room", room: authzOthers},
+	{name: "private room", room: authzPrivate},
+	{name: "archived room", room: authzArchived},
+	{name: "direct room", room: authzDirect},
+	{name: "deleted room", room: authzDeleted},
+	{name: "missing room", room: authzMissing},
+	{name: "malformed room", room: authzMalformed},
+}
+
 // authzTargets are the targets of a method, by what its parameters name.
 func authzTargets(m *api.Method) []authzTarget {
 	has := func(name string) bool { return slices.Contains(m.Params, name) }
@@ -162,17 +178,10 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "in missing room", room: authzMissing, user: "other"},
 			{name: "in malformed room", room: authzMalformed, user: "other"},
 		}
+	case m.Name == api.MethodExportRead:
+		return append([]authzTarget{{name: "the server"}}, authzRooms...)
 	case has("room"), has("rooms"):
-		targets := []authzTarget{
-			{name: "own room", room: authzHall},
-			{name: "other's room", room: authzOthers},
-			{name: "private room", room: authzPrivate},
-			{name: "archived room", room: authzArchived},
-			{name: "direct room", room: authzDirect},
-			{name: "deleted room", room: authzDeleted},
-			{name: "missing room", room: authzMissing},
-			{name: "malformed room", room: authzMalformed},
-		}
+		targets := slices.Clone(authzRooms)
 		if has("invite") {
 			targets = append(targets, authzTarget{name: "by invitation", invite: authzHall})
 		}
@@ -374,7 +383,7 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		room := a.ref(target.room)
 		put("room", room)
 		put("rooms", []any{map[string]any{"room": room}})
-		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate {
+		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate || m.Name == api.MethodExportRead {
 			put("rooms", []string{room})
 		}
 		put("seq", seq)
@@ -408,12 +417,34 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		put("old_password", "password of "+caller)
 	case api.MethodAccountDelete:
 		put("password", "password of "+caller)
+	case api.MethodImportWrite, api.MethodImportFinish, api.MethodImportAbort:
+		put("import", a.importing(m.Name == api.MethodImportFinish))
 	}
 	raw, err := json.Marshal(params)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	return raw
+}
+
+// importing is an import that the administrator has begun, as the examples have it, and brought all of, or nothing.
+func (a *authz) importing(all bool) api.ImportID {
+	a.t.Helper()
+	call := func(method string, params map[string]json.RawMessage, result any) {
+		raw, err := json.Marshal(params)
+		a.must(err)
+		out, err := api.Lookup(method).Dispatch(a.t.Context(), a.clients["admin"], raw, nil)
+		a.must(err)
+		a.must(json.Unmarshal(out, result))
+	}
+	var begun api.ImportBeginResult
+	call(api.MethodImportBegin, authzExamples()[api.MethodImportBegin], &begun)
+	if all {
+		params := maps.Clone(authzExamples()[api.MethodImportWrite])
+		params["import"] = json.RawMessage(strconv.Quote(string(begun.Import.ID)))
+		call(api.MethodImportWrite, params, new(api.ImportWriteResult))
+	}
+	return begun.Import.ID
 }
 
 // authzExamples are the parameters of each method's first example.

@@ -23,6 +23,7 @@ const (
 	Archive         Deed = "archive the room"
 	Delete          Deed = "delete the room"
 	SeeInvites      Deed = "see and revoke invitations of others"
+	Export          Deed = "export the room"
 )
 
 // least is the whole of who may do what in a room: the lowest role that may.
@@ -45,6 +46,7 @@ var least = map[Deed]api.Role{
 	Rename:  api.RoleOwner,
 	Archive: api.RoleOwner,
 	Delete:  api.RoleOwner,
+	Export:  api.RoleOwner,
 }
 
 // inDirect are the deeds of everybody in a direct room, where roles, a server administrator's too, are nothing: the others

@@ -27,15 +27,17 @@ type Mentions struct {
 // Tx is an entry's room as the entries before it have left it, for its Act. Reads give the caller's own copies. What is
 // put is stored together, or not at all. Faults of the store come back as errors, and need not be told from refusals.
 type Tx interface {
+	ImportTx
+
 	// Room is the room; nil: there is none.
 	Room() *RoomRecord
 	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id, or a direct
-	// room between the same people.
+	// room between the same people. The log of one that is hidden begins behind its Head.
 	CreateRoom(r *RoomRecord) error
 	// DeleteRoom ends the room: nothing finds it any more, and its name is free. Erase takes away what it held.
 	DeleteRoom() error
 
-	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived. ErrNameTaken.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, hidden. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
 	// Account finds an account; ErrNotFound.
@@ -117,9 +119,10 @@ type Entry struct {
 	Plain   Draft
 	ReplyTo api.Seq
 	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
-	// same Digest the earlier record comes back with Duplicate set, also to who has left since; otherwise ErrKeyConflict.
+	// same Digest, or if none is known of the earlier one, that record comes back with Duplicate set, also to who has left since;
+	// otherwise ErrKeyConflict.
 	Key    string
-	Digest [16]byte
+	Digest [16]byte // zero: none
 
 	// What came of it; set by Commit.
 

@@ -253,8 +253,10 @@ func (s *Session) joinedElsewhere(e *Entry, user api.UserID) {
 		return
 	}
 	f := s.newFollow(e.RoomID)
-	f.pos = e.Records[0].Seq - 1
-	f.target = e.Records[len(e.Records)-1].Seq
+	f.pos, f.target = e.Head.Seq, e.Head.Seq
+	if n := len(e.Records); n > 0 { // an import makes members without an event
+		f.pos, f.target = e.Records[0].Seq-1, e.Records[n-1].Seq
+	}
 	f.since, f.user = f.target, user
 	if !s.keep(f, false) {
 		s.drop(f)

@@ -193,7 +193,7 @@ func FuzzMethods(f *testing.F) {
 
 // upsetting are methods after which others may find the town unlike it was built.
 var upsetting = []string{
-	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive,
+	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive, api.MethodUserSetPassword,
 }
 
 // fault tells what is wrong with an error, "" if nothing is.
@@ -286,7 +286,15 @@ func methodSeeds(w *town) (seeds, words []string) {
 		api.MethodMemberUnmute:   {`["lobby","bob"]`},
 		api.MethodRoomUpdate:     {`{"room":"lobby","title":"Hall","topic":"dust","visibility":"private","slow_mode_ms":1000,"read_only":true}`, `{"room":"lobby","name":"hall","clear":["title","topic"]}`},
 		api.MethodRoomArchive:    {`{"room":"lobby","reason":"done"}`},
-		api.MethodRoomUnarchive:  {`["lobby"]`},
+		api.MethodExportRead:     {`{"rooms":["lobby"],"limit":1}`, `{"limit":3}`},
+		api.MethodImportBegin: {
+			`{"header":{"version":1,"id":"export_01kb1z3c8efyvs6tjv5vz0q7y3","at":"2026-11-22T09:30:00.000Z","epoch":"e","scope":"rooms"},"rename_users":[{"from":"ada","to":"ada2"}],"keep_admins":true}`,
+		},
+		api.MethodImportCheck: {
+			`{"lines":[{"user":{"id":"user_01kb1z3c8efyvs6tjv5vz0q7y5","username":"ada","created_at":"2026-11-22T09:30:00.000Z"}}]}`,
+			`{"lines":[{"event":{"room_id":"` + string(w.room) + `","seq":1,"type":"message.posted","at":"2026-11-22T09:30:00.000Z","sender_id":"` + user + `","sender_name":"ada","data":{"msg_no":1,"text":"x"}}}]}`,
+		},
+		api.MethodRoomUnarchive: {`["lobby"]`},
 		api.MethodMessagePost: {
 			`{"room":"lobby","text":"I am Groot."}`, `{"room":"` + string(w.room) + `","text":"","idempotency_key":"k1","format":"markdown","data":{"a":[1,2.50,"\u00e9"]}}`,
 			`{"room":"lobby","text":"yes","reply_to":` + fmt.Sprint(w.messages) + `}`, `["lobby","hi","k0"]`,

@@ -20,6 +20,8 @@ const (
 	prefixToken   = "chd_"
 	prefixInvite  = "inv_"
 	prefixInvited = "invite_" // its id; the other begins its secret
+	prefixExport  = "export_"
+	prefixImport  = "import_"
 
 	// PrefixSetup begins the setup token.
 	PrefixSetup = "setup_"

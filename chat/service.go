@@ -83,6 +83,9 @@ type Service struct {
 
 	countsMu sync.Mutex
 	counts   map[api.RoomID]*counted // of large rooms, as asked for of late
+
+	exportKey func() []byte // signs cursors of exports; made when it is first needed
+	importing sync.Mutex    // held while an import goes on by a step
 }
 
 // maxNames bounds the memory of Service.names; beyond it the cache starts anew.
@@ -95,6 +98,7 @@ func New(store Store, opts *Options) *Service {
 		s.opts = *opts
 	}
 	o := &s.opts
+	s.exportKey = sync.OnceValue(func() []byte { return []byte(NewSecret("", o.Rand)) })
 	if o.Fanout == nil {
 		o.Fanout = noFanout{}
 	}

@@ -38,6 +38,7 @@ type Store interface {
 	Eraser
 	Timeline
 	Searcher
+	ImportStore
 
 	// Epoch is the identity of the logs; it is made when the store is.
 	Epoch() api.Epoch
@@ -61,6 +62,7 @@ type RoomRecord struct {
 	ReadOnly    bool           // only moderators and owners post
 	ArchivedAt  api.Timestamp  // 0: it may be written
 	Users       []api.RoomUser // of a direct room: whom it is between, by username, for ever
+	Hidden      bool           // an import has begun it: nobody sees it
 	MemberCount int64
 	Head        api.Head
 }
@@ -165,6 +167,8 @@ type Timeline interface {
 
 // Reader reads rooms and their logs.
 type Reader interface {
+	ExportReader
+
 	// RoomByID and RoomByName find a room and the part that user has in it; ErrNotFound.
 	RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*RoomView, error)
 	RoomByName(ctx context.Context, name string, user api.UserID) (*RoomView, error)

@@ -16,6 +16,7 @@ type Account struct {
 	OwnerID      api.UserID // whose bot it is; "": a person's account
 	CreatedAt    api.Timestamp
 	DeletedAt    api.Timestamp // 0: it is not
+	Hidden       bool          // an import brings it: nobody sees it
 
 	SuspendedAt    api.Timestamp // 0: it is not
 	SuspendedUntil api.Timestamp // 0: until somebody restores it
@@ -134,6 +135,8 @@ type AccountStore interface {
 
 // AccountTx is what ChangeAccounts can see and do. Reads give the caller's own copies.
 type AccountTx interface {
+	ImportAccountTx
+
 	// Account finds an account; ErrNotFound.
 	Account(id api.UserID) (*Account, error)
 	// PutAccount changes all but what never changes: id, username, owner, time of creation.

@@ -164,3 +164,24 @@ func (t *trialTx) Audit(*AuditRecord) error { return errAllowed }
 
 // Append implements Tx.
 func (t *trialTx) Append(Draft) error { return errAllowed }
+
+// Restore implements ImportTx.
+func (t *trialTx) Restore(*Restored) error { return errAllowed }
+
+// RestoreMember implements ImportTx.
+func (t *trialTx) RestoreMember(*Joining) error { return errAllowed }
+
+// PutLine implements ImportTx.
+func (t *trialTx) PutLine(string, []byte) error { return errAllowed }
+
+// Lines implements ImportTx.
+func (t *trialTx) Lines() ([][]byte, error) { return t.of.Lines() }
+
+// DeleteLines implements ImportTx.
+func (t *trialTx) DeleteLines() error { return errAllowed }
+
+// Discard implements ImportTx.
+func (t *trialTx) Discard(int) (bool, error) { return false, errAllowed }
+
+// PutImport implements ImportTx.
+func (t *trialTx) PutImport(*Import) error { return errAllowed }

@@ -42,6 +42,7 @@ var outsiderCalls = []string{
 	`"room.delete","params":{"room":"SECRET"}`, `"invite.create","params":{"room":"SECRET"}`, `"invite.list","params":{"room":"SECRET"}`, `"invite.list"`,
 	`"room.join","params":{"invite":"inv_SECRET"}`, `"presence.get","params":{"room":"SECRET"}`, `"typing.set","params":{"room":"SECRET","typing":true}`, `"sync.close","params":{"rooms":["SECRET"]}`,
 	`"room.list","params":{"archived":true}`, `"dm.open","params":{"users":["nobody"]}`,
+	`"export.read","params":{"rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
 }

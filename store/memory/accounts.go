@@ -41,8 +41,7 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	}
 	stored := a.Account
 	stored.Admin = stored.Admin || a.FirstIsAdmin && len(s.accounts) == 0
-	s.accounts[stored.ID] = &stored
-	s.users[stored.Username] = stored.ID
+	s.addAccount(&stored)
 	if a.Audit != nil {
 		s.addAudit(a.Audit)
 	}
@@ -56,6 +55,12 @@ func (s *Store) botsOf(owner api.UserID) (n int) {
 		}
 	}
 	return n
+}
+
+func (s *Store) addAccount(a *chat.Account) {
+	s.accounts[a.ID] = a
+	s.users[a.Username] = a.ID
+	s.joined = append(s.joined, a.ID)
 }
 
 // HasAccounts implements chat.AccountStore.
@@ -84,7 +89,7 @@ func (s *Store) account(ctx context.Context, id api.UserID) (*chat.Account, erro
 		return nil, err
 	}
 	a := s.accounts[id]
-	if a == nil {
+	if a == nil || a.Hidden {
 		return nil, chat.ErrNotFound
 	}
 	return clone(a), nil
@@ -96,7 +101,7 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 	defer s.mu.RUnlock()
 	var accounts []*chat.Account
 	for _, a := range s.accounts {
-		if a.DeletedAt == 0 && a.Username > q.After && strings.HasPrefix(a.Username, q.Prefix) && (q.Owner == "" || a.OwnerID == q.Owner) {
+		if !a.Hidden && a.DeletedAt == 0 && a.Username > q.After && strings.HasPrefix(a.Username, q.Prefix) && (q.Owner == "" || a.OwnerID == q.Owner) {
 			accounts = append(accounts, clone(a))
 		}
 	}

@@ -39,6 +39,9 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	a.put = true
 	a.r = newRoom(c)
 	a.r.ID, a.r.MemberCount, a.r.Head = a.e.RoomID, 0, api.Head{}
+	if c.Hidden {
+		a.r.Head, a.r.gone = c.Head, c.Head
+	}
 	a.s.made++
 	a.r.no = a.s.made
 	a.s.rooms[a.r.ID], a.s.names[a.r.Name] = a.r, a.r.ID
@@ -53,7 +56,7 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	a.put = true
 	delete(a.s.names, a.r.Name)
 	a.s.names[r.Name] = a.r.ID
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
 	return nil
 }
 
@@ -98,11 +101,7 @@ func (a *act) Read(user api.UserID) (chat.Read, error) { return a.r.readOf(user)
 // PutRead implements chat.Tx.
 func (a *act) PutRead(user api.UserID, seq api.Seq) error {
 	a.put = true
-	msgNo := api.MsgNo(0)
-	for i := range a.r.log[:seq] {
-		msgNo = max(msgNo, a.r.log[i].MsgNo)
-	}
-	a.r.read[user] = api.Head{Seq: seq, MsgNo: msgNo}
+	a.r.read[user] = a.r.headAt(seq)
 	return nil
 }
 
@@ -171,7 +170,11 @@ func (a *act) DeleteRestriction(user api.UserID, kind chat.RestrictionKind) erro
 
 // IsMessage implements chat.Tx.
 func (a *act) IsMessage(seq api.Seq) (bool, error) {
-	return a.r != nil && seq >= 1 && seq <= a.r.Head.Seq && a.r.log[seq-1].Type == api.EventTypeMessagePosted, nil
+	if a.r == nil {
+		return false, nil
+	}
+	rec := a.r.at(seq)
+	return rec != nil && rec.Type == api.EventTypeMessagePosted, nil
 }
 
 // Message implements chat.Tx.
@@ -196,9 +199,9 @@ func (a *act) PutMessage(m *chat.MessageState) error {
 
 // Versions implements chat.Tx.
 func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
-	versions := []chat.Record{copied(&a.r.log[seq-1])}
-	for i := range a.r.log[seq:] {
-		if rec := &a.r.log[int(seq)+i]; rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
+	versions := []chat.Record{copied(a.r.at(seq))}
+	for at := seq + 1; at <= a.r.Head.Seq; at++ {
+		if rec := a.r.at(at); rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
 			versions = append(versions, copied(rec))
 		}
 	}
@@ -208,7 +211,7 @@ func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
 // Rewrite implements chat.Tx.
 func (a *act) Rewrite(r *chat.Record) error {
 	a.put = true
-	a.r.log[r.Seq-1].Bytes = bytes.Clone(r.Bytes)
+	a.r.at(r.Seq).Bytes = bytes.Clone(r.Bytes)
 	return nil
 }
 
@@ -252,11 +255,7 @@ func (a *act) DeleteReaction(seq api.Seq, emoji string, user api.UserID) error {
 // Append implements chat.Tx.
 func (a *act) Append(d chat.Draft) error {
 	a.put = true
-	rec := a.r.append(d, a.e.At)
-	a.r.senders[rec.Seq] = a.e.SenderID
-	if rec.Type == api.EventTypeMessagePosted && a.r.members[a.e.SenderID] != nil {
-		a.r.read[a.e.SenderID] = a.r.Head
-	}
+	rec := a.r.append(d, a.e.At, a.e.SenderID)
 	a.e.Records = append(a.e.Records, rec)
 	return nil
 }

@@ -31,7 +31,11 @@ var _ chat.AccountTx = (*change)(nil)
 
 // Account implements chat.AccountTx.
 func (c *change) Account(id api.UserID) (*chat.Account, error) {
-	return c.s.account(context.Background(), id)
+	a := c.s.accounts[id]
+	if a == nil {
+		return nil, chat.ErrNotFound
+	}
+	return clone(a), nil
 }
 
 // PutAccount implements chat.AccountTx.
@@ -42,7 +46,7 @@ func (c *change) PutAccount(a *chat.Account) error {
 	}
 	c.put = true
 	stored := clone(a)
-	stored.Username, stored.OwnerID, stored.CreatedAt = old.Username, old.OwnerID, old.CreatedAt
+	stored.Username, stored.OwnerID, stored.CreatedAt, stored.Hidden = old.Username, old.OwnerID, old.CreatedAt, old.Hidden
 	c.s.accounts[a.ID] = stored
 	return nil
 }
@@ -52,7 +56,7 @@ func (c *change) OtherAdmins(user api.UserID, at api.Timestamp) (int, error) {
 	n := 0
 	for _, a := range c.s.accounts {
 		suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > at)
-		if a.Admin && a.DeletedAt == 0 && !suspended && a.ID != user {
+		if a.Admin && !a.Hidden && a.DeletedAt == 0 && !suspended && a.ID != user {
 			n++
 		}
 	}

@@ -93,16 +93,16 @@ func (l look) History(_ context.Context, q *chat.HistoryQuery) ([]chat.Record, e
 	if r == nil {
 		return nil, chat.ErrNotFound
 	}
-	first, last := max(q.After, 0)+1, r.Head.Seq
+	first, last := max(q.After, r.gone.Seq)+1, r.Head.Seq
 	if q.Before > 0 {
 		last = min(last, q.Before-1)
 	}
 	var page []chat.Record
 	size := 0
 	for i := api.Seq(0); first+i <= last && len(page) < q.Limit && (q.MaxBytes <= 0 || size < q.MaxBytes); i++ {
-		rec := &r.log[first+i-1]
+		rec := r.at(first + i)
 		if q.Newest {
-			rec = &r.log[last-i-1]
+			rec = r.at(last - i)
 		}
 		if (len(q.Types) == 0 || slices.Contains(q.Types, rec.Type)) && (q.Thread == 0 || r.about[rec.Seq] == q.Thread) && (q.Sender == "" || r.senders[rec.Seq] == q.Sender) {
 			page = append(page, copied(rec))
@@ -126,7 +126,7 @@ func (l look) Messages(_ context.Context, id api.RoomID, user api.UserID, posted
 			v.State = *st
 			v.State.SenderID, v.State.Thread = "", 0 // the record says them
 			if st.Edited > 0 && st.Deleted == 0 {
-				v.Edit = slices.Clone(r.log[st.Edited-1].Bytes)
+				v.Edit = slices.Clone(r.at(st.Edited).Bytes)
 			}
 		}
 		for _, by := range r.reacted[posted[i].Seq] {
@@ -159,7 +159,7 @@ func (l look) having(id api.RoomID, seq func(st *chat.MessageState) api.Seq) []c
 	var found []chat.Record
 	for _, st := range r.states {
 		if seq(st) > 0 {
-			found = append(found, copied(&r.log[st.Seq-1]))
+			found = append(found, copied(r.at(st.Seq)))
 		}
 	}
 	slices.SortFunc(found, func(a, b chat.Record) int { return cmp.Compare(seq(r.states[b.Seq]), seq(r.states[a.Seq])) })

@@ -9,11 +9,12 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// room is a room, who is in it, and its log: seq n is at log[n-1].
+// room is a room, who is in it, and its log, which begins behind gone.
 type room struct {
 	chat.RoomRecord
 	no      int64 // 1, 2, 3 …
 	members map[api.UserID]*chat.Membership
+	gone    api.Head
 	log     []chat.Record
 	senders map[api.Seq]api.UserID
 	about   map[api.Seq]api.Seq // of the events that are about a message: which
@@ -42,6 +43,25 @@ func newRoom(rec *chat.RoomRecord) *room {
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
 		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, threads: map[threadKey]*chat.ThreadPart{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
 	}
+}
+
+// at is the event of that number; nil: there is none.
+func (r *room) at(seq api.Seq) *chat.Record {
+	if seq <= r.gone.Seq || seq > r.Head.Seq {
+		return nil
+	}
+	return &r.log[seq-r.gone.Seq-1]
+}
+
+// headAt is where the log ended when that event was its last.
+func (r *room) headAt(seq api.Seq) api.Head {
+	h := api.Head{Seq: seq, MsgNo: r.gone.MsgNo}
+	for i := range r.log {
+		if rec := &r.log[i]; rec.Seq <= seq {
+			h.MsgNo = max(h.MsgNo, rec.MsgNo)
+		}
+	}
+	return h
 }
 
 // key is what an idempotency key is unique in, besides the room.

@@ -29,10 +29,10 @@ func (s *Store) commit(e *chat.Entry) error {
 	k := key{e.SenderID, e.Key}
 	if a.r != nil && e.Key != "" && !mutant.On(mutant.NoUniqueKey) {
 		if before, ok := a.r.keys[k]; ok {
-			if before.digest != e.Digest && !mutant.On(mutant.KeyForAnyBody) {
+			if before.digest != e.Digest && before.digest != [16]byte{} && !mutant.On(mutant.KeyForAnyBody) {
 				return chat.ErrKeyConflict
 			}
-			e.Duplicate, e.Head, e.Records = true, a.r.Head, []chat.Record{copied(&a.r.log[before.seq-1])}
+			e.Duplicate, e.Head, e.Records = true, a.r.Head, []chat.Record{copied(a.r.at(before.seq))}
 			return nil
 		}
 	}
@@ -55,7 +55,7 @@ func (s *Store) commit(e *chat.Entry) error {
 	return nil
 }
 
-func (r *room) append(d chat.Draft, at api.Timestamp) chat.Record {
+func (r *room) append(d chat.Draft, at api.Timestamp, sender api.UserID) chat.Record {
 	r.Head.Seq++
 	rec := chat.Record{Seq: r.Head.Seq, Type: d.Type(), At: at}
 	if rec.Type == api.EventTypeMessagePosted {
@@ -67,6 +67,10 @@ func (r *room) append(d chat.Draft, at api.Timestamp) chat.Record {
 		r.about[rec.Seq] = of
 	}
 	r.log = append(r.log, copied(&rec))
+	r.senders[rec.Seq] = sender
+	if rec.Type == api.EventTypeMessagePosted && r.members[sender] != nil {
+		r.read[sender] = r.Head
+	}
 	return rec
 }
 

@@ -80,9 +80,12 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	a.put = true
 	r := &room{RoomRecord: *c}
 	r.ID, r.MemberCount, r.Head = a.e.RoomID, 0, api.Head{}
-	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, member_count, head_seq, head_msg_no)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0) RETURNING room_no`,
-		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct).Scan(&r.no)
+	if c.Hidden {
+		r.Head = c.Head
+	}
+	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, hidden, member_count, head_seq, head_msg_no)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11) RETURNING room_no`,
+		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct, r.Hidden, int64(r.Head.Seq), int64(r.Head.MsgNo)).Scan(&r.no)
 	if err == nil && r.no > maxRoom {
 		err = errFull
 	}
@@ -105,9 +108,9 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 		return chat.ErrNameTaken
 	}
 	a.put = true
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
-	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7 WHERE room_no = $8`,
-		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), a.r.no)))
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7, hidden = $8 WHERE room_no = $9`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), r.Hidden, a.r.no)))
 }
 
 // Member implements chat.Tx.

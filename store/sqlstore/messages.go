@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -30,14 +31,19 @@ func (s looks) Messages(ctx context.Context, room api.RoomID, user api.UserID, p
 // span is the seqs from first to last.
 type span struct{ first, last api.Seq }
 
-// spans covers records with few spans that hold little else: a page lies close together, a thread may be scattered.
+// spans covers records, in whatever order, with few spans that hold little else, none touching another: a page lies close
+// together, a thread may be scattered.
 func spans(records []chat.Record) []span {
 	const near = 50
-	var all []span
+	seqs := make([]api.Seq, len(records))
 	for i := range records {
-		seq := records[i].Seq
-		if n := len(all) - 1; n >= 0 && seq >= all[n].first && seq-all[n].last <= near {
-			all[n].last = max(all[n].last, seq)
+		seqs[i] = records[i].Seq
+	}
+	slices.Sort(seqs)
+	var all []span
+	for _, seq := range seqs {
+		if n := len(all) - 1; n >= 0 && seq-all[n].last <= near {
+			all[n].last = seq
 			continue
 		}
 		all = append(all, span{seq, seq})

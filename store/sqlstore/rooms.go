@@ -25,10 +25,13 @@ const unreadMentions = `CASE WHEN COALESCE(e.msg_no, 0) > m.read_msg_no THEN (SE
 	WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943) ELSE 0 END`
 
 // roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
-const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.direct, r.member_count, ` + headColumns
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.hidden, r.direct, r.member_count, ` + headColumns
 
 func roomFields(r *chat.RoomRecord) []any {
-	return []any{&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, (*direct)(&r.Users), &r.MemberCount, &r.Head.Seq, &r.Head.MsgNo}
+	return []any{
+		&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.Hidden, (*direct)(&r.Users), &r.MemberCount,
+		&r.Head.Seq, &r.Head.MsgNo,
+	}
 }
 
 // millis is a duration as it is stored.

@@ -187,7 +187,10 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 		about = logNo(r.no, of)
 	}
 	if key != "" && !mutant.On(mutant.NoUniqueKey) {
-		keyArg, digest = key, e.Digest[:]
+		keyArg = key
+		if e.Digest != [16]byte{} {
+			digest = e.Digest[:]
+		}
 	}
 	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
 		keyArg, digest, about, rec.Bytes, string(e.SenderID), anyway)
@@ -215,7 +218,7 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 		return false, err
 	}
 	numberOnlyMessages(&rec)
-	if !bytes.Equal(digest, e.Digest[:]) && !mutant.On(mutant.KeyForAnyBody) {
+	if len(digest) > 0 && !bytes.Equal(digest, e.Digest[:]) && !mutant.On(mutant.KeyForAnyBody) {
 		return true, refuse(e, chat.ErrKeyConflict)
 	}
 	rec.Seq &= maxSeq

@@ -178,13 +178,7 @@ func Leave(room api.RoomID, user api.UserID) *chat.Entry {
 	return entry(room, user, &Acting{Leave: user, Drafts: []chat.Draft{Draft{api.EventTypeMemberLeft, string(user)}}})
 }
 
-// doing is an act that is one function.
-type doing func(t chat.Tx) error
-
-// Do implements chat.Act.
-func (d doing) Do(t chat.Tx) error { return d(t) }
-
-func do(room api.RoomID, user api.UserID, act doing) *chat.Entry {
+func do(room api.RoomID, user api.UserID, act Doing) *chat.Entry {
 	return &chat.Entry{RoomID: room, SenderID: user, At: now, Act: act}
 }
 

@@ -97,6 +97,22 @@ func (o *OnMessage) Do(t chat.Tx) error {
 }
 
 var messageTests = []test{
+	{"MessagesInAnyOrder", func(f *fixture) { // as threads come: by their last answers
+		groot := f.user("groot")
+		room := f.room("lobby", groot)
+		for range 100 {
+			f.commit(Post(room, groot, "said"))
+		}
+		f.commit(On(room, groot, 50, "react", "a"))
+		log := f.history(room)
+		posted := []chat.Record{log[49], log[9], log[89], log[39], log[69]} // 50, 10, 90, 40, 70
+		views, err := f.Messages(f.ctx(), room, groot, posted)
+		f.wantErr(err, nil)
+		f.want("the first", views[0].Reactions, []api.ReactionCount{{Emoji: "a", Count: 1, Mine: true}})
+		for i := range posted {
+			f.want("seq", views[i].State.Seq, posted[i].Seq)
+		}
+	}},
 	{"MessagesAsTheyStand", func(f *fixture) {
 		groot, thanos := f.user("groot"), f.user("thanos")
 		room := f.room("lobby", groot)

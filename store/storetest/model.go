@@ -203,6 +203,13 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 		return Delete(room, user)
 	case 12:
 		return Open(rapid.Map(rapid.SampledFrom([]string{"d1", "d2"}), RoomID).Draw(t, "id"), user, userIDs.Draw(t, "other"))
+	case 18:
+		kind := rapid.SampledFrom([]api.EventType{api.EventTypeMessagePosted, api.EventTypeMessageEdited, "other"}).Draw(t, "kind")
+		r := restored(user, kind, api.Seq(seqsOf.Draw(t, "of")), keys.Draw(t, "key"), texts.Draw(t, "text"))
+		return doing(room, user, func(tx chat.Tx) error { return tx.Restore(r) })
+	case 19:
+		j := &chat.Joining{Membership: chat.Membership{UserID: user, Role: api.RoleOwner, JoinedAt: now + 1}, Read: api.Head{Seq: api.Seq(seqsOf.Draw(t, "read"))}}
+		return doing(room, user, func(tx chat.Tx) error { return tx.RestoreMember(j) })
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
 	case 16, 17:
@@ -294,6 +301,13 @@ func (m *machine) lists(t *rapid.T) {
 	bans, err := m.got.ListBans(ctx, room, now+1, after, limit)
 	wantBans, wantErr := m.want.ListBans(ctx, room, now+1, after, limit)
 	same(t, "bans", outcome(bans, err), outcome(wantBans, wantErr))
+	people := &chat.PeopleQuery{Room: room, Sent: rapid.Bool().Draw(t, "sent"), Limit: limit}
+	who, err := m.got.People(ctx, people)
+	wantWho, wantErr := m.want.People(ctx, people)
+	same(t, "people", outcome(who, err), outcome(wantWho, wantErr))
+	accounts, err := m.got.Accounts(ctx, 1, limit)
+	wantAccounts, wantErr := m.want.Accounts(ctx, 1, limit)
+	same(t, "all accounts", outcome(accounts, err), outcome(wantAccounts, wantErr))
 }
 
 func (m *machine) reopenNow(t *rapid.T) {

@@ -266,6 +266,20 @@ func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*ap
 	return &r, nil
 }
 
+// UserSetPassword calls user.set_password: Give a user another password.
+//
+// For administrators: for who has forgotten theirs, or has none yet because an import made the account. Whoever it is for signs in with it and changes it. Their login sessions end; tokens stay. Needs a sign-in with a password. A bot has no password.
+func (c *Client) UserSetPassword(ctx context.Context, p *api.UserSetPasswordParams) (*api.UserSetPasswordResult, error) {
+	if p == nil {
+		p = new(api.UserSetPasswordParams)
+	}
+	var r api.UserSetPasswordResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserSetPassword), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // TokenCreate calls token.create: Make a token for a program: it may do a part of what its user may.
 //
 // What it may is what its user may, and no more than methods, rooms and requests_per_minute leave of it, on each call and with each event. It opens connections by auth.resume and Authorization: Bearer, and cannot be used to make or end sessions, tokens and bots. The secret is shown once; the server keeps only its hash.
@@ -374,7 +388,7 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 
 // AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 //
-// For administrators. There is a record for each sign-in and sign-out and for what decides who may come in: failures too, of sign-ins and of what is for administrators. Records are never changed.
+// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, and for each export and import: failures too, of sign-ins and of what is for administrators. Records are never changed.
 func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	if p == nil {
 		p = new(api.AuditListParams)
@@ -395,6 +409,104 @@ func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*ap
 	}
 	var r api.ServerStatsResult
 	if err := c.call(ctx, api.Lookup(api.MethodServerStats), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ExportRead calls export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
+//
+// With rooms: those, for their owners, and any for administrators. Without: all that there is, for administrators. A room comes as its users and members, then the room, then its events, each the record as it is stored; no passwords, tokens, invitations and audit records are in it. Each room is as it was at one moment after the first page was asked for. docs/EXPORT.md has the file that the lines make. One audit record tells an export. A cursor is good until the server starts anew.
+func (c *Client) ExportRead(ctx context.Context, p *api.ExportReadParams) (*api.ExportReadResult, error) {
+	if p == nil {
+		p = new(api.ExportReadParams)
+	}
+	var r api.ExportReadResult
+	if err := c.call(ctx, api.Lookup(api.MethodExportRead), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportCheck calls import.check: Whether lines of an export could be imported; nothing is written.
+//
+// For administrators. Looks at each line by itself: its form, and whether names and ids are free here. data.field of a refusal names the first line at fault, counted in lines, and what in it. What is refused is what import.write would refuse.
+func (c *Client) ImportCheck(ctx context.Context, p *api.ImportCheckParams) (*api.ImportCheckResult, error) {
+	if p == nil {
+		p = new(api.ImportCheckParams)
+	}
+	var r api.ImportCheckResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportCheck), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportBegin calls import.begin: Begin to give back what an export took.
+//
+// For administrators. One import is open at a time. What it brings is seen by nobody before import.finish. An export whose import is open goes on with it, in the way in which it was begun, at next_line; one that was imported already is told by finished_at. Users whose id is here already stay as they are; others come without a password, and as no administrators unless keep_admins says so: user.set_password lets them in. A username or room name that is another's here is refused, unless rename_users or rename_rooms gives another one; records keep the name that was.
+func (c *Client) ImportBegin(ctx context.Context, p *api.ImportBeginParams) (*api.ImportBeginResult, error) {
+	if p == nil {
+		p = new(api.ImportBeginParams)
+	}
+	var r api.ImportBeginResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportBegin), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportWrite calls import.write: Bring the next lines of an export.
+//
+// For administrators. Lines come in their order and each once; what was taken already is passed over, so that a call can be sent again. data.field of a refusal names the line at fault, counted in lines, and what in it; the lines before it are taken. A few hundred lines a call hold up nobody who posts.
+func (c *Client) ImportWrite(ctx context.Context, p *api.ImportWriteParams) (*api.ImportWriteResult, error) {
+	if p == nil {
+		p = new(api.ImportWriteParams)
+	}
+	var r api.ImportWriteResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportWrite), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportFinish calls import.finish: Let everybody see what an import has brought.
+//
+// For administrators. Refused unless all has come: as many lines as end says, and each room's log up to its head. Each room appears whole; members of it who are connected are told. A call that was cut short is made again. An import that is finished stays so.
+func (c *Client) ImportFinish(ctx context.Context, p *api.ImportFinishParams) (*api.ImportFinishResult, error) {
+	if p == nil {
+		p = new(api.ImportFinishParams)
+	}
+	var r api.ImportFinishResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportFinish), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportAbort calls import.abort: Throw away what an open import has brought.
+//
+// For administrators. An import that is finished, or not there, is left as it is. A call that was cut short is made again.
+func (c *Client) ImportAbort(ctx context.Context, p *api.ImportAbortParams) (*api.ImportAbortResult, error) {
+	if p == nil {
+		p = new(api.ImportAbortParams)
+	}
+	var r api.ImportAbortResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportAbort), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportList calls import.list: Imports, the newest first: an open one, and those that are finished.
+//
+// For administrators. The last 100.
+func (c *Client) ImportList(ctx context.Context, p *api.ImportListParams) (*api.ImportListResult, error) {
+	if p == nil {
+		p = new(api.ImportListParams)
+	}
+	var r api.ImportListResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportList), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
