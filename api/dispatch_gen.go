@@ -353,6 +353,23 @@ func dispatchUserRestore(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchUserSetPassword(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserSetPasswordParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserSetPassword(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserSetPassword)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchTokenCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(TokenCreateParams)
 	s := scanner{data: params}
@@ -523,6 +540,125 @@ func dispatchServerStats(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchExportRead(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ExportReadParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ExportRead(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodExportRead)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportCheck(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportCheckParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportCheck(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportCheck)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportBegin(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportBeginParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportBegin(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportBegin)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportWrite(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportWriteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportWrite(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportWrite)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportFinish(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportFinishParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportFinish(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportFinish)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportAbort(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportAbortParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportAbort(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportAbort)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchImportList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ImportListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ImportList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodImportList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(InviteCreateParams)
 	s := scanner{data: params}
@@ -536,6 +672,40 @@ func dispatchInviteCreate(ctx context.Context, srv Server, params json.RawMessag
 		return dst, err
 	case r == nil:
 		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodInviteCreate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchInviteList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(InviteListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.InviteList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodInviteList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchInviteRevoke(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(InviteRevokeParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.InviteRevoke(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodInviteRevoke)
 	}
 	return r.AppendJSON(dst), nil
 }
@@ -740,6 +910,57 @@ func dispatchThreadList(ctx context.Context, srv Server, params json.RawMessage,
 		return dst, err
 	case r == nil:
 		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadUnfollow(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadUnfollowParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadUnfollow(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadUnfollow)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchThreadFollow(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(ThreadFollowParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.ThreadFollow(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodThreadFollow)
 	}
 	return r.AppendJSON(dst), nil
 }
@@ -1254,6 +1475,40 @@ func dispatchSyncClose(ctx context.Context, srv Server, params json.RawMessage, 
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchDmOpen(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(DmOpenParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.DmOpen(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodDmOpen)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRoomDelete(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RoomDeleteParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RoomDelete(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRoomDelete)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 var shapeRPCDiscover = shape{
 	method: "rpc.discover",
 }
@@ -1583,6 +1838,26 @@ func (v *UserRestoreParams) scan(s *scanner) {
 	}
 }
 
+var shapeUserSetPassword = shape{
+	method:   "user.set_password",
+	names:    []string{"user", "password"},
+	required: 0b11,
+}
+
+func (v *UserSetPasswordParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserSetPassword) {
+		case 0:
+			v.User = s.text(1, 64)
+		case 1:
+			v.Password = s.text(8, 256)
+		default:
+			return
+		}
+	}
+}
+
 var shapeTokenCreate = shape{
 	method:   "token.create",
 	names:    []string{"name", "methods", "rooms", "requests_per_minute", "expires_in_s", "bot"},
@@ -1801,9 +2076,178 @@ func (*ServerStatsParams) scan(s *scanner) {
 	s.next(&m, &shapeServerStats)
 }
 
+var shapeExportRead = shape{
+	method: "export.read",
+	names:  []string{"rooms", "limit", "cursor"},
+}
+
+func (v *ExportReadParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRead) {
+		case 0:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Rooms = append(v.Rooms, x0)
+			}
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 1000)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportCheck = shape{
+	method:   "import.check",
+	names:    []string{"lines", "rename_users", "rename_rooms"},
+	required: 0b1,
+}
+
+func (v *ImportCheckParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportCheck) {
+		case 0:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 ExportLine
+				x0.scan(s)
+				v.Lines = append(v.Lines, x0)
+			}
+		case 1:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 UserRename
+				x0.scan(s)
+				v.RenameUsers = append(v.RenameUsers, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 RoomRename
+				x0.scan(s)
+				v.RenameRooms = append(v.RenameRooms, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportBegin = shape{
+	method:      "import.begin",
+	names:       []string{"header", "rename_users", "rename_rooms", "keep_admins"},
+	required:    0b1,
+	objectFirst: true,
+}
+
+func (v *ImportBeginParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportBegin) {
+		case 0:
+			v.Header.scan(s)
+		case 1:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 UserRename
+				x0.scan(s)
+				v.RenameUsers = append(v.RenameUsers, x0)
+			}
+		case 2:
+			for l0 := (list{min: 1, max: 200}); s.item(&l0); {
+				var x0 RoomRename
+				x0.scan(s)
+				v.RenameRooms = append(v.RenameRooms, x0)
+			}
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.KeepAdmins = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportWrite = shape{
+	method:   "import.write",
+	names:    []string{"import", "line", "lines"},
+	required: 0b111,
+}
+
+func (v *ImportWriteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportWrite) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Line = s.integer(2, 9007199254740991)
+		case 2:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 ExportLine
+				x0.scan(s)
+				v.Lines = append(v.Lines, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportFinish = shape{
+	method:   "import.finish",
+	names:    []string{"import", "end"},
+	required: 0b11,
+}
+
+func (v *ImportFinishParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportFinish) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.End.scan(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportAbort = shape{
+	method:   "import.abort",
+	names:    []string{"import"},
+	required: 0b1,
+}
+
+func (v *ImportAbortParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeImportAbort) {
+		case 0:
+			v.Import = ImportID(s.match(0, -1, isImportID, "^import_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		default:
+			return
+		}
+	}
+}
+
+var shapeImportList = shape{
+	method: "import.list",
+}
+
+func (*ImportListParams) scan(s *scanner) {
+	var m members
+	s.next(&m, &shapeImportList)
+}
+
 var shapeInviteCreate = shape{
 	method: "invite.create",
-	names:  []string{"uses", "expires_in_s"},
+	names:  []string{"uses", "expires_in_s", "room"},
 }
 
 func (v *InviteCreateParams) scan(s *scanner) {
@@ -1818,6 +2262,49 @@ func (v *InviteCreateParams) scan(s *scanner) {
 			x := new(int64)
 			*x = s.integer(60, 31536000)
 			v.ExpiresInS = x
+		case 2:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeInviteList = shape{
+	method: "invite.list",
+	names:  []string{"room", "limit", "cursor"},
+}
+
+func (v *InviteListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeInviteList) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeInviteRevoke = shape{
+	method:   "invite.revoke",
+	names:    []string{"invite"},
+	required: 0b1,
+}
+
+func (v *InviteRevokeParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeInviteRevoke) {
+		case 0:
+			v.Invite = InviteID(s.match(0, -1, isInviteID, "^invite_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 		default:
 			return
 		}
@@ -1896,9 +2383,8 @@ func (v *RoomListParams) scan(s *scanner) {
 }
 
 var shapeRoomJoin = shape{
-	method:   "room.join",
-	names:    []string{"room", "after", "history", "follow"},
-	required: 0b1,
+	method: "room.join",
+	names:  []string{"room", "after", "history", "follow", "invite"},
 }
 
 func (v *RoomJoinParams) scan(s *scanner) {
@@ -1919,6 +2405,8 @@ func (v *RoomJoinParams) scan(s *scanner) {
 			x := new(bool)
 			*x = s.boolean()
 			v.Follow = x
+		case 4:
+			v.Invite = s.text(1, 256)
 		default:
 			return
 		}
@@ -2132,9 +2620,8 @@ func (v *MessageGetParams) scan(s *scanner) {
 }
 
 var shapeThreadList = shape{
-	method:   "thread.list",
-	names:    []string{"room", "limit", "cursor"},
-	required: 0b1,
+	method: "thread.list",
+	names:  []string{"room", "limit", "cursor", "followed", "unread"},
 }
 
 func (v *ThreadListParams) scan(s *scanner) {
@@ -2149,6 +2636,74 @@ func (v *ThreadListParams) scan(s *scanner) {
 			v.Limit = x
 		case 2:
 			v.Cursor = s.text(1, 256)
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.Followed = x
+		case 4:
+			x := new(bool)
+			*x = s.boolean()
+			v.Unread = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadGet = shape{
+	method:   "thread.get",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadGet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadUnfollow = shape{
+	method:   "thread.unfollow",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadUnfollowParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadUnfollow) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeThreadFollow = shape{
+	method:   "thread.follow",
+	names:    []string{"room", "seq"},
+	required: 0b11,
+}
+
+func (v *ThreadFollowParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeThreadFollow) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Seq = Seq(s.integer(1, 9007199254740991))
 		default:
 			return
 		}
@@ -2317,7 +2872,7 @@ func (v *MessageDeleteParams) scan(s *scanner) {
 
 var shapeReadMark = shape{
 	method:   "read.mark",
-	names:    []string{"room", "seq"},
+	names:    []string{"room", "seq", "thread"},
 	required: 0b1,
 }
 
@@ -2331,6 +2886,10 @@ func (v *ReadMarkParams) scan(s *scanner) {
 			x := new(Seq)
 			*x = Seq(s.integer(0, 9007199254740991))
 			v.Seq = x
+		case 2:
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		default:
 			return
 		}
@@ -2858,6 +3417,48 @@ func (v *SyncCloseParams) scan(s *scanner) {
 	}
 }
 
+var shapeDmOpen = shape{
+	method:   "dm.open",
+	names:    []string{"users"},
+	required: 0b1,
+}
+
+func (v *DmOpenParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeDmOpen) {
+		case 0:
+			for l0 := (list{min: 1, max: 10}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Users = append(v.Users, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomDelete = shape{
+	method:   "room.delete",
+	names:    []string{"room", "reason"},
+	required: 0b1,
+}
+
+func (v *RoomDeleteParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomDelete) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
 // isUserID matches ^user_[0-7][0-9a-hjkmnp-tv-z]{25}$
 func isUserID(b []byte) bool {
 	if len(b) != 31 {
@@ -2988,6 +3589,117 @@ func isJobID(b []byte) bool {
 	return true
 }
 
+// isInviteID matches ^invite_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isInviteID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'i' {
+		return false
+	}
+	if c := b[1]; c != 'n' {
+		return false
+	}
+	if c := b[2]; c != 'v' {
+		return false
+	}
+	if c := b[3]; c != 'i' {
+		return false
+	}
+	if c := b[4]; c != 't' {
+		return false
+	}
+	if c := b[5]; c != 'e' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isExportID matches ^export_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isExportID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'e' {
+		return false
+	}
+	if c := b[1]; c != 'x' {
+		return false
+	}
+	if c := b[2]; c != 'p' {
+		return false
+	}
+	if c := b[3]; c != 'o' {
+		return false
+	}
+	if c := b[4]; c != 'r' {
+		return false
+	}
+	if c := b[5]; c != 't' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isImportID matches ^import_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isImportID(b []byte) bool {
+	if len(b) != 33 {
+		return false
+	}
+	if c := b[0]; c != 'i' {
+		return false
+	}
+	if c := b[1]; c != 'm' {
+		return false
+	}
+	if c := b[2]; c != 'p' {
+		return false
+	}
+	if c := b[3]; c != 'o' {
+		return false
+	}
+	if c := b[4]; c != 'r' {
+		return false
+	}
+	if c := b[5]; c != 't' {
+		return false
+	}
+	if c := b[6]; c != '_' {
+		return false
+	}
+	if c := b[7]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[8:33] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // isUsername matches ^[a-z0-9][a-z0-9._-]{0,31}$
 func isUsername(b []byte) bool {
 	if len(b) < 1 || len(b) > 32 {
@@ -3040,11 +3752,13 @@ func scanVisibility(s *scanner) Visibility {
 		return VisibilityPublic
 	case "private":
 		return VisibilityPrivate
+	case "direct":
+		return VisibilityDirect
 	}
 	if s.lenient {
 		return Visibility(b)
 	}
-	s.refuse("must be public or private")
+	s.refuse("must be public, private or direct")
 	return ""
 }
 
@@ -3149,8 +3863,38 @@ func scanEventType(s *scanner) EventType {
 		return EventTypeRoomArchived
 	case "room.unarchived":
 		return EventTypeRoomUnarchived
+	case "room.deleted":
+		return EventTypeRoomDeleted
 	}
 	return EventType(b)
+}
+
+func scanExportScope(s *scanner) ExportScope {
+	b := s.chars()
+	switch string(b) {
+	case "server":
+		return ExportScopeServer
+	case "rooms":
+		return ExportScopeRooms
+	}
+	if s.lenient {
+		return ExportScope(b)
+	}
+	s.refuse("must be server or rooms")
+	return ""
+}
+
+// isSHA256 matches ^[0-9a-f]{64}$
+func isSHA256(b []byte) bool {
+	if len(b) != 64 {
+		return false
+	}
+	for _, c := range b[0:64] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func scanPresenceChoice(s *scanner) PresenceChoice {
@@ -3168,6 +3912,314 @@ func scanPresenceChoice(s *scanner) PresenceChoice {
 	}
 	s.refuse("must be online, away or dnd")
 	return ""
+}
+
+var shapeHead = shape{
+	names:    []string{"seq", "msg_no"},
+	required: 0b11,
+}
+
+func (v *Head) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeHead) {
+		case 0:
+			v.Seq = Seq(s.integer(0, 9007199254740991))
+		case 1:
+			v.MsgNo = MsgNo(s.integer(0, 9007199254740991))
+		default:
+			return
+		}
+	}
+}
+
+var shapeSuspension = shape{
+	names:    []string{"at", "until", "reason"},
+	required: 0b1,
+}
+
+func (v *Suspension) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeSuspension) {
+		case 0:
+			v.At = s.timestamp()
+		case 1:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 2:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportHeader = shape{
+	names:    []string{"version", "id", "at", "server", "epoch", "scope"},
+	required: 0b110111,
+}
+
+func (v *ExportHeader) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportHeader) {
+		case 0:
+			v.Version = s.integer(1, 1)
+		case 1:
+			v.ID = ExportID(s.match(0, -1, isExportID, "^export_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 2:
+			v.At = s.timestamp()
+		case 3:
+			v.Server = s.text(1, 64)
+		case 4:
+			v.Epoch = Epoch(s.text(1, 64))
+		case 5:
+			v.Scope = scanExportScope(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportLine = shape{
+	names: []string{"user", "member", "room", "event"},
+}
+
+func (v *ExportLine) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportLine) {
+		case 0:
+			x := new(ExportUser)
+			x.scan(s)
+			v.User = x
+		case 1:
+			x := new(ExportMember)
+			x.scan(s)
+			v.Member = x
+		case 2:
+			x := new(ExportRoom)
+			x.scan(s)
+			v.Room = x
+		case 3:
+			v.Event = s.raw()
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportUser = shape{
+	names:    []string{"id", "username", "display_name", "admin", "owner_id", "created_at", "deleted_at", "suspension"},
+	required: 0b100011,
+}
+
+func (v *ExportUser) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportUser) {
+		case 0:
+			v.ID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 2:
+			v.DisplayName = s.text(1, 64)
+		case 3:
+			v.Admin = s.boolean()
+		case 4:
+			v.OwnerID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 5:
+			v.CreatedAt = s.timestamp()
+		case 6:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.DeletedAt = x
+		case 7:
+			x := new(Suspension)
+			x.scan(s)
+			v.Suspension = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportMember = shape{
+	names:    []string{"room_id", "user_id", "role", "joined_at", "read", "ban", "mute"},
+	required: 0b11,
+}
+
+func (v *ExportMember) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportMember) {
+		case 0:
+			v.RoomID = RoomID(s.match(0, -1, isRoomID, "^room_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 2:
+			v.Role = scanRole(s)
+		case 3:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.JoinedAt = x
+		case 4:
+			x := new(Head)
+			x.scan(s)
+			v.Read = x
+		case 5:
+			x := new(ExportRestriction)
+			x.scan(s)
+			v.Ban = x
+		case 6:
+			x := new(ExportRestriction)
+			x.scan(s)
+			v.Mute = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportRestriction = shape{
+	names:    []string{"by", "at", "until", "reason"},
+	required: 0b11,
+}
+
+func (v *ExportRestriction) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRestriction) {
+		case 0:
+			v.By = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.At = s.timestamp()
+		case 2:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Until = x
+		case 3:
+			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportRoom = shape{
+	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "slow_mode_ms", "read_only", "archived_at", "retention", "keep_longer", "before", "head"},
+	required: 0b10000001110011,
+}
+
+func (v *ExportRoom) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportRoom) {
+		case 0:
+			v.ID = RoomID(s.match(0, -1, isRoomID, "^room_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Name = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 2:
+			v.Title = s.text(1, 128)
+		case 3:
+			v.Topic = s.text(1, 1024)
+		case 4:
+			v.Visibility = scanVisibility(s)
+		case 5:
+			v.CreatedAt = s.timestamp()
+		case 6:
+			v.CreatedBy = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 7:
+			x := new(int64)
+			*x = s.integer(0, 86400000)
+			v.SlowModeMS = x
+		case 8:
+			v.ReadOnly = s.boolean()
+		case 9:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.ArchivedAt = x
+		case 10:
+			x := new(RetentionRule)
+			x.scan(s)
+			v.Retention = x
+		case 11:
+			v.KeepLonger = s.boolean()
+		case 12:
+			x := new(Head)
+			x.scan(s)
+			v.Before = x
+		case 13:
+			v.Head.scan(s)
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportEnd = shape{
+	names:    []string{"users", "members", "rooms", "events", "sha256"},
+	required: 0b1111,
+}
+
+func (v *ExportEnd) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportEnd) {
+		case 0:
+			v.Users = s.integer(0, 9007199254740991)
+		case 1:
+			v.Members = s.integer(0, 9007199254740991)
+		case 2:
+			v.Rooms = s.integer(0, 9007199254740991)
+		case 3:
+			v.Events = s.integer(0, 9007199254740991)
+		case 4:
+			v.SHA256 = s.match(64, 64, isSHA256, "^[0-9a-f]{64}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserRename = shape{
+	names:    []string{"from", "to"},
+	required: 0b11,
+}
+
+func (v *UserRename) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserRename) {
+		case 0:
+			v.From = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		case 1:
+			v.To = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomRename = shape{
+	names:    []string{"from", "to"},
+	required: 0b11,
+}
+
+func (v *RoomRename) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomRename) {
+		case 0:
+			v.From = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		case 1:
+			v.To = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		default:
+			return
+		}
+	}
 }
 
 var shapeEvent = shape{
@@ -3277,7 +4329,7 @@ func (v *MemberLeft) scan(s *scanner) {
 }
 
 var shapeMessagePosted = shape{
-	names:    []string{"msg_no", "text", "format", "reply_to", "data", "thread", "mentions", "mentions_room", "deleted"},
+	names:    []string{"msg_no", "text", "format", "reply_to", "data", "thread", "thread_no", "mentions", "mentions_room", "deleted"},
 	required: 0b11,
 	open:     true,
 }
@@ -3303,14 +4355,18 @@ func (v *MessagePosted) scan(s *scanner) {
 			*x = Seq(s.integer(1, 9007199254740991))
 			v.Thread = x
 		case 6:
+			x := new(ThreadNo)
+			*x = ThreadNo(s.integer(0, 9007199254740991))
+			v.ThreadNo = x
+		case 7:
 			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
 				var x0 UserID
 				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 				v.Mentions = append(v.Mentions, x0)
 			}
-		case 7:
-			v.MentionsRoom = s.boolean()
 		case 8:
+			v.MentionsRoom = s.boolean()
+		case 9:
 			v.Deleted = s.boolean()
 		default:
 			return
@@ -3319,8 +4375,8 @@ func (v *MessagePosted) scan(s *scanner) {
 }
 
 var shapeMessageEdited = shape{
-	names:    []string{"message", "text", "format", "data", "mentions", "mentions_room", "deleted"},
-	required: 0b11,
+	names:    []string{"message", "thread", "text", "format", "data", "mentions", "mentions_room", "deleted"},
+	required: 0b101,
 	open:     true,
 }
 
@@ -3331,20 +4387,24 @@ func (v *MessageEdited) scan(s *scanner) {
 		case 0:
 			v.Message = Seq(s.integer(1, 9007199254740991))
 		case 1:
-			v.Text = s.text(0, -1)
+			x := new(Seq)
+			*x = Seq(s.integer(1, 9007199254740991))
+			v.Thread = x
 		case 2:
-			v.Format = scanTextFormat(s)
+			v.Text = s.text(0, -1)
 		case 3:
-			v.Data = s.raw()
+			v.Format = scanTextFormat(s)
 		case 4:
+			v.Data = s.raw()
+		case 5:
 			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
 				var x0 UserID
 				x0 = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 				v.Mentions = append(v.Mentions, x0)
 			}
-		case 5:
-			v.MentionsRoom = s.boolean()
 		case 6:
+			v.MentionsRoom = s.boolean()
+		case 7:
 			v.Deleted = s.boolean()
 		default:
 			return
@@ -3662,6 +4722,23 @@ func (v *RoomUnarchived) scan(s *scanner) {
 		switch s.next(&m, &shapeRoomUnarchived) {
 		case 0:
 			v.ArchivedAt = s.timestamp()
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomDeleted = shape{
+	names: []string{"reason"},
+	open:  true,
+}
+
+func (v *RoomDeleted) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomDeleted) {
+		case 0:
+			v.Reason = s.text(1, 256)
 		default:
 			return
 		}

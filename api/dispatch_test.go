@@ -97,7 +97,7 @@ func TestDispatchRefuses(t *testing.T) {
 		{"U+0000 in data", MethodMessagePost, `{"room":"a","text":"","data":{"x":["\\\u0000"]}}`, "data: must not contain U+0000"},
 		{"a lone surrogate in data", MethodMessagePost, `{"room":"a","text":"","data":{"\udfff":1}}`, "data: must not contain a lone surrogate"},
 		{"data that is no object", MethodMessagePost, `{"room":"a","text":"","data":[1]}`, "data: must be an object, not an array"},
-		{"an enum", MethodRoomCreate, `["a",null,"secret"]`, "visibility: must be public or private"},
+		{"an enum", MethodRoomCreate, `["a",null,"secret"]`, "visibility: must be public, private or direct"},
 		{"an enum of the wrong type", MethodRoomCreate, `["a",null,1]`, "visibility: must be a string, not a number"},
 		{"an open enum's length", MethodRoomHistory, `{"room":"a","types":["member.joined",""]}`, "types[1]: must be 1 to 64 characters long"},
 		{"below", MethodRoomList, `[true,0]`, "limit: must be between 1 and 200"},

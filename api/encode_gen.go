@@ -71,6 +71,248 @@ func (v *Suspension) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ExportHeader) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"version":`...)
+	dst = strconv.AppendInt(dst, v.Version, 10)
+	dst = append(dst, `,"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Server != "" {
+		dst = append(dst, `,"server":`...)
+		dst = AppendString(dst, v.Server)
+	}
+	dst = append(dst, `,"epoch":`...)
+	dst = AppendString(dst, string(v.Epoch))
+	dst = append(dst, `,"scope":`...)
+	dst = AppendString(dst, string(v.Scope))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportLine) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.User != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"user":`...)
+		dst = v.User.AppendJSON(dst)
+	}
+	if v.Member != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"member":`...)
+		dst = v.Member.AppendJSON(dst)
+	}
+	if v.Room != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = v.Room.AppendJSON(dst)
+	}
+	if len(v.Event) > 0 {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"event":`...)
+		dst = appendRaw(dst, v.Event)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportUser) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	if v.DisplayName != "" {
+		dst = append(dst, `,"display_name":`...)
+		dst = AppendString(dst, v.DisplayName)
+	}
+	if v.Admin {
+		dst = append(dst, `,"admin":`...)
+		dst = strconv.AppendBool(dst, v.Admin)
+	}
+	if v.OwnerID != "" {
+		dst = append(dst, `,"owner_id":`...)
+		dst = AppendString(dst, string(v.OwnerID))
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	if v.DeletedAt != nil {
+		dst = append(dst, `,"deleted_at":`...)
+		dst = v.DeletedAt.AppendJSON(dst)
+	}
+	if v.Suspension != nil {
+		dst = append(dst, `,"suspension":`...)
+		dst = v.Suspension.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportMember) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	if v.Role != "" {
+		dst = append(dst, `,"role":`...)
+		dst = AppendString(dst, string(v.Role))
+	}
+	if v.JoinedAt != nil {
+		dst = append(dst, `,"joined_at":`...)
+		dst = v.JoinedAt.AppendJSON(dst)
+	}
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	if v.Ban != nil {
+		dst = append(dst, `,"ban":`...)
+		dst = v.Ban.AppendJSON(dst)
+	}
+	if v.Mute != nil {
+		dst = append(dst, `,"mute":`...)
+		dst = v.Mute.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportRestriction) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"by":`...)
+	dst = AppendString(dst, string(v.By))
+	dst = append(dst, `,"at":`...)
+	dst = v.At.AppendJSON(dst)
+	if v.Until != nil {
+		dst = append(dst, `,"until":`...)
+		dst = v.Until.AppendJSON(dst)
+	}
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportRoom) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"name":`...)
+	dst = AppendString(dst, v.Name)
+	if v.Title != "" {
+		dst = append(dst, `,"title":`...)
+		dst = AppendString(dst, v.Title)
+	}
+	if v.Topic != "" {
+		dst = append(dst, `,"topic":`...)
+		dst = AppendString(dst, v.Topic)
+	}
+	dst = append(dst, `,"visibility":`...)
+	dst = AppendString(dst, string(v.Visibility))
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"created_by":`...)
+	dst = AppendString(dst, string(v.CreatedBy))
+	if v.SlowModeMS != nil {
+		dst = append(dst, `,"slow_mode_ms":`...)
+		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)
+	}
+	if v.ReadOnly {
+		dst = append(dst, `,"read_only":`...)
+		dst = strconv.AppendBool(dst, v.ReadOnly)
+	}
+	if v.ArchivedAt != nil {
+		dst = append(dst, `,"archived_at":`...)
+		dst = v.ArchivedAt.AppendJSON(dst)
+	}
+	if v.Retention != nil {
+		dst = append(dst, `,"retention":`...)
+		dst = v.Retention.AppendJSON(dst)
+	}
+	if v.KeepLonger {
+		dst = append(dst, `,"keep_longer":`...)
+		dst = strconv.AppendBool(dst, v.KeepLonger)
+	}
+	if v.Before != nil {
+		dst = append(dst, `,"before":`...)
+		dst = v.Before.AppendJSON(dst)
+	}
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportEnd) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"members":`...)
+	dst = strconv.AppendInt(dst, v.Members, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"events":`...)
+	dst = strconv.AppendInt(dst, v.Events, 10)
+	if v.SHA256 != "" {
+		dst = append(dst, `,"sha256":`...)
+		dst = AppendString(dst, v.SHA256)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserRename) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"from":`...)
+	dst = AppendString(dst, v.From)
+	dst = append(dst, `,"to":`...)
+	dst = AppendString(dst, v.To)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomRename) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"from":`...)
+	dst = AppendString(dst, v.From)
+	dst = append(dst, `,"to":`...)
+	dst = AppendString(dst, v.To)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Import) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"export_id":`...)
+	dst = AppendString(dst, string(v.ExportID))
+	dst = append(dst, `,"begun_by":`...)
+	dst = AppendString(dst, string(v.BegunBy))
+	dst = append(dst, `,"begun_at":`...)
+	dst = v.BegunAt.AppendJSON(dst)
+	dst = append(dst, `,"next_line":`...)
+	dst = strconv.AppendInt(dst, v.NextLine, 10)
+	dst = append(dst, `,"users":`...)
+	dst = strconv.AppendInt(dst, v.Users, 10)
+	dst = append(dst, `,"members":`...)
+	dst = strconv.AppendInt(dst, v.Members, 10)
+	dst = append(dst, `,"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"events":`...)
+	dst = strconv.AppendInt(dst, v.Events, 10)
+	if v.FinishedAt != nil {
+		dst = append(dst, `,"finished_at":`...)
+		dst = v.FinishedAt.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *LoginSession) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendString(dst, string(v.ID))
@@ -190,10 +432,53 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"archived_at":`...)
 		dst = v.ArchivedAt.AppendJSON(dst)
 	}
+	if v.Users != nil {
+		dst = append(dst, `,"users":`...)
+		dst = append(dst, '[')
+		for i := range v.Users {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Users[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
 	if v.Read != nil {
 		dst = append(dst, `,"read":`...)
 		dst = v.Read.AppendJSON(dst)
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomUser) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"username":`...)
+	dst = AppendString(dst, v.Username)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Invite) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	dst = append(dst, `,"created_by":`...)
+	dst = AppendString(dst, string(v.CreatedBy))
+	dst = append(dst, `,"created_by_name":`...)
+	dst = AppendString(dst, v.CreatedByName)
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	dst = append(dst, `,"uses":`...)
+	dst = strconv.AppendInt(dst, v.Uses, 10)
+	dst = append(dst, `,"used":`...)
+	dst = strconv.AppendInt(dst, v.Used, 10)
+	dst = append(dst, `,"expires_at":`...)
+	dst = v.ExpiresAt.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -207,6 +492,53 @@ func (v *ReadState) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, v.Unread, 10)
 	dst = append(dst, `,"mentions":`...)
 	dst = strconv.AppendInt(dst, v.Mentions, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadHead) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"thread_no":`...)
+	dst = strconv.AppendInt(dst, int64(v.ThreadNo), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadRead) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	dst = append(dst, `,"thread_no":`...)
+	dst = strconv.AppendInt(dst, int64(v.ThreadNo), 10)
+	dst = append(dst, `,"unread":`...)
+	dst = strconv.AppendInt(dst, v.Unread, 10)
+	dst = append(dst, `,"mentions":`...)
+	dst = strconv.AppendInt(dst, v.Mentions, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Thread) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"root":`...)
+	dst = strconv.AppendInt(dst, int64(v.Root), 10)
+	dst = append(dst, `,"as_of":`...)
+	dst = strconv.AppendInt(dst, int64(v.AsOf), 10)
+	dst = append(dst, `,"followed":`...)
+	dst = strconv.AppendBool(dst, v.Followed)
+	dst = append(dst, `,"replies":`...)
+	dst = strconv.AppendInt(dst, v.Replies, 10)
+	dst = append(dst, `,"head":`...)
+	dst = v.Head.AppendJSON(dst)
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = v.Read.AppendJSON(dst)
+	}
+	if v.Message != nil {
+		dst = append(dst, `,"message":`...)
+		dst = v.Message.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -362,6 +694,10 @@ func (v *MessagePosted) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"thread":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
 	}
+	if v.ThreadNo != nil {
+		dst = append(dst, `,"thread_no":`...)
+		dst = strconv.AppendInt(dst, int64(*v.ThreadNo), 10)
+	}
 	if v.Mentions != nil {
 		dst = append(dst, `,"mentions":`...)
 		dst = append(dst, '[')
@@ -388,6 +724,10 @@ func (v *MessagePosted) AppendJSON(dst []byte) []byte {
 func (v *MessageEdited) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = strconv.AppendInt(dst, int64(v.Message), 10)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
 	dst = append(dst, `,"text":`...)
 	dst = AppendString(dst, v.Text)
 	if v.Format != "" {
@@ -641,6 +981,20 @@ func (v *RoomUnarchived) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RoomDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Reason != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ReactionCount) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"emoji":`...)
 	dst = AppendString(dst, v.Emoji)
@@ -682,6 +1036,10 @@ func (v *Message) AppendJSON(dst []byte) []byte {
 	if v.Thread != nil {
 		dst = append(dst, `,"thread":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
+	}
+	if v.ThreadNo != nil {
+		dst = append(dst, `,"thread_no":`...)
+		dst = strconv.AppendInt(dst, int64(*v.ThreadNo), 10)
 	}
 	if v.Mentions != nil {
 		dst = append(dst, `,"mentions":`...)
@@ -1009,6 +1367,10 @@ func (v *AuthRegisterResult) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, v.Token)
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
 	return append(dst, '}')
 }
 
@@ -1210,6 +1572,15 @@ func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserSetPasswordResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"sessions_ended":`...)
+	dst = strconv.AppendInt(dst, v.SessionsEnded, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *TokenCreateResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"token":`...)
 	dst = v.Token.AppendJSON(dst)
@@ -1388,13 +1759,123 @@ func (v *ServerStatsResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ExportReadResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Header != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"header":`...)
+		dst = v.Header.AppendJSON(dst)
+	}
+	if len(dst) > start {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportCheckResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"known_users":`...)
+	dst = strconv.AppendInt(dst, v.KnownUsers, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportBeginResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = v.Import.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportWriteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"next_line":`...)
+	dst = strconv.AppendInt(dst, v.NextLine, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportFinishResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = v.Import.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportAbortResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"aborted":`...)
+	dst = strconv.AppendBool(dst, v.Aborted)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"imports":`...)
+	dst = append(dst, '[')
+	for i := range v.Imports {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Imports[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *InviteCreateResult) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"invite":`...)
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	if v.RoomID != "" {
+		dst = append(dst, `,"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	dst = append(dst, `,"invite":`...)
 	dst = AppendString(dst, v.Invite)
 	dst = append(dst, `,"uses":`...)
 	dst = strconv.AppendInt(dst, v.Uses, 10)
 	dst = append(dst, `,"expires_at":`...)
 	dst = v.ExpiresAt.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invites":`...)
+	dst = append(dst, '[')
+	for i := range v.Invites {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Invites[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteRevokeResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invite_id":`...)
+	dst = AppendString(dst, string(v.InviteID))
 	return append(dst, '}')
 }
 
@@ -1705,6 +2186,31 @@ func (v *ThreadListResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *ThreadGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadFollowResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadUnfollowResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"thread":`...)
+	dst = v.Thread.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"events":`...)
 	dst = append(dst, '[')
@@ -1772,6 +2278,10 @@ func (v *ReadMarkResult) AppendJSON(dst []byte) []byte {
 	dst = v.Head.AppendJSON(dst)
 	dst = append(dst, `,"read":`...)
 	dst = v.Read.AppendJSON(dst)
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = v.Thread.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -2011,6 +2521,24 @@ func (v *JobCancelResult) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendBool(dst, v.Cancelled)
 	dst = append(dst, `,"job":`...)
 	dst = v.Job.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomDeleteResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *DmOpenResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = v.Room.AppendJSON(dst)
+	dst = append(dst, `,"opened":`...)
+	dst = strconv.AppendBool(dst, v.Opened)
 	return append(dst, '}')
 }
 
@@ -2262,6 +2790,15 @@ func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserSetPasswordParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	dst = append(dst, `,"password":`...)
+	dst = AppendString(dst, v.Password)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *TokenCreateParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"name":`...)
 	dst = AppendString(dst, v.Name)
@@ -2444,6 +2981,147 @@ func (v *AuditListParams) AppendJSON(dst []byte) []byte {
 func (*ServerStatsParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
 
 // AppendJSON appends v as a JSON object.
+func (v *ExportReadParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Rooms != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Rooms[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportCheckParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.RenameUsers != nil {
+		dst = append(dst, `,"rename_users":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameUsers {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameUsers[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.RenameRooms != nil {
+		dst = append(dst, `,"rename_rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameRooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameRooms[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportBeginParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"header":`...)
+	dst = v.Header.AppendJSON(dst)
+	if v.RenameUsers != nil {
+		dst = append(dst, `,"rename_users":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameUsers {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameUsers[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.RenameRooms != nil {
+		dst = append(dst, `,"rename_rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.RenameRooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.RenameRooms[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	if v.KeepAdmins != nil {
+		dst = append(dst, `,"keep_admins":`...)
+		dst = strconv.AppendBool(dst, *v.KeepAdmins)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportWriteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	dst = append(dst, `,"line":`...)
+	dst = strconv.AppendInt(dst, v.Line, 10)
+	dst = append(dst, `,"lines":`...)
+	dst = append(dst, '[')
+	for i := range v.Lines {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Lines[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportFinishParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	dst = append(dst, `,"end":`...)
+	dst = v.End.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ImportAbortParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"import":`...)
+	dst = AppendString(dst, string(v.Import))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (*ImportListParams) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// AppendJSON appends v as a JSON object.
 func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	start := len(dst)
@@ -2461,6 +3139,48 @@ func (v *InviteCreateParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `"expires_in_s":`...)
 		dst = strconv.AppendInt(dst, *v.ExpiresInS, 10)
 	}
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *InviteRevokeParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"invite":`...)
+	dst = AppendString(dst, string(v.Invite))
 	return append(dst, '}')
 }
 
@@ -2527,19 +3247,42 @@ func (v *RoomListParams) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (v *RoomJoinParams) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"room":`...)
-	dst = AppendString(dst, v.Room)
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
 	if v.After != nil {
-		dst = append(dst, `,"after":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"after":`...)
 		dst = strconv.AppendInt(dst, int64(*v.After), 10)
 	}
 	if v.History != nil {
-		dst = append(dst, `,"history":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"history":`...)
 		dst = strconv.AppendInt(dst, *v.History, 10)
 	}
 	if v.Follow != nil {
-		dst = append(dst, `,"follow":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"follow":`...)
 		dst = strconv.AppendBool(dst, *v.Follow)
+	}
+	if v.Invite != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"invite":`...)
+		dst = AppendString(dst, v.Invite)
 	}
 	return append(dst, '}')
 }
@@ -2697,16 +3440,70 @@ func (v *MessageGetParams) AppendJSON(dst []byte) []byte {
 
 // AppendJSON appends v as a JSON object.
 func (v *ThreadListParams) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"room":`...)
-	dst = AppendString(dst, v.Room)
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
 	if v.Limit != nil {
-		dst = append(dst, `,"limit":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
 		dst = strconv.AppendInt(dst, *v.Limit, 10)
 	}
 	if v.Cursor != "" {
-		dst = append(dst, `,"cursor":`...)
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
 		dst = AppendString(dst, v.Cursor)
 	}
+	if v.Followed != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"followed":`...)
+		dst = strconv.AppendBool(dst, *v.Followed)
+	}
+	if v.Unread != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"unread":`...)
+		dst = strconv.AppendBool(dst, *v.Unread)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadUnfollowParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ThreadFollowParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.Seq), 10)
 	return append(dst, '}')
 }
 
@@ -2811,6 +3608,10 @@ func (v *ReadMarkParams) AppendJSON(dst []byte) []byte {
 	if v.Seq != nil {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Thread), 10)
 	}
 	return append(dst, '}')
 }
@@ -3190,6 +3991,31 @@ func (v *SyncCloseParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *DmOpenParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"users":`...)
+	dst = append(dst, '[')
+	for i := range v.Users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, v.Users[i])
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RoomDeleteParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = AppendString(dst, v.Reason)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *RoomCaughtUpParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room_id":`...)
 	dst = AppendString(dst, string(v.RoomID))
@@ -3272,6 +4098,14 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 	if v.Head != nil {
 		dst = append(dst, `,"head":`...)
 		dst = v.Head.AppendJSON(dst)
+	}
+	if v.Thread != nil {
+		dst = append(dst, `,"thread":`...)
+		dst = v.Thread.AppendJSON(dst)
+	}
+	if v.SessionID != "" {
+		dst = append(dst, `,"session_id":`...)
+		dst = AppendString(dst, string(v.SessionID))
 	}
 	return append(dst, '}')
 }

@@ -109,6 +109,11 @@ func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestor
 	return new(UserRestoreResult), f.err
 }
 
+func (f *fake) UserSetPassword(_ context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error) {
+	f.got = p
+	return new(UserSetPasswordResult), f.err
+}
+
 func (f *fake) TokenCreate(_ context.Context, p *TokenCreateParams) (*TokenCreateResult, error) {
 	f.got = p
 	return new(TokenCreateResult), f.err
@@ -159,9 +164,54 @@ func (f *fake) ServerStats(_ context.Context, p *ServerStatsParams) (*ServerStat
 	return new(ServerStatsResult), f.err
 }
 
+func (f *fake) ExportRead(_ context.Context, p *ExportReadParams) (*ExportReadResult, error) {
+	f.got = p
+	return new(ExportReadResult), f.err
+}
+
+func (f *fake) ImportCheck(_ context.Context, p *ImportCheckParams) (*ImportCheckResult, error) {
+	f.got = p
+	return new(ImportCheckResult), f.err
+}
+
+func (f *fake) ImportBegin(_ context.Context, p *ImportBeginParams) (*ImportBeginResult, error) {
+	f.got = p
+	return new(ImportBeginResult), f.err
+}
+
+func (f *fake) ImportWrite(_ context.Context, p *ImportWriteParams) (*ImportWriteResult, error) {
+	f.got = p
+	return new(ImportWriteResult), f.err
+}
+
+func (f *fake) ImportFinish(_ context.Context, p *ImportFinishParams) (*ImportFinishResult, error) {
+	f.got = p
+	return new(ImportFinishResult), f.err
+}
+
+func (f *fake) ImportAbort(_ context.Context, p *ImportAbortParams) (*ImportAbortResult, error) {
+	f.got = p
+	return new(ImportAbortResult), f.err
+}
+
+func (f *fake) ImportList(_ context.Context, p *ImportListParams) (*ImportListResult, error) {
+	f.got = p
+	return new(ImportListResult), f.err
+}
+
 func (f *fake) InviteCreate(_ context.Context, p *InviteCreateParams) (*InviteCreateResult, error) {
 	f.got = p
 	return new(InviteCreateResult), f.err
+}
+
+func (f *fake) InviteList(_ context.Context, p *InviteListParams) (*InviteListResult, error) {
+	f.got = p
+	return new(InviteListResult), f.err
+}
+
+func (f *fake) InviteRevoke(_ context.Context, p *InviteRevokeParams) (*InviteRevokeResult, error) {
+	f.got = p
+	return new(InviteRevokeResult), f.err
 }
 
 func (f *fake) RoomCreate(_ context.Context, p *RoomCreateParams) (*RoomCreateResult, error) {
@@ -222,6 +272,21 @@ func (f *fake) MessageGet(_ context.Context, p *MessageGetParams) (*MessageGetRe
 func (f *fake) ThreadList(_ context.Context, p *ThreadListParams) (*ThreadListResult, error) {
 	f.got = p
 	return new(ThreadListResult), f.err
+}
+
+func (f *fake) ThreadGet(_ context.Context, p *ThreadGetParams) (*ThreadGetResult, error) {
+	f.got = p
+	return new(ThreadGetResult), f.err
+}
+
+func (f *fake) ThreadUnfollow(_ context.Context, p *ThreadUnfollowParams) (*ThreadUnfollowResult, error) {
+	f.got = p
+	return new(ThreadUnfollowResult), f.err
+}
+
+func (f *fake) ThreadFollow(_ context.Context, p *ThreadFollowParams) (*ThreadFollowResult, error) {
+	f.got = p
+	return new(ThreadFollowResult), f.err
 }
 
 func (f *fake) MessageEdit(_ context.Context, p *MessageEditParams) (*MessageEditResult, error) {
@@ -374,16 +439,41 @@ func (f *fake) SyncClose(_ context.Context, p *SyncCloseParams) (*SyncCloseResul
 	return new(SyncCloseResult), f.err
 }
 
+func (f *fake) DmOpen(_ context.Context, p *DmOpenParams) (*DmOpenResult, error) {
+	f.got = p
+	return new(DmOpenResult), f.err
+}
+
+func (f *fake) RoomDelete(_ context.Context, p *RoomDeleteParams) (*RoomDeleteResult, error) {
+	f.got = p
+	return new(RoomDeleteResult), f.err
+}
+
 // encodables are one of each type that can be encoded.
 var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Head),
 	new(Gap),
 	new(User),
 	new(Suspension),
+	new(ExportHeader),
+	new(ExportLine),
+	new(ExportUser),
+	new(ExportMember),
+	new(ExportRestriction),
+	new(ExportRoom),
+	new(ExportEnd),
+	new(UserRename),
+	new(RoomRename),
+	new(Import),
 	new(LoginSession),
 	new(MadeToken),
 	new(Room),
+	new(RoomUser),
+	new(Invite),
 	new(ReadState),
+	new(ThreadHead),
+	new(ThreadRead),
+	new(Thread),
 	new(Presence),
 	new(PresenceCounts),
 	new(Member),
@@ -407,6 +497,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdated),
 	new(RoomArchived),
 	new(RoomUnarchived),
+	new(RoomDeleted),
 	new(ReactionCount),
 	new(Message),
 	new(Ban),
@@ -437,6 +528,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateResult),
 	new(UserSuspendResult),
 	new(UserRestoreResult),
+	new(UserSetPasswordResult),
 	new(TokenCreateResult),
 	new(TokenListResult),
 	new(TokenRevokeResult),
@@ -448,7 +540,16 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(AuditRecord),
 	new(AuditListResult),
 	new(ServerStatsResult),
+	new(ExportReadResult),
+	new(ImportCheckResult),
+	new(ImportBeginResult),
+	new(ImportWriteResult),
+	new(ImportFinishResult),
+	new(ImportAbortResult),
+	new(ImportListResult),
 	new(InviteCreateResult),
+	new(InviteListResult),
+	new(InviteRevokeResult),
 	new(RoomCreateResult),
 	new(RoomGetResult),
 	new(RoomListResult),
@@ -470,6 +571,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PinRemoveResult),
 	new(PinListResult),
 	new(ThreadListResult),
+	new(ThreadGetResult),
+	new(ThreadFollowResult),
+	new(ThreadUnfollowResult),
 	new(RoomHistoryResult),
 	new(TypingSetResult),
 	new(PresenceSetResult),
@@ -492,6 +596,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(JobGetResult),
 	new(JobListResult),
 	new(JobCancelResult),
+	new(RoomDeleteResult),
+	new(DmOpenResult),
 	new(SyncOpenResult),
 	new(SyncCloseResult),
 	new(ErrorData),
@@ -514,6 +620,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateParams),
 	new(UserSuspendParams),
 	new(UserRestoreParams),
+	new(UserSetPasswordParams),
 	new(TokenCreateParams),
 	new(TokenListParams),
 	new(TokenRevokeParams),
@@ -524,7 +631,16 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PermissionExplainParams),
 	new(AuditListParams),
 	new(ServerStatsParams),
+	new(ExportReadParams),
+	new(ImportCheckParams),
+	new(ImportBeginParams),
+	new(ImportWriteParams),
+	new(ImportFinishParams),
+	new(ImportAbortParams),
+	new(ImportListParams),
 	new(InviteCreateParams),
+	new(InviteListParams),
+	new(InviteRevokeParams),
 	new(RoomCreateParams),
 	new(RoomGetParams),
 	new(RoomListParams),
@@ -537,6 +653,9 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomHistoryParams),
 	new(MessageGetParams),
 	new(ThreadListParams),
+	new(ThreadGetParams),
+	new(ThreadUnfollowParams),
+	new(ThreadFollowParams),
 	new(MessageEditParams),
 	new(ReactionAddParams),
 	new(ReactionRemoveParams),
@@ -567,6 +686,8 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PresenceGetParams),
 	new(SyncOpenParams),
 	new(SyncCloseParams),
+	new(DmOpenParams),
+	new(RoomDeleteParams),
 	new(RoomCaughtUpParams),
 	new(SyncGapParams),
 	new(RoomTruncatedParams),

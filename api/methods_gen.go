@@ -62,6 +62,7 @@ const (
 	MethodUserCreate         = "user.create"
 	MethodUserSuspend        = "user.suspend"
 	MethodUserRestore        = "user.restore"
+	MethodUserSetPassword    = "user.set_password"
 	MethodTokenCreate        = "token.create"
 	MethodTokenList          = "token.list"
 	MethodTokenRevoke        = "token.revoke"
@@ -72,7 +73,16 @@ const (
 	MethodPermissionExplain  = "permission.explain"
 	MethodAuditList          = "audit.list"
 	MethodServerStats        = "server.stats"
+	MethodExportRead         = "export.read"
+	MethodImportCheck        = "import.check"
+	MethodImportBegin        = "import.begin"
+	MethodImportWrite        = "import.write"
+	MethodImportFinish       = "import.finish"
+	MethodImportAbort        = "import.abort"
+	MethodImportList         = "import.list"
 	MethodInviteCreate       = "invite.create"
+	MethodInviteList         = "invite.list"
+	MethodInviteRevoke       = "invite.revoke"
 	MethodRoomCreate         = "room.create"
 	MethodRoomGet            = "room.get"
 	MethodRoomList           = "room.list"
@@ -85,6 +95,9 @@ const (
 	MethodRoomHistory        = "room.history"
 	MethodMessageGet         = "message.get"
 	MethodThreadList         = "thread.list"
+	MethodThreadGet          = "thread.get"
+	MethodThreadUnfollow     = "thread.unfollow"
+	MethodThreadFollow       = "thread.follow"
 	MethodMessageEdit        = "message.edit"
 	MethodReactionAdd        = "reaction.add"
 	MethodReactionRemove     = "reaction.remove"
@@ -115,6 +128,8 @@ const (
 	MethodPresenceGet        = "presence.get"
 	MethodSyncOpen           = "sync.open"
 	MethodSyncClose          = "sync.close"
+	MethodDmOpen             = "dm.open"
+	MethodRoomDelete         = "room.delete"
 )
 
 // Names of the notifications that the server sends.
@@ -171,6 +186,8 @@ type Server interface {
 	UserSuspend(ctx context.Context, p *UserSuspendParams) (*UserSuspendResult, error)
 	// UserRestore answers user.restore: Let a suspended user in again.
 	UserRestore(ctx context.Context, p *UserRestoreParams) (*UserRestoreResult, error)
+	// UserSetPassword answers user.set_password: Give a user another password.
+	UserSetPassword(ctx context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error)
 	// TokenCreate answers token.create: Make a token for a program: it may do a part of what its user may.
 	TokenCreate(ctx context.Context, p *TokenCreateParams) (*TokenCreateResult, error)
 	// TokenList answers token.list: The caller's tokens, or those of a bot of theirs; the newest first.
@@ -191,8 +208,26 @@ type Server interface {
 	AuditList(ctx context.Context, p *AuditListParams) (*AuditListResult, error)
 	// ServerStats answers server.stats: How much there is, and how much goes on.
 	ServerStats(ctx context.Context, p *ServerStatsParams) (*ServerStatsResult, error)
-	// InviteCreate answers invite.create: Make an invitation with which others may register.
+	// ExportRead answers export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
+	ExportRead(ctx context.Context, p *ExportReadParams) (*ExportReadResult, error)
+	// ImportCheck answers import.check: Whether lines of an export could be imported; nothing is written.
+	ImportCheck(ctx context.Context, p *ImportCheckParams) (*ImportCheckResult, error)
+	// ImportBegin answers import.begin: Begin to give back what an export took.
+	ImportBegin(ctx context.Context, p *ImportBeginParams) (*ImportBeginResult, error)
+	// ImportWrite answers import.write: Bring the next lines of an export.
+	ImportWrite(ctx context.Context, p *ImportWriteParams) (*ImportWriteResult, error)
+	// ImportFinish answers import.finish: Let everybody see what an import has brought.
+	ImportFinish(ctx context.Context, p *ImportFinishParams) (*ImportFinishResult, error)
+	// ImportAbort answers import.abort: Throw away what an open import has brought.
+	ImportAbort(ctx context.Context, p *ImportAbortParams) (*ImportAbortResult, error)
+	// ImportList answers import.list: Imports, the newest first: an open one, and those that are finished.
+	ImportList(ctx context.Context, p *ImportListParams) (*ImportListResult, error)
+	// InviteCreate answers invite.create: Make an invitation with which others may register, or come into a room.
 	InviteCreate(ctx context.Context, p *InviteCreateParams) (*InviteCreateResult, error)
+	// InviteList answers invite.list: Invitations that are open, without their secrets; the oldest first.
+	InviteList(ctx context.Context, p *InviteListParams) (*InviteListResult, error)
+	// InviteRevoke answers invite.revoke: Make an invitation void.
+	InviteRevoke(ctx context.Context, p *InviteRevokeParams) (*InviteRevokeResult, error)
 	// RoomCreate answers room.create: Make a room; the caller owns it and is its first member.
 	RoomCreate(ctx context.Context, p *RoomCreateParams) (*RoomCreateResult, error)
 	// RoomGet answers room.get: One room, by id or name.
@@ -215,8 +250,14 @@ type Server interface {
 	RoomHistory(ctx context.Context, p *RoomHistoryParams) (*RoomHistoryResult, error)
 	// MessageGet answers message.get: One message as it now stands.
 	MessageGet(ctx context.Context, p *MessageGetParams) (*MessageGetResult, error)
-	// ThreadList answers thread.list: Messages of a room that have a thread, the one answered last first.
+	// ThreadList answers thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
 	ThreadList(ctx context.Context, p *ThreadListParams) (*ThreadListResult, error)
+	// ThreadGet answers thread.get: The thread under a message, and how far the caller has read it.
+	ThreadGet(ctx context.Context, p *ThreadGetParams) (*ThreadGetResult, error)
+	// ThreadUnfollow answers thread.unfollow: Not follow a thread any more, whatever is said in it.
+	ThreadUnfollow(ctx context.Context, p *ThreadUnfollowParams) (*ThreadUnfollowResult, error)
+	// ThreadFollow answers thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+	ThreadFollow(ctx context.Context, p *ThreadFollowParams) (*ThreadFollowResult, error)
 	// MessageEdit answers message.edit: Change what one has said.
 	MessageEdit(ctx context.Context, p *MessageEditParams) (*MessageEditResult, error)
 	// ReactionAdd answers reaction.add: React to a message with an emoji.
@@ -231,7 +272,7 @@ type Server interface {
 	PinRemove(ctx context.Context, p *PinRemoveParams) (*PinRemoveResult, error)
 	// MessageDelete answers message.delete: Remove what a message said, for everyone.
 	MessageDelete(ctx context.Context, p *MessageDeleteParams) (*MessageDeleteResult, error)
-	// ReadMark answers read.mark: Say how far one has read a room.
+	// ReadMark answers read.mark: Say how far one has read a room, or a thread that one follows.
 	ReadMark(ctx context.Context, p *ReadMarkParams) (*ReadMarkResult, error)
 	// MemberInvite answers member.invite: Make somebody a member of a room.
 	MemberInvite(ctx context.Context, p *MemberInviteParams) (*MemberInviteResult, error)
@@ -277,6 +318,10 @@ type Server interface {
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
 	SyncClose(ctx context.Context, p *SyncCloseParams) (*SyncCloseResult, error)
+	// DmOpen answers dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+	DmOpen(ctx context.Context, p *DmOpenParams) (*DmOpenResult, error)
+	// RoomDelete answers room.delete: Delete a room and all that was said in it, for everybody and for good.
+	RoomDelete(ctx context.Context, p *RoomDeleteParams) (*RoomDeleteResult, error)
 }
 
 // Methods are the methods that clients call, in the document's order. Not to be changed.
@@ -300,6 +345,7 @@ var Methods = []*Method{
 	methodUserCreate,
 	methodUserSuspend,
 	methodUserRestore,
+	methodUserSetPassword,
 	methodTokenCreate,
 	methodTokenList,
 	methodTokenRevoke,
@@ -310,7 +356,16 @@ var Methods = []*Method{
 	methodPermissionExplain,
 	methodAuditList,
 	methodServerStats,
+	methodExportRead,
+	methodImportCheck,
+	methodImportBegin,
+	methodImportWrite,
+	methodImportFinish,
+	methodImportAbort,
+	methodImportList,
 	methodInviteCreate,
+	methodInviteList,
+	methodInviteRevoke,
 	methodRoomCreate,
 	methodRoomGet,
 	methodRoomList,
@@ -323,6 +378,9 @@ var Methods = []*Method{
 	methodRoomHistory,
 	methodMessageGet,
 	methodThreadList,
+	methodThreadGet,
+	methodThreadUnfollow,
+	methodThreadFollow,
 	methodMessageEdit,
 	methodReactionAdd,
 	methodReactionRemove,
@@ -353,6 +411,8 @@ var Methods = []*Method{
 	methodPresenceGet,
 	methodSyncOpen,
 	methodSyncClose,
+	methodDmOpen,
+	methodRoomDelete,
 }
 
 var (
@@ -494,6 +554,14 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchUserRestore,
 	}
+	methodUserSetPassword = &Method{
+		Name: MethodUserSetPassword, Summary: "Give a user another password.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeUserSetPassword.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchUserSetPassword,
+	}
 	methodTokenCreate = &Method{
 		Name: MethodTokenCreate, Summary: "Make a token for a program: it may do a part of what its user may.",
 		Authz: AuthzUser, Idempotency: IdempotencyNone,
@@ -573,13 +641,84 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
 		dispatch: dispatchServerStats,
 	}
+	methodExportRead = &Method{
+		Name: MethodExportRead, Summary: "Rooms or the whole server as lines, page by page: who, and each room's log as it is.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeExportRead.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeFailedPrecondition},
+		dispatch: dispatchExportRead,
+	}
+	methodImportCheck = &Method{
+		Name: MethodImportCheck, Summary: "Whether lines of an export could be imported; nothing is written.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportCheck.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeAlreadyExists},
+		dispatch: dispatchImportCheck,
+	}
+	methodImportBegin = &Method{
+		Name: MethodImportBegin, Summary: "Begin to give back what an export took.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportBegin.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportBegin,
+	}
+	methodImportWrite = &Method{
+		Name: MethodImportWrite, Summary: "Bring the next lines of an export.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportWrite.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeAlreadyExists, CodeIdempotencyConflict, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportWrite,
+	}
+	methodImportFinish = &Method{
+		Name: MethodImportFinish, Summary: "Let everybody see what an import has brought.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportFinish.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeAlreadyExists, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportFinish,
+	}
+	methodImportAbort = &Method{
+		Name: MethodImportAbort, Summary: "Throw away what an open import has brought.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeImportAbort.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchImportAbort,
+	}
+	methodImportList = &Method{
+		Name: MethodImportList, Summary: "Imports, the newest first: an open one, and those that are finished.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchImportList,
+	}
 	methodInviteCreate = &Method{
-		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register.",
-		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
+		Name: MethodInviteCreate, Summary: "Make an invitation with which others may register, or come into a room.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
 		Slow:     true,
 		Params:   shapeInviteCreate.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchInviteCreate,
+	}
+	methodInviteList = &Method{
+		Name: MethodInviteList, Summary: "Invitations that are open, without their secrets; the oldest first.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeInviteList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchInviteList,
+	}
+	methodInviteRevoke = &Method{
+		Name: MethodInviteRevoke, Summary: "Make an invitation void.",
+		Authz: AuthzUser, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeInviteRevoke.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchInviteRevoke,
 	}
 	methodRoomCreate = &Method{
 		Name: MethodRoomCreate, Summary: "Make a room; the caller owns it and is its first member.",
@@ -669,12 +808,36 @@ var (
 		dispatch: dispatchMessageGet,
 	}
 	methodThreadList = &Method{
-		Name: MethodThreadList, Summary: "Messages of a room that have a thread, the one answered last first.",
-		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Name: MethodThreadList, Summary: "Threads, the one answered last first: those that the caller follows, or all of a room.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeThreadList.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
 		dispatch: dispatchThreadList,
+	}
+	methodThreadGet = &Method{
+		Name: MethodThreadGet, Summary: "The thread under a message, and how far the caller has read it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchThreadGet,
+	}
+	methodThreadUnfollow = &Method{
+		Name: MethodThreadUnfollow, Summary: "Not follow a thread any more, whatever is said in it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadUnfollow.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchThreadUnfollow,
+	}
+	methodThreadFollow = &Method{
+		Name: MethodThreadFollow, Summary: "Follow the thread under a message: its unread answers are counted, and thread.list has it.",
+		Authz: AuthzMember, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeThreadFollow.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchThreadFollow,
 	}
 	methodMessageEdit = &Method{
 		Name: MethodMessageEdit, Summary: "Change what one has said.",
@@ -733,11 +896,11 @@ var (
 		dispatch: dispatchMessageDelete,
 	}
 	methodReadMark = &Method{
-		Name: MethodReadMark, Summary: "Say how far one has read a room.",
+		Name: MethodReadMark, Summary: "Say how far one has read a room, or a thread that one follows.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReadMark.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReadMark,
 	}
 	methodMemberInvite = &Method{
@@ -793,7 +956,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMemberListBans.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
 		dispatch: dispatchMemberListBans,
 	}
 	methodMemberUnban = &Method{
@@ -801,7 +964,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMemberUnban.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMemberUnban,
 	}
 	methodRoomUpdate = &Method{
@@ -817,7 +980,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomArchive.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomArchive,
 	}
 	methodRoomUnarchive = &Method{
@@ -825,7 +988,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomUnarchive.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomUnarchive,
 	}
 	methodRetentionGet = &Method{
@@ -914,6 +1077,22 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition},
 		dispatch: dispatchSyncClose,
 	}
+	methodDmOpen = &Method{
+		Name: MethodDmOpen, Summary: "The direct room between the caller and some people: the same one for the same people, for ever.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeDmOpen.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchDmOpen,
+	}
+	methodRoomDelete = &Method{
+		Name: MethodRoomDelete, Summary: "Delete a room and all that was said in it, for everybody and for good.",
+		Authz: AuthzMember, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapeRoomDelete.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchRoomDelete,
+	}
 )
 
 // Lookup finds a method by its name, nil if there is none.
@@ -957,6 +1136,8 @@ func Lookup(name string) *Method {
 		return methodUserSuspend
 	case MethodUserRestore:
 		return methodUserRestore
+	case MethodUserSetPassword:
+		return methodUserSetPassword
 	case MethodTokenCreate:
 		return methodTokenCreate
 	case MethodTokenList:
@@ -977,8 +1158,26 @@ func Lookup(name string) *Method {
 		return methodAuditList
 	case MethodServerStats:
 		return methodServerStats
+	case MethodExportRead:
+		return methodExportRead
+	case MethodImportCheck:
+		return methodImportCheck
+	case MethodImportBegin:
+		return methodImportBegin
+	case MethodImportWrite:
+		return methodImportWrite
+	case MethodImportFinish:
+		return methodImportFinish
+	case MethodImportAbort:
+		return methodImportAbort
+	case MethodImportList:
+		return methodImportList
 	case MethodInviteCreate:
 		return methodInviteCreate
+	case MethodInviteList:
+		return methodInviteList
+	case MethodInviteRevoke:
+		return methodInviteRevoke
 	case MethodRoomCreate:
 		return methodRoomCreate
 	case MethodRoomGet:
@@ -1003,6 +1202,12 @@ func Lookup(name string) *Method {
 		return methodMessageGet
 	case MethodThreadList:
 		return methodThreadList
+	case MethodThreadGet:
+		return methodThreadGet
+	case MethodThreadUnfollow:
+		return methodThreadUnfollow
+	case MethodThreadFollow:
+		return methodThreadFollow
 	case MethodMessageEdit:
 		return methodMessageEdit
 	case MethodReactionAdd:
@@ -1063,6 +1268,10 @@ func Lookup(name string) *Method {
 		return methodSyncOpen
 	case MethodSyncClose:
 		return methodSyncClose
+	case MethodDmOpen:
+		return methodDmOpen
+	case MethodRoomDelete:
+		return methodRoomDelete
 	}
 	return nil
 }

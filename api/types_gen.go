@@ -26,6 +26,15 @@ type TokenID string
 // JobID: A job: job_ and 26 base-32 characters of a UUIDv7.
 type JobID string
 
+// InviteID: An invitation: invite_ and 26 base-32 characters of a UUIDv7.
+type InviteID string
+
+// ExportID: An export: export_ and 26 base-32 characters of a UUIDv7.
+type ExportID string
+
+// ImportID: An import: import_ and 26 base-32 characters of a UUIDv7.
+type ImportID string
+
 // Epoch: Identity of the server's logs; changes when a backup is restored.
 type Epoch string
 
@@ -34,6 +43,9 @@ type Seq int64
 
 // MsgNo: Dense count of the posts of a room.
 type MsgNo int64
+
+// ThreadNo: Dense count of the answers in a thread.
+type ThreadNo int64
 
 // PermissionRule: What decides. anyone: the method is for everybody; user, admin: for who is signed in, for administrators; suspended: the user is kept out; login_only: needs a sign-in with a password; token_methods, token_rooms: the token's limits; room: the room is there and may be seen; member: being in the room; role: the role in it; person, message: whom or which message it is about; banned, muted, read_only, slow_mode, archived: a state of the user or the room; state: another one.
 type PermissionRule string
@@ -61,13 +73,14 @@ const (
 	PermissionRuleState        PermissionRule = "state"
 )
 
-// Visibility: Who sees the room: everyone, or its members.
+// Visibility: Who sees the room: everyone; its members; direct: the people that dm.open made it for, which room.create and room.update refuse.
 type Visibility string
 
 // The values of Visibility known to this version; receivers take any other too.
 const (
 	VisibilityPublic  Visibility = "public"
 	VisibilityPrivate Visibility = "private"
+	VisibilityDirect  Visibility = "direct"
 )
 
 // RoomField: Something of a room that may be empty.
@@ -122,15 +135,26 @@ const (
 	EventTypeRoomUpdated       EventType = "room.updated"
 	EventTypeRoomArchived      EventType = "room.archived"
 	EventTypeRoomUnarchived    EventType = "room.unarchived"
+	EventTypeRoomDeleted       EventType = "room.deleted"
 )
 
-// GapReason: Why events do not come. limited: there are more than max_replay; retention: they are there no more.
+// ExportScope: What an export has: the whole server, or some rooms.
+type ExportScope string
+
+// The values of ExportScope known to this version; receivers take any other too.
+const (
+	ExportScopeServer ExportScope = "server"
+	ExportScopeRooms  ExportScope = "rooms"
+)
+
+// GapReason: Why events do not come. limited: there are more than max_replay; retention: they are there no more; deleted: the room is.
 type GapReason string
 
 // The values of GapReason known to this version; receivers take any other too.
 const (
 	GapReasonLimited   GapReason = "limited"
 	GapReasonRetention GapReason = "retention"
+	GapReasonDeleted   GapReason = "deleted"
 )
 
 // SignalType: What kind of signal.
@@ -147,9 +171,12 @@ type AccountEventType string
 
 // The values of AccountEventType known to this version; receivers take any other too.
 const (
-	AccountEventTypeRoomAdded   AccountEventType = "room.added"
-	AccountEventTypeRoomRemoved AccountEventType = "room.removed"
-	AccountEventTypeReadMarked  AccountEventType = "read.marked"
+	AccountEventTypeRoomAdded        AccountEventType = "room.added"
+	AccountEventTypeRoomRemoved      AccountEventType = "room.removed"
+	AccountEventTypeReadMarked       AccountEventType = "read.marked"
+	AccountEventTypeThreadFollowed   AccountEventType = "thread.followed"
+	AccountEventTypeThreadUnfollowed AccountEventType = "thread.unfollowed"
+	AccountEventTypeSessionRevoked   AccountEventType = "session.revoked"
 )
 
 // PresenceChoice: online: there; away: not at the keyboard; dnd: not to be disturbed.
@@ -260,6 +287,108 @@ type Suspension struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
+// ExportHeader: What an export is.
+type ExportHeader struct {
+	Version int64       `json:"version"` // of the format: 1
+	ID      ExportID    `json:"id"`
+	At      Timestamp   `json:"at"`
+	Server  string      `json:"server,omitempty"` // the server's version
+	Epoch   Epoch       `json:"epoch"`            // the server's
+	Scope   ExportScope `json:"scope"`
+}
+
+// ExportLine: A line of an export: one of these.
+type ExportLine struct {
+	User   *ExportUser     `json:"user,omitempty"`
+	Member *ExportMember   `json:"member,omitempty"`
+	Room   *ExportRoom     `json:"room,omitempty"`
+	Event  json.RawMessage `json:"event,omitempty"`
+}
+
+// ExportUser: An account, without what opens it.
+type ExportUser struct {
+	ID          UserID      `json:"id"`
+	Username    string      `json:"username"`
+	DisplayName string      `json:"display_name,omitempty"`
+	Admin       bool        `json:"admin,omitempty"`    // an administrator of the server
+	OwnerID     UserID      `json:"owner_id,omitempty"` // whose program it is; absent: a person's account
+	CreatedAt   Timestamp   `json:"created_at"`
+	DeletedAt   *Timestamp  `json:"deleted_at,omitempty"` // since when the account is gone; absent: it is not
+	Suspension  *Suspension `json:"suspension,omitempty"` // in an export of the whole server; absent: none
+}
+
+// ExportMember: A user's part in a room. A later line about the same replaces an earlier one, also by nothing.
+type ExportMember struct {
+	RoomID   RoomID             `json:"room_id"`
+	UserID   UserID             `json:"user_id"`
+	Role     Role               `json:"role,omitempty"`      // absent: no member
+	JoinedAt *Timestamp         `json:"joined_at,omitempty"` // absent: no member
+	Read     *Head              `json:"read,omitempty"`      // how far they have read; absent: no member
+	Ban      *ExportRestriction `json:"ban,omitempty"`
+	Mute     *ExportRestriction `json:"mute,omitempty"`
+}
+
+// ExportRestriction: A ban or a mute.
+type ExportRestriction struct {
+	By     UserID     `json:"by"`
+	At     Timestamp  `json:"at"`
+	Until  *Timestamp `json:"until,omitempty"` // absent: it does not end by itself
+	Reason string     `json:"reason,omitempty"`
+}
+
+// ExportRoom: A room, as all of its events have left it. They follow.
+type ExportRoom struct {
+	ID         RoomID         `json:"id"`
+	Name       string         `json:"name"`
+	Title      string         `json:"title,omitempty"`
+	Topic      string         `json:"topic,omitempty"`
+	Visibility Visibility     `json:"visibility"`
+	CreatedAt  Timestamp      `json:"created_at"`
+	CreatedBy  UserID         `json:"created_by"`
+	SlowModeMS *int64         `json:"slow_mode_ms,omitempty"` // absent: members post as they like
+	ReadOnly   bool           `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt *Timestamp     `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Retention  *RetentionRule `json:"retention,omitempty"`    // the room's own rule; absent: it has none
+	KeepLonger bool           `json:"keep_longer,omitempty"`  // the room is kept by its own rule, whatever the server's is
+	Before     *Head          `json:"before,omitempty"`       // what stood before the first event that follows; absent: nothing
+	Head       Head           `json:"head"`                   // the last event that follows
+}
+
+// ExportEnd: What an export has, to tell one that is cut off.
+type ExportEnd struct {
+	Users   int64  `json:"users"`            // lines
+	Members int64  `json:"members"`          // lines
+	Rooms   int64  `json:"rooms"`            // lines
+	Events  int64  `json:"events"`           // lines
+	SHA256  string `json:"sha256,omitempty"` // of all lines between the header and this one, line ends included
+}
+
+// UserRename: Another username than in the export.
+type UserRename struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// RoomRename: Another room name than in the export.
+type RoomRename struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Import: An export on its way in, or that is in.
+type Import struct {
+	ID         ImportID   `json:"id"`
+	ExportID   ExportID   `json:"export_id"`
+	BegunBy    UserID     `json:"begun_by"`
+	BegunAt    Timestamp  `json:"begun_at"`
+	NextLine   int64      `json:"next_line"`             // where it goes on
+	Users      int64      `json:"users"`                 // lines, so far
+	Members    int64      `json:"members"`               // lines, so far
+	Rooms      int64      `json:"rooms"`                 // lines, so far
+	Events     int64      `json:"events"`                // lines, so far
+	FinishedAt *Timestamp `json:"finished_at,omitempty"` // absent: it is open
+}
+
 // LoginSession: What one sign-in with a password opened.
 type LoginSession struct {
 	ID         SessionID `json:"id"`
@@ -302,7 +431,26 @@ type Room struct {
 	SlowModeMS  *int64         `json:"slow_mode_ms,omitempty"` // absent: members post as they like
 	ReadOnly    bool           `json:"read_only,omitempty"`    // only moderators and owners post
 	ArchivedAt  *Timestamp     `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Users       []RoomUser     `json:"users,omitempty"`        // of a direct room: whom it is between, the caller too
 	Read        *ReadState     `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
+}
+
+// RoomUser: One of those whom a direct room is between.
+type RoomUser struct {
+	UserID   UserID `json:"user_id"`
+	Username string `json:"username"`
+}
+
+// Invite: An invitation that is open, without its secret.
+type Invite struct {
+	ID            InviteID  `json:"id"`
+	RoomID        RoomID    `json:"room_id,omitempty"` // into that room; absent: to register only
+	CreatedBy     UserID    `json:"created_by"`
+	CreatedByName string    `json:"created_by_name"`
+	CreatedAt     Timestamp `json:"created_at"`
+	Uses          int64     `json:"uses"` // how many are left
+	Used          int64     `json:"used"` // how many have come by it
+	ExpiresAt     Timestamp `json:"expires_at"`
 }
 
 // ReadState: How far the caller has read a room. A message that was deleted still counts as one, not as a mention; what retention has removed counts as read.
@@ -311,6 +459,32 @@ type ReadState struct {
 	MsgNo    MsgNo `json:"msg_no"`   // so many messages
 	Unread   int64 `json:"unread"`   // messages after it, answers in threads included: the head's msg_no less this one
 	Mentions int64 `json:"mentions"` // those of them that mean the caller, or everyone in the room, as they now stand
+}
+
+// ThreadHead: Where a thread ends: its last answer, whether it is still there or not.
+type ThreadHead struct {
+	Seq      Seq      `json:"seq"` // 0: there is no answer yet
+	ThreadNo ThreadNo `json:"thread_no"`
+}
+
+// ThreadRead: How far the caller has read a thread. An answer of which nothing is left still counts as one, not as a mention.
+type ThreadRead struct {
+	Seq      Seq      `json:"seq"`       // up to this event
+	ThreadNo ThreadNo `json:"thread_no"` // so many answers
+	Unread   int64    `json:"unread"`    // answers after it: the head's thread_no less this one
+	Mentions int64    `json:"mentions"`  // those of them that mean the caller, or everyone in the room, as they now stand
+}
+
+// Thread: A thread as the caller sees it; named by its room and the message under which it is.
+type Thread struct {
+	RoomID   RoomID      `json:"room_id"`
+	Root     Seq         `json:"root"`     // the message under which it is
+	AsOf     Seq         `json:"as_of"`    // the room's log ended here when this was so
+	Followed bool        `json:"followed"` // the caller follows it
+	Replies  int64       `json:"replies"`  // answers that are there
+	Head     ThreadHead  `json:"head"`
+	Read     *ThreadRead `json:"read,omitempty"`    // how far the caller has read it; absent: they do not follow it
+	Message  *Message    `json:"message,omitempty"` // of thread.list and thread.get: what stands above it
 }
 
 // Presence: Whether a user is there, and what they say of it.
@@ -369,7 +543,7 @@ type MemberJoined struct {
 	UserID     UserID     `json:"user_id"`
 	Username   string     `json:"username"`
 	Role       Role       `json:"role"`
-	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member; absent: they did
+	InvitedBy  UserID     `json:"invited_by,omitempty"`  // who made them a member, or whose invitation they came by, then they are the sender; absent: they did by themselves
 	Muted      bool       `json:"muted,omitempty"`       // a mute from before goes on
 	MutedUntil *Timestamp `json:"muted_until,omitempty"` // when that ends by itself; absent: never
 }
@@ -388,6 +562,7 @@ type MessagePosted struct {
 	ReplyTo      *Seq            `json:"reply_to,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
 	Thread       *Seq            `json:"thread,omitempty"`
+	ThreadNo     *ThreadNo       `json:"thread_no,omitempty"` // of an answer in a thread: its number there
 	Mentions     []UserID        `json:"mentions,omitempty"`
 	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
 	Deleted      bool            `json:"deleted,omitempty"`       // what it said was removed since
@@ -396,6 +571,7 @@ type MessagePosted struct {
 // MessageEdited: Data of message.edited: all that the message says now.
 type MessageEdited struct {
 	Message      Seq             `json:"message"`
+	Thread       *Seq            `json:"thread,omitempty"` // the message under which it stands
 	Text         string          `json:"text"`
 	Format       TextFormat      `json:"format,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
@@ -499,6 +675,11 @@ type RoomUnarchived struct {
 	ArchivedAt Timestamp `json:"archived_at"` // since when it was archived
 }
 
+// RoomDeleted: Data of room.deleted: nothing comes after it.
+type RoomDeleted struct {
+	Reason string `json:"reason,omitempty"`
+}
+
 // ReactionCount: How many have reacted with an emoji.
 type ReactionCount struct {
 	Emoji string `json:"emoji"`
@@ -518,7 +699,8 @@ type Message struct {
 	Format       TextFormat      `json:"format,omitempty"`
 	ReplyTo      *Seq            `json:"reply_to,omitempty"`
 	Data         json.RawMessage `json:"data,omitempty"`
-	Thread       *Seq            `json:"thread,omitempty"` // the message under which it stands
+	Thread       *Seq            `json:"thread,omitempty"`    // the message under which it stands
+	ThreadNo     *ThreadNo       `json:"thread_no,omitempty"` // its number there; absent: it is older than such numbers
 	Mentions     []UserID        `json:"mentions,omitempty"`
 	MentionsRoom bool            `json:"mentions_room,omitempty"` // everyone in the room is meant
 	EditedSeq    *Seq            `json:"edited_seq,omitempty"`    // seq of its last message.edited
@@ -688,6 +870,7 @@ type AuthRegisterResult struct {
 	SessionID SessionID `json:"session_id"`
 	Token     string    `json:"token"`
 	ExpiresAt Timestamp `json:"expires_at"`
+	RoomID    RoomID    `json:"room_id,omitempty"` // the room that the invitation led into: the user is in it
 }
 
 // AuthLoginResult: A new session.
@@ -783,6 +966,12 @@ type UserRestoreResult struct {
 	Restored bool   `json:"restored"` // false: was not suspended
 }
 
+// UserSetPasswordResult: Who has another password.
+type UserSetPasswordResult struct {
+	UserID        UserID `json:"user_id"`
+	SessionsEnded int64  `json:"sessions_ended"`
+}
+
 // TokenCreateResult: The token and, once, what it is.
 type TokenCreateResult struct {
 	Token  MadeToken `json:"token"`
@@ -868,11 +1057,61 @@ type ServerStatsResult struct {
 	ResumesTotal       int64     `json:"resumes_total"` // by token
 }
 
+// ExportReadResult: A page of an export.
+type ExportReadResult struct {
+	Header     *ExportHeader `json:"header,omitempty"` // on the first page
+	Lines      []ExportLine  `json:"lines"`
+	NextCursor string        `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ImportCheckResult: Nothing is against it.
+type ImportCheckResult struct {
+	KnownUsers int64 `json:"known_users"` // who are here already, and stay as they are
+}
+
+// ImportBeginResult: The import.
+type ImportBeginResult struct {
+	Import Import `json:"import"`
+}
+
+// ImportWriteResult: What has come.
+type ImportWriteResult struct {
+	NextLine int64 `json:"next_line"` // where to go on
+}
+
+// ImportFinishResult: The import.
+type ImportFinishResult struct {
+	Import Import `json:"import"`
+}
+
+// ImportAbortResult: The import that is gone.
+type ImportAbortResult struct {
+	Aborted bool `json:"aborted"` // false: it was not open
+}
+
+// ImportListResult: Imports.
+type ImportListResult struct {
+	Imports []Import `json:"imports"`
+}
+
 // InviteCreateResult: A new invitation.
 type InviteCreateResult struct {
+	ID        InviteID  `json:"id"`                // names it in lists
+	RoomID    RoomID    `json:"room_id,omitempty"` // where it leads; absent: to register only
 	Invite    string    `json:"invite"`
 	Uses      int64     `json:"uses"`
 	ExpiresAt Timestamp `json:"expires_at"`
+}
+
+// InviteListResult: A page of invitations.
+type InviteListResult struct {
+	Invites    []Invite `json:"invites"`
+	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// InviteRevokeResult: The invitation that is void.
+type InviteRevokeResult struct {
+	InviteID InviteID `json:"invite_id"`
 }
 
 // RoomCreateResult: The new room.
@@ -1015,10 +1254,27 @@ type PinListResult struct {
 	Messages []Message `json:"messages"`
 }
 
-// ThreadListResult: A page of messages that have a thread.
+// ThreadListResult: A page of threads.
 type ThreadListResult struct {
-	Threads    []Message `json:"threads"`
-	NextCursor string    `json:"next_cursor,omitempty"` // absent: this was the last page
+	Threads    []Thread `json:"threads"`
+	NextCursor string   `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// ThreadGetResult: The thread.
+type ThreadGetResult struct {
+	Thread Thread `json:"thread"`
+}
+
+// ThreadFollowResult: The thread.
+type ThreadFollowResult struct {
+	Thread  Thread `json:"thread"`
+	Changed bool   `json:"changed"` // false: the caller followed it already
+}
+
+// ThreadUnfollowResult: The thread.
+type ThreadUnfollowResult struct {
+	Thread  Thread `json:"thread"`
+	Changed bool   `json:"changed"` // false: the caller did not follow it; from now on nothing makes them
 }
 
 // RoomHistoryResult: A page of events.
@@ -1052,7 +1308,8 @@ type ReadMarkResult struct {
 	RoomID RoomID    `json:"room_id"`
 	Marked bool      `json:"marked"` // false: they had read so far already
 	Head   Head      `json:"head"`
-	Read   ReadState `json:"read"`
+	Read   ReadState `json:"read"`             // the room
+	Thread *Thread   `json:"thread,omitempty"` // the thread; absent: the mark was in the room
 }
 
 // MemberInviteResult: The new member.
@@ -1175,6 +1432,18 @@ type JobListResult struct {
 type JobCancelResult struct {
 	Cancelled bool `json:"cancelled"` // false: it had ended already
 	Job       Job  `json:"job"`
+}
+
+// RoomDeleteResult: The room that is gone.
+type RoomDeleteResult struct {
+	RoomID RoomID `json:"room_id"`
+	Seq    Seq    `json:"seq"` // of its last event
+}
+
+// DmOpenResult: The direct room.
+type DmOpenResult struct {
+	Room   Room `json:"room"`
+	Opened bool `json:"opened"` // false: it was there already
 }
 
 // SyncOpenResult: How following begins.
@@ -1302,6 +1571,12 @@ type UserRestoreParams struct {
 	User string `json:"user"`
 }
 
+// UserSetPasswordParams are the parameters of user.set_password: Give a user another password.
+type UserSetPasswordParams struct {
+	User     string `json:"user"`
+	Password string `json:"password"` // 8 to 256 characters
+}
+
 // TokenCreateParams are the parameters of token.create: Make a token for a program: it may do a part of what its user may.
 type TokenCreateParams struct {
 	Name              string   `json:"name"`                          // what it is for; unique among the user's
@@ -1358,7 +1633,7 @@ type PermissionExplainParams struct {
 // AuditListParams are the parameters of audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 type AuditListParams struct {
 	Actor   string `json:"actor,omitempty"`   // only what this user did
-	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session, token, room or job by id
+	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session, token, invitation, room, import or job by id
 	Action  string `json:"action,omitempty"`  // only this method; a noun and a dot for all of its methods
 	Limit   *int64 `json:"limit,omitempty"`   // at most this many; 100 unless given
 	Cursor  string `json:"cursor,omitempty"`  // next_cursor of the page before
@@ -1368,17 +1643,74 @@ type AuditListParams struct {
 type ServerStatsParams struct {
 }
 
-// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register.
+// ExportReadParams are the parameters of export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
+type ExportReadParams struct {
+	Rooms  []string `json:"rooms,omitempty"`  // only these; the same on each page
+	Limit  *int64   `json:"limit,omitempty"`  // about this many lines at most; 1000 unless given
+	Cursor string   `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// ImportCheckParams are the parameters of import.check: Whether lines of an export could be imported; nothing is written.
+type ImportCheckParams struct {
+	Lines       []ExportLine `json:"lines"`
+	RenameUsers []UserRename `json:"rename_users,omitempty"` // users who get another name here
+	RenameRooms []RoomRename `json:"rename_rooms,omitempty"` // rooms that get another name here
+}
+
+// ImportBeginParams are the parameters of import.begin: Begin to give back what an export took.
+type ImportBeginParams struct {
+	Header      ExportHeader `json:"header"`                 // of the export
+	RenameUsers []UserRename `json:"rename_users,omitempty"` // users who get another name here
+	RenameRooms []RoomRename `json:"rename_rooms,omitempty"` // rooms that get another name here
+	KeepAdmins  *bool        `json:"keep_admins,omitempty"`  // true: administrators there are administrators here
+}
+
+// ImportWriteParams are the parameters of import.write: Bring the next lines of an export.
+type ImportWriteParams struct {
+	Import ImportID     `json:"import"`
+	Line   int64        `json:"line"` // which line of the file the first one is; the header is line 1
+	Lines  []ExportLine `json:"lines"`
+}
+
+// ImportFinishParams are the parameters of import.finish: Let everybody see what an import has brought.
+type ImportFinishParams struct {
+	Import ImportID  `json:"import"`
+	End    ExportEnd `json:"end"` // of the export
+}
+
+// ImportAbortParams are the parameters of import.abort: Throw away what an open import has brought.
+type ImportAbortParams struct {
+	Import ImportID `json:"import"`
+}
+
+// ImportListParams are the parameters of import.list: Imports, the newest first: an open one, and those that are finished.
+type ImportListParams struct {
+}
+
+// InviteCreateParams are the parameters of invite.create: Make an invitation with which others may register, or come into a room.
 type InviteCreateParams struct {
-	Uses       *int64 `json:"uses,omitempty"`         // how many accounts it makes; 1 unless given
+	Uses       *int64 `json:"uses,omitempty"`         // how many people it lets in; 1 unless given
 	ExpiresInS *int64 `json:"expires_in_s,omitempty"` // seconds until it is void; a week unless given
+	Room       string `json:"room,omitempty"`         // into that room
+}
+
+// InviteListParams are the parameters of invite.list: Invitations that are open, without their secrets; the oldest first.
+type InviteListParams struct {
+	Room   string `json:"room,omitempty"`   // only those into that room
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// InviteRevokeParams are the parameters of invite.revoke: Make an invitation void.
+type InviteRevokeParams struct {
+	Invite InviteID `json:"invite"` // its id
 }
 
 // RoomCreateParams are the parameters of room.create: Make a room; the caller owns it and is its first member.
 type RoomCreateParams struct {
 	Name       string     `json:"name"`                 // unique; lower-case letters, digits, dot, underscore, hyphen
 	Title      string     `json:"title,omitempty"`      // for people; any script
-	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only
+	Visibility Visibility `json:"visibility,omitempty"` // public unless given; a private room is seen by its members only; direct rooms come from dm.open
 	Topic      string     `json:"topic,omitempty"`
 }
 
@@ -1397,10 +1729,11 @@ type RoomListParams struct {
 
 // RoomJoinParams are the parameters of room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 type RoomJoinParams struct {
-	Room    string `json:"room"`
+	Room    string `json:"room,omitempty"`
 	After   *Seq   `json:"after,omitempty"`   // replay everything after this seq
 	History *int64 `json:"history,omitempty"` // replay the last so many events that were there before this join
 	Follow  *bool  `json:"follow,omitempty"`  // false: join only; true unless given
+	Invite  string `json:"invite,omitempty"`  // an invitation into the room, instead of its name
 }
 
 // RoomLeaveParams are the parameters of room.leave: Stop being a member of a room; nothing of it comes after.
@@ -1461,11 +1794,31 @@ type MessageGetParams struct {
 	Seq  Seq    `json:"seq"` // the message
 }
 
-// ThreadListParams are the parameters of thread.list: Messages of a room that have a thread, the one answered last first.
+// ThreadListParams are the parameters of thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
 type ThreadListParams struct {
-	Room   string `json:"room"`
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many; 50 unless given
-	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
+	Room     string `json:"room,omitempty"`     // only threads of this room
+	Limit    *int64 `json:"limit,omitempty"`    // at most this many; 50 unless given
+	Cursor   string `json:"cursor,omitempty"`   // next_cursor of the page before, of the same list
+	Followed *bool  `json:"followed,omitempty"` // only threads that the caller follows, answered or not; so it is without room
+	Unread   *bool  `json:"unread,omitempty"`   // only threads that the caller follows and has not read to the end
+}
+
+// ThreadGetParams are the parameters of thread.get: The thread under a message, and how far the caller has read it.
+type ThreadGetParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is
+}
+
+// ThreadUnfollowParams are the parameters of thread.unfollow: Not follow a thread any more, whatever is said in it.
+type ThreadUnfollowParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is
+}
+
+// ThreadFollowParams are the parameters of thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+type ThreadFollowParams struct {
+	Room string `json:"room"`
+	Seq  Seq    `json:"seq"` // the message under which it is; that one is in no thread itself
 }
 
 // MessageEditParams are the parameters of message.edit: Change what one has said.
@@ -1517,10 +1870,11 @@ type MessageDeleteParams struct {
 	Reason string `json:"reason,omitempty"` // for those who wonder
 }
 
-// ReadMarkParams are the parameters of read.mark: Say how far one has read a room.
+// ReadMarkParams are the parameters of read.mark: Say how far one has read a room, or a thread that one follows.
 type ReadMarkParams struct {
-	Room string `json:"room"`
-	Seq  *Seq   `json:"seq,omitempty"` // the last event that was seen; all that there is unless given. It is not beyond the head
+	Room   string `json:"room"`
+	Seq    *Seq   `json:"seq,omitempty"`    // the last event that was seen; all that there is unless given. It is not beyond the head
+	Thread *Seq   `json:"thread,omitempty"` // the thread under this message, not the room
 }
 
 // MemberInviteParams are the parameters of member.invite: Make somebody a member of a room.
@@ -1674,6 +2028,17 @@ type SyncCloseParams struct {
 	Rooms []string `json:"rooms,omitempty"` // these; all unless given
 }
 
+// DmOpenParams are the parameters of dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+type DmOpenParams struct {
+	Users []string `json:"users"` // the others; the caller may be named too
+}
+
+// RoomDeleteParams are the parameters of room.delete: Delete a room and all that was said in it, for everybody and for good.
+type RoomDeleteParams struct {
+	Room   string `json:"room"`
+	Reason string `json:"reason,omitempty"` // for those who wonder
+}
+
 // RoomEventParams are the parameters of room.event: An event of a followed room, live or replayed: the record as it is stored.
 type RoomEventParams = Event
 
@@ -1712,11 +2077,13 @@ type RoomSignalParams struct {
 
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.
 type AccountEventParams struct {
-	Type   AccountEventType `json:"type"`
-	RoomID RoomID           `json:"room_id,omitempty"` // which room it is about
-	Room   *Room            `json:"room,omitempty"`    // of room.added: the room as it was when they came
-	Read   *ReadState       `json:"read,omitempty"`    // of read.marked: how far they have read
-	Head   *Head            `json:"head,omitempty"`    // of read.marked: where the log ended when that was so
+	Type      AccountEventType `json:"type"`
+	RoomID    RoomID           `json:"room_id,omitempty"`    // which room it is about
+	Room      *Room            `json:"room,omitempty"`       // of room.added: the room as it was when they came
+	Read      *ReadState       `json:"read,omitempty"`       // of read.marked: how far they have read
+	Head      *Head            `json:"head,omitempty"`       // of read.marked: where the log ended when that was so
+	Thread    *Thread          `json:"thread,omitempty"`     // of thread.followed and thread.unfollowed, and of read.marked in a thread, instead of read and head: the thread as it was then
+	SessionID SessionID        `json:"session_id,omitempty"` // of session.revoked: which
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.
@@ -1843,6 +2210,11 @@ func (*RoomUnarchived) EventType() EventType { return EventTypeRoomUnarchived }
 
 func (*RoomUnarchived) eventPayload() {}
 
+// EventType is "room.deleted".
+func (*RoomDeleted) EventType() EventType { return EventTypeRoomDeleted }
+
+func (*RoomDeleted) eventPayload() {}
+
 // Payload decodes the event's data. A type that is not known gives *UnknownEvent, no error.
 // The payload shares memory with Data, which must be valid JSON.
 func (v *Event) Payload() (EventPayload, error) {
@@ -1923,6 +2295,10 @@ func (v *Event) Payload() (EventPayload, error) {
 		p = x
 	case EventTypeRoomUnarchived:
 		x := new(RoomUnarchived)
+		x.scan(&s)
+		p = x
+	case EventTypeRoomDeleted:
+		x := new(RoomDeleted)
 		x.scan(&s)
 		p = x
 	default:

@@ -16,16 +16,16 @@ func (s *Service) tell(user api.UserID, event *api.AccountEventParams) {
 		if msg == nil {
 			msg = api.AppendAccountEvent(nil, event)
 		}
-		sess.hear(user, event.RoomID, msg)
+		sess.hear(user, event, msg)
 	}
 }
 
 // hear passes on what is user's, unless they have signed out meanwhile, somebody else may come after them, or the token is not
 // for it.
-func (s *Session) hear(user api.UserID, room api.RoomID, msg []byte) {
+func (s *Session) hear(user api.UserID, event *api.AccountEventParams, msg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.user != nil && s.user.ID == user && s.login.Scope.hears(room) {
+	if s.user != nil && s.user.ID == user && s.login.Scope.hears(event.RoomID) && !(s.login.Made && event.SessionID != "") {
 		s.port.Notify(msg)
 	}
 }

@@ -160,3 +160,63 @@ func TestTokenForMethodsHearsWhatItMayAsk(t *testing.T) {
 		}
 	}
 }
+
+// Those that a user has left hear which of their sessions were ended, however that was; who is signed out by it does not, nor
+// does a token.
+func TestSessionRevokedIsTold(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot := w.user("groot")
+	session := func(c *client) api.SessionID {
+		return must[*api.AccountGetResult](t)(c.AccountGet(ctx, &api.AccountGetParams{})).SessionID
+	}
+	first := w.resumed(groot.login("groot")) // groot's connection has this session now
+	bot := w.resumed(first.token(&api.TokenCreateParams{Name: "bot"}))
+	var gone []api.SessionID
+	wantTold := func() {
+		t.Helper()
+		var told []api.SessionID
+		for _, e := range first.port.account() {
+			if e.Type != "session.revoked" || e.RoomID != "" {
+				t.Errorf("told %+v", e)
+			}
+			told = append(told, e.SessionID)
+		}
+		slices.Sort(told) // those of one act come in any order
+		slices.Sort(gone)
+		if !slices.Equal(told, gone) {
+			t.Errorf("told of %v, want %v", told, gone)
+		}
+	}
+	phone := w.resumed(groot.login("groot"))
+	first.port.notes = nil
+	gone = append(gone, session(phone))
+	must[*api.SessionRevokeResult](t)(first.SessionRevoke(ctx, &api.SessionRevokeParams{Session: session(phone)}))
+	wantTold()
+	phone.wantEnded()
+
+	tablet := w.connect()
+	tablet.login("groot")
+	gone = append(gone, session(tablet))
+	must[*api.AuthLogoutResult](t)(tablet.AuthLogout(ctx, &api.AuthLogoutParams{}))
+	wantTold()
+
+	laptop := w.connect()
+	laptop.login("groot")
+	res := must[*api.SessionListResult](t)(first.SessionList(ctx, &api.SessionListParams{}))
+	for _, l := range res.Sessions {
+		if !l.Current {
+			gone = append(gone, l.ID)
+		}
+	}
+	must[*api.AccountSetPasswordResult](t)(first.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "password of groot", NewPassword: "another one of groot"}))
+	wantTold()
+	if got := bot.port.account(); len(got) != 0 {
+		t.Errorf("a token was told %v", got)
+	}
+	for name, c := range map[string]*client{"phone": phone, "tablet": tablet, "laptop": laptop} {
+		if slices.Contains(c.port.accountTypes(), "session.revoked") {
+			t.Errorf("%s was told of its own end", name)
+		}
+	}
+}

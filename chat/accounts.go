@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -31,7 +31,8 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 		return nil, api.Errorf(api.CodeFailedPrecondition, "signed in already: log out first, or open another connection")
 	}
 	na := &NewAccount{Account: Account{ID: api.UserID(svc.newID(prefixUser)), Username: p.Username, CreatedAt: svc.timestamp()}}
-	if err := svc.admit(na, p.Invite); err != nil {
+	inv, err := svc.admit(ctx, na, p.Invite)
+	if err != nil {
 		return nil, err
 	}
 	hash, err := svc.hasher.hash(ctx, p.Password)
@@ -46,7 +47,7 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 	case errors.Is(err, ErrNameTaken):
 		return nil, usernameTaken(p.Username)
 	case errors.Is(err, ErrBadInvite), errors.Is(err, ErrClosed):
-		return nil, api.Errorf(api.CodePermissionDenied, "the invitation is wrong, used up or expired").WithField("invite")
+		return nil, badInvite()
 	case err != nil:
 		return nil, svc.coded(err)
 	}
@@ -55,28 +56,35 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 	if err != nil {
 		return nil, err
 	}
-	return &api.AuthRegisterResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
+	res := &api.AuthRegisterResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}
+	if inv != nil && inv.Room != "" {
+		res.RoomID = s.led(ctx, user, inv, na.InviteHash != nil)
+	}
+	return res, nil
 }
 
-// admit decides by which right the account may be made.
-func (s *Service) admit(na *NewAccount, invite string) error {
+// admit decides by which right the account may be made, and gives the invitation, if one is given that is there.
+func (s *Service) admit(ctx context.Context, na *NewAccount, invite string) (*Invite, error) {
 	if s.opts.SetupToken != "" && invite != "" && hashSecret(invite) == hashSecret(s.opts.SetupToken) {
 		na.OnlyFirst, na.FirstIsAdmin = true, true
-		return nil
+		return nil, nil
 	}
 	switch s.opts.Registration {
 	case api.RegistrationOpen:
 		na.FirstIsAdmin = true
-		return nil
+		if !strings.HasPrefix(invite, prefixInvite) {
+			return nil, nil // nobody needs one: let it be whatever it is
+		}
+		return s.goodInvitation(ctx, invite)
 	case api.RegistrationInvite:
 		if invite == "" {
-			return api.Errorf(api.CodePermissionDenied, "registration is by invitation").WithField("invite")
+			return nil, api.Errorf(api.CodePermissionDenied, "registration is by invitation").WithField("invite")
 		}
 		hash := hashSecret(invite)
 		na.InviteHash = hash[:]
-		return nil
+		return s.goodInvitation(ctx, invite)
 	default:
-		return api.Errorf(api.CodePermissionDenied, "registration is closed")
+		return nil, api.Errorf(api.CodePermissionDenied, "registration is closed")
 	}
 }
 
@@ -165,6 +173,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 	}
 	if len(ended) > 0 {
 		svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(ended, l.ID) })
+		svc.sessionsEnded(user.ID, ended...)
 	}
 	if err := s.signIn(user, login); err != nil {
 		return nil, "", err
@@ -209,6 +218,7 @@ func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api
 	}
 	s.signOut()
 	s.svc.revoked(user.ID, nil, login.same)
+	s.svc.sessionsEnded(user.ID, login.ID)
 	return &api.AuthLogoutResult{SessionID: login.ID}, nil
 }
 
@@ -220,26 +230,6 @@ func (s *Session) AccountGet(context.Context, *api.AccountGetParams) (*api.Accou
 	}
 	session, token := login.ids()
 	return &api.AccountGetResult{User: user.view(), SessionID: session, TokenID: token, ExpiresAt: login.ExpiresAt}, nil
-}
-
-const (
-	inviteUses    = 1
-	inviteSeconds = 7 * 24 * 60 * 60
-)
-
-// InviteCreate implements invite.create.
-func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (*api.InviteCreateResult, error) {
-	svc := s.svc
-	uses := orElse(p.Uses, inviteUses)
-	life := time.Duration(orElse(p.ExpiresInS, inviteSeconds)) * time.Second
-	secret := NewSecret(prefixInvite, svc.opts.Rand)
-	hash := hashSecret(secret)
-	inv := &Invite{Hash: hash[:], CreatedBy: s.UserID(), Uses: uses, ExpiresAt: api.TimestampOf(svc.now().Add(life))}
-	if err := svc.store.CreateInvite(ctx, inv); err != nil {
-		return nil, svc.coded(err)
-	}
-	svc.written(ctx, s.record(api.MethodInviteCreate))
-	return &api.InviteCreateResult{Invite: secret, Uses: uses, ExpiresAt: inv.ExpiresAt}, nil
 }
 
 func (a *Account) view() api.User {

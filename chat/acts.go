@@ -23,6 +23,7 @@ func (s *Session) inRoom(ctx context.Context, ref string, do func(t Tx, by *acto
 		if err != nil {
 			return err
 		}
+		by.record = s.record
 		return do(t, by)
 	})
 	if err := s.commit(ctx, e); err != nil {
@@ -37,12 +38,51 @@ func (e *Entry) by(t Tx, user *Account) (*actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &actor{entry: e, user: user, me: me, role: roleOf(user, me)}, nil
+	return &actor{entry: e, user: user, me: me, role: roleOf(user, me), direct: t.Room().Visibility == api.VisibilityDirect}, nil
 }
 
-// tell appends an event of the actor's.
+// overseen are the acts, by the event that tells them, that the audit log is told of when a server's administrator does them
+// in a room where their role would not let them; the end of a room always.
+var overseen = map[api.EventType]string{
+	api.EventTypeMemberRemoved:     api.MethodMemberRemove,
+	api.EventTypeMemberBanned:      api.MethodMemberBan,
+	api.EventTypeMemberUnbanned:    api.MethodMemberUnban,
+	api.EventTypeMemberMuted:       api.MethodMemberMute,
+	api.EventTypeMemberUnmuted:     api.MethodMemberUnmute,
+	api.EventTypeMemberRoleChanged: api.MethodMemberSetRole,
+	api.EventTypeRoomUpdated:       api.MethodRoomUpdate,
+	api.EventTypeRoomArchived:      api.MethodRoomArchive,
+	api.EventTypeRoomUnarchived:    api.MethodRoomUnarchive,
+	api.EventTypeRoomDeleted:       api.MethodRoomDelete,
+}
+
+// tell appends an event of the actor's, and tells the audit log if it has to know.
 func (by *actor) tell(t Tx, kind api.EventType, data appender) error {
+	if action := overseen[kind]; action != "" && (by.beyond || kind == api.EventTypeRoomDeleted) {
+		if err := t.Audit(by.overseen(t.Room(), action)); err != nil {
+			return err
+		}
+	}
 	return t.Append(by.entry.tells(by.user, kind, data))
+}
+
+// overseen is what the audit log is told. Of a room that not everybody sees it does not get the name.
+func (by *actor) overseen(room *RoomRecord, action string) *AuditRecord {
+	rec := by.record(action)
+	rec.Detail = by.reason
+	if by.whom != nil {
+		rec.of(by.whom)
+		rec.Detail = "in " + string(room.ID)
+		if by.reason != "" {
+			rec.Detail += ": " + by.reason
+		}
+		return rec
+	}
+	name := ""
+	if room.Visibility == api.VisibilityPublic {
+		name = room.Name
+	}
+	return rec.on(string(room.ID), name)
 }
 
 // target is a message that an act is about, and who acts.
@@ -108,6 +148,7 @@ func (s *Session) onUser(ctx context.Context, ref, user string, do func(t Tx, on
 		if err != nil {
 			return err
 		}
+		by.whom = who
 		return do(t, &subject{actor: *by, who: who, member: m})
 	})
 	return e, who, err

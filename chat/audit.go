@@ -45,13 +45,6 @@ func (s *Service) refusedAct(ctx context.Context, r *AuditRecord, err error) {
 	}
 }
 
-// written writes down what was done already; that it was is not taken back if this fails.
-func (s *Service) written(ctx context.Context, r *AuditRecord) {
-	if err := s.store.ChangeAccounts(ctx, func(t AccountTx) error { return t.Audit(r) }); err != nil {
-		s.logger.Error("audit", "action", r.Action, "actor", r.ActorID, "err", err)
-	}
-}
-
 // AuditList implements audit.list. The cursor is the number of the last record of the page before.
 func (s *Session) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	limit := int(orElse(p.Limit, listLimit))

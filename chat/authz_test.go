@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -46,15 +47,21 @@ func TestAuthorization(t *testing.T) {
 			for _, caller := range authzCallers {
 				var refusal string
 				cells[caller], refusal = a.try(m, target, caller)
-				hidden[[2]string{caller, target.room}] = strings.ReplaceAll(refusal, target.room, "ROOM")
+				hidden[[2]string{caller, target.room}] = strings.ReplaceAll(refusal, a.ref(target.room), "ROOM")
 				line = append(line, cells[caller])
 			}
 			fmt.Fprintln(rows, strings.Join(line, "\t"))
 			checkAuthz(t, m, target, cells)
 		}
 		for _, caller := range authzCallers {
-			if there, not := hidden[[2]string{caller, authzPrivate}], hidden[[2]string{caller, authzMissing}]; there != not {
-				t.Errorf("%s: to %s a private room is not as one that is not there:\n%s\n%s", m.Name, caller, there, not)
+			if m.Name == api.MethodExportRead && caller == "admin" {
+				continue // who may export every room
+			}
+			not := hidden[[2]string{caller, authzMissing}]
+			for _, room := range []string{authzPrivate, authzDirect, authzDeleted} {
+				if there := hidden[[2]string{caller, room}]; there != not && (room != authzDirect || caller != "member") {
+					t.Errorf("%s: to %s the %s is not as a room that is not there:\n%s\n%s", m.Name, caller, room, there, not)
+				}
 			}
 		}
 	}
@@ -87,7 +94,8 @@ func checkAuthz(t *testing.T, m *api.Method, target authzTarget, cells map[strin
 		case api.AuthzUser:
 			wrong = caller == "anonymous" && cell != "unauthenticated"
 		case api.AuthzMember:
-			outside := slices.Contains([]string{"stranger", "admin", "banned", "removed", "suspended"}, caller) || target.room == authzOthers || target.room == authzPrivate
+			outside := slices.Contains([]string{"stranger", "admin", "banned", "removed", "suspended"}, caller) || target.room == authzOthers || target.room == authzPrivate || target.room == authzDeleted ||
+				target.room == authzDirect && caller != "member"
 			wrong = caller == "anonymous" && cell != "unauthenticated" || outside && cell == "ok"
 		case api.AuthzAdmin:
 			wrong = caller == "anonymous" && cell != "unauthenticated" || caller != "admin" && cell == "ok"
@@ -110,6 +118,8 @@ const (
 	authzOthers    = "garden"
 	authzPrivate   = "cellar"
 	authzArchived  = "archive"
+	authzDirect    = "direct room" // between member and other
+	authzDeleted   = "ruin"        // where all were who are in the hall
 	authzMissing   = "nowhere"
 	authzMalformed = "No Room!"
 )
@@ -120,6 +130,19 @@ type authzTarget struct {
 	room   string
 	sender string // of the message: "caller" or a name; "": there is none at that seq
 	user   string // whom it concerns: "caller" or a name
+	invite string // an invitation: where it leads
+}
+
+// authzRooms are the rooms as targets.
+var authzRooms = []authzTarget{
+	{name: "own room", room: authzHall},
+	{name: "other's room", room: authzOthers},
+	{name: "private room", room: authzPrivate},
+	{name: "archived room", room: authzArchived},
+	{name: "direct room", room: authzDirect},
+	{name: "deleted room", room: authzDeleted},
+	{name: "missing room", room: authzMissing},
+	{name: "malformed room", room: authzMalformed},
 }
 
 // authzTargets are the targets of a method, by what its parameters name.
@@ -135,6 +158,9 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "in private room", room: authzPrivate, sender: "other"},
 			{name: "own, archived", room: authzArchived, sender: "caller"},
 			{name: "other's, archived", room: authzArchived, sender: "other"},
+			{name: "own, direct", room: authzDirect, sender: "caller"},
+			{name: "other's, direct", room: authzDirect, sender: "other"},
+			{name: "in deleted room", room: authzDeleted, sender: "caller"},
 			{name: "in missing room", room: authzMissing},
 			{name: "in malformed room", room: authzMalformed},
 		}
@@ -147,19 +173,25 @@ func authzTargets(m *api.Method) []authzTarget {
 			{name: "in other's room", room: authzOthers, user: "other"},
 			{name: "in private room", room: authzPrivate, user: "other"},
 			{name: "in archived room", room: authzArchived, user: "other"},
+			{name: "in direct room", room: authzDirect, user: "other"},
+			{name: "in deleted room", room: authzDeleted, user: "other"},
 			{name: "in missing room", room: authzMissing, user: "other"},
 			{name: "in malformed room", room: authzMalformed, user: "other"},
 		}
+	case m.Name == api.MethodExportRead:
+		return append([]authzTarget{{name: "the server"}}, authzRooms...)
 	case has("room"), has("rooms"):
-		return []authzTarget{
-			{name: "own room", room: authzHall},
-			{name: "other's room", room: authzOthers},
-			{name: "private room", room: authzPrivate},
-			{name: "archived room", room: authzArchived},
-			{name: "missing room", room: authzMissing},
-			{name: "malformed room", room: authzMalformed},
+		targets := slices.Clone(authzRooms)
+		if has("invite") {
+			targets = append(targets, authzTarget{name: "by invitation", invite: authzHall})
 		}
-	case has("user"):
+		if m.Name == api.MethodInviteCreate || m.Name == api.MethodInviteList {
+			targets = append(targets, authzTarget{name: "no room"})
+		}
+		return targets
+	case m.Name == api.MethodInviteRevoke:
+		return []authzTarget{{name: "into the hall", invite: authzHall}, {name: "into other's room", invite: authzOthers}, {name: "into no room", invite: "server"}, {name: "none", invite: "none"}}
+	case has("user"), has("users"):
 		return []authzTarget{{name: "oneself", user: "caller"}, {name: "another", user: "other"}, {name: "nobody", user: "nobody"}}
 	default:
 		return []authzTarget{{name: "-"}}
@@ -173,12 +205,23 @@ type authz struct {
 	clients map[string]*client
 	seqs    map[string]map[string]api.Seq // of messages, by room and sender
 	tokens  map[string]string
+	ids     map[string]api.RoomID // of rooms that go by their id
+	invites map[string]*api.InviteCreateResult
+}
+
+// ref is how a room is called.
+func (a *authz) ref(room string) string {
+	if id := a.ids[room]; id != "" {
+		return string(id)
+	}
+	return room
 }
 
 func (a *authz) build() {
 	a.close()
 	w := newWorld(a.t, nil)
 	a.w, a.clients, a.seqs, a.tokens = w, map[string]*client{}, map[string]map[string]api.Seq{}, map[string]string{}
+	a.ids, a.invites = map[string]api.RoomID{}, map[string]*api.InviteCreateResult{"none": {ID: "invite_01kb1z3c8efyvs6tjv5vz0q7xn"}}
 	a.clients["anonymous"] = w.connect()
 	for _, name := range []string{"admin", "owner", "moderator", "member", "stranger", "other", "banned", "removed", "suspended"} { // the first user is an administrator
 		a.clients[name] = w.user(name)
@@ -188,7 +231,7 @@ func (a *authz) build() {
 	_, err := a.clients["other"].BotCreate(ctx, &api.BotCreateParams{Username: "bot"})
 	a.must(err)
 	a.clients["bot"] = w.resumed(a.clients["other"].token(&api.TokenCreateParams{Name: "bot", Bot: "bot"}))
-	for _, room := range []string{authzHall, authzArchived} {
+	for _, room := range []string{authzHall, authzArchived, authzDeleted} {
 		a.room(room, api.VisibilityPublic, "owner", "moderator", "member", "other", "bot", "banned", "removed", "suspended")
 		_, err := owner.MemberSetRole(ctx, &api.MemberSetRoleParams{Room: room, User: "moderator", Role: api.RoleModerator})
 		a.must(err)
@@ -200,6 +243,20 @@ func (a *authz) build() {
 	a.room(authzOthers, api.VisibilityPublic, "other")
 	a.room(authzPrivate, api.VisibilityPrivate, "other")
 	_, err = owner.RoomArchive(ctx, &api.RoomArchiveParams{Room: authzArchived})
+	a.must(err)
+	gone, err := owner.RoomDelete(ctx, &api.RoomDeleteParams{Room: authzDeleted})
+	a.must(err)
+	direct, err := a.clients["other"].DmOpen(ctx, &api.DmOpenParams{Users: []string{"member"}})
+	a.must(err)
+	a.ids[authzDeleted], a.ids[authzDirect], a.seqs[authzDirect] = gone.RoomID, direct.Room.ID, map[string]api.Seq{}
+	for _, name := range []string{"other", "member"} {
+		a.seqs[authzDirect][name] = a.clients[name].post(string(direct.Room.ID), "said by "+name).Seq
+	}
+	for where, maker := range map[string]string{authzHall: "member", authzOthers: "other"} {
+		a.invites[where], err = a.clients[maker].InviteCreate(ctx, &api.InviteCreateParams{Room: where})
+		a.must(err)
+	}
+	a.invites["server"], err = a.clients["admin"].InviteCreate(ctx, &api.InviteCreateParams{})
 	a.must(err)
 	_, err = a.clients["admin"].UserSuspend(ctx, &api.UserSuspendParams{User: "suspended"})
 	a.must(err)
@@ -323,19 +380,30 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		seq = 1 // the room's making, or nothing at all
 	}
 	if target.room != "" {
-		put("room", target.room)
-		put("rooms", []any{map[string]any{"room": target.room}})
-		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate {
-			put("rooms", []string{target.room})
+		room := a.ref(target.room)
+		put("room", room)
+		put("rooms", []any{map[string]any{"room": room}})
+		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate || m.Name == api.MethodExportRead {
+			put("rooms", []string{room})
 		}
 		put("seq", seq)
+	}
+	switch {
+	case target.invite == "":
+	case m.Name == api.MethodInviteRevoke:
+		put("invite", a.invites[target.invite].ID)
+	default:
+		put("invite", a.invites[target.invite].Invite)
+		delete(params, "room")
 	}
 	switch target.user {
 	case "":
 	case "caller":
 		put("user", cmp.Or(strings.TrimPrefix(caller, "anonymous"), "other"))
+		put("users", []string{cmp.Or(strings.TrimPrefix(caller, "anonymous"), "other")})
 	default:
 		put("user", target.user)
+		put("users", []string{target.user})
 	}
 	switch m.Name {
 	case api.MethodAuthLogin:
@@ -349,12 +417,34 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		put("old_password", "password of "+caller)
 	case api.MethodAccountDelete:
 		put("password", "password of "+caller)
+	case api.MethodImportWrite, api.MethodImportFinish, api.MethodImportAbort:
+		put("import", a.importing(m.Name == api.MethodImportFinish))
 	}
 	raw, err := json.Marshal(params)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	return raw
+}
+
+// importing is an import that the administrator has begun, as the examples have it, and brought all of, or nothing.
+func (a *authz) importing(all bool) api.ImportID {
+	a.t.Helper()
+	call := func(method string, params map[string]json.RawMessage, result any) {
+		raw, err := json.Marshal(params)
+		a.must(err)
+		out, err := api.Lookup(method).Dispatch(a.t.Context(), a.clients["admin"], raw, nil)
+		a.must(err)
+		a.must(json.Unmarshal(out, result))
+	}
+	var begun api.ImportBeginResult
+	call(api.MethodImportBegin, authzExamples()[api.MethodImportBegin], &begun)
+	if all {
+		params := maps.Clone(authzExamples()[api.MethodImportWrite])
+		params["import"] = json.RawMessage(strconv.Quote(string(begun.Import.ID)))
+		call(api.MethodImportWrite, params, new(api.ImportWriteResult))
+	}
+	return begun.Import.ID
 }
 
 // authzExamples are the parameters of each method's first example.

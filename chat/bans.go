@@ -18,6 +18,7 @@ func (s *Session) MemberBan(ctx context.Context, p *api.MemberBanParams) (*api.M
 		return nil, api.Errorf(api.CodeInvalidParams, "remove_hours: goes with remove_messages").WithField("remove_hours")
 	}
 	e, who, err := s.onUser(ctx, p.Room, p.User, func(t Tx, on *subject) error {
+		on.reason = p.Reason
 		if err := on.mayTo(BanPeople, on.who, on.member); err != nil {
 			return err
 		}
@@ -70,13 +71,13 @@ func (s *Session) removeMessages(ctx context.Context, e *Entry, who *Account, si
 		begin := max(end-removeSpan, 1)
 		oldest, err := s.svc.store.History(ctx, &HistoryQuery{Room: e.RoomID, After: begin - 1, Before: end, Limit: 1})
 		if err != nil {
-			return removed, s.svc.coded(err)
+			return removed, s.gone("room", err)
 		}
 		page, err := s.svc.store.History(ctx, &HistoryQuery{
 			Room: e.RoomID, Sender: who.ID, After: begin - 1, Before: end, Types: []api.EventType{api.EventTypeMessagePosted}, Limit: removeAtOnce, Newest: true,
 		})
 		if err != nil {
-			return removed, s.svc.coded(err)
+			return removed, s.gone("room", err)
 		}
 		step := &removal{page: page, since: since, reason: reason}
 		if err := s.remove(ctx, e.RoomID, user, step); err != nil {
@@ -188,14 +189,13 @@ func (s *Session) MemberListBans(ctx context.Context, p *api.MemberListBansParam
 	if user == nil {
 		return nil, signInFirst()
 	}
-	by := &actor{user: user, role: roleOf(user, &Membership{Role: v.Role})}
-	if err := by.may(BanPeople); err != nil {
+	if err := v.seenBy(user).may(BanPeople); err != nil {
 		return nil, err
 	}
 	limit := int(orElse(p.Limit, listLimit))
 	bans, err := s.svc.store.ListBans(ctx, v.ID, s.svc.timestamp(), p.Cursor, limit+1)
 	if err != nil {
-		return nil, s.svc.coded(err)
+		return nil, s.gone("room", err)
 	}
 	res := &api.MemberListBansResult{Bans: make([]api.Ban, 0, len(bans))}
 	if len(bans) > limit {

@@ -17,7 +17,7 @@ import (
 
 // BenchmarkLane posts durably from 1, 16 and 64 publishers at once, each in a room of its own and
 // each waiting for its result, through the domain and down to SQLite (FULL); and to memory, which
-// shows what the lane itself costs.
+// shows what the lane itself costs. Answers, each in the thread under the first message of its room, are acts of a few statements.
 func BenchmarkLane(b *testing.B) {
 	stores := map[string]func(b *testing.B) chat.Store{
 		"sqlite": func(b *testing.B) chat.Store {
@@ -31,8 +31,12 @@ func BenchmarkLane(b *testing.B) {
 	}
 	text := strings.Repeat("a line of chat ", 7)[:100]
 	for name, open := range stores {
-		for _, publishers := range []int{1, 16, 64} {
-			b.Run(fmt.Sprintf("%s/publishers=%d", name, publishers), func(b *testing.B) {
+		for _, of := range []struct {
+			publishers int
+			what       string
+		}{{1, ""}, {16, ""}, {64, ""}, {64, "/answers"}} {
+			publishers := of.publishers
+			b.Run(fmt.Sprintf("%s/publishers=%d%s", name, publishers, of.what), func(b *testing.B) {
 				st := open(b)
 				defer st.Close()
 				svc := chat.New(st, &chat.Options{Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 64})
@@ -42,13 +46,20 @@ func BenchmarkLane(b *testing.B) {
 				if _, err := user.AuthRegister(b.Context(), &api.AuthRegisterParams{Username: "groot", Password: "i am groot"}); err != nil {
 					b.Fatal(err)
 				}
-				rooms := make([]string, publishers)
+				rooms, roots := make([]string, publishers), make([]*api.Seq, publishers)
 				for i := range rooms {
 					res, err := user.RoomCreate(b.Context(), &api.RoomCreateParams{Name: fmt.Sprintf("r%d", i)})
 					if err != nil {
 						b.Fatal(err)
 					}
 					rooms[i] = string(res.Room.ID)
+					if of.what != "" {
+						root, err := user.MessagePost(b.Context(), &api.MessagePostParams{Room: rooms[i], Text: text})
+						if err != nil {
+							b.Fatal(err)
+						}
+						roots[i] = &root.Seq
+					}
 				}
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -58,7 +69,7 @@ func BenchmarkLane(b *testing.B) {
 				for i := range publishers {
 					wg.Go(func() {
 						for n := left.Add(-1); n >= 0; n = left.Add(-1) {
-							p := &api.MessagePostParams{Room: rooms[i], Text: text, IdempotencyKey: fmt.Sprintf("k%d", n)}
+							p := &api.MessagePostParams{Room: rooms[i], Text: text, IdempotencyKey: fmt.Sprintf("k%d", n), Thread: roots[i]}
 							if _, err := user.MessagePost(context.Background(), p); err != nil {
 								b.Error(err)
 								return

@@ -22,6 +22,9 @@ const (
 	Rename          Deed = "change a room's name and visibility"
 	Archive         Deed = "archive the room"
 	Retain          Deed = "change how long its history is kept"
+	Delete          Deed = "delete the room"
+	SeeInvites      Deed = "see and revoke invitations of others"
+	Export          Deed = "export the room"
 )
 
 // least is the whole of who may do what in a room: the lowest role that may.
@@ -38,12 +41,19 @@ var least = map[Deed]api.Role{
 	BanPeople:       api.RoleModerator,
 	Mute:            api.RoleModerator,
 	Update:          api.RoleModerator,
+	SeeInvites:      api.RoleModerator,
 
 	SetRole: api.RoleOwner,
 	Rename:  api.RoleOwner,
 	Archive: api.RoleOwner,
 	Retain:  api.RoleOwner,
+	Delete:  api.RoleOwner,
+	Export:  api.RoleOwner,
 }
+
+// inDirect are the deeds of everybody in a direct room, where roles, a server administrator's too, are nothing: the others
+// are nobody's.
+var inDirect = map[Deed]bool{Pin: true}
 
 // ranks are the roles, the higher the more they may. Who is not in a room has none.
 var ranks = map[api.Role]int{api.RoleMember: 1, api.RoleModerator: 2, api.RoleOwner: 3}
@@ -70,12 +80,28 @@ func roleOf(user *Account, m *Membership) api.Role {
 
 // actor is who acts in a room.
 type actor struct {
-	entry *Entry
-	user  *Account
-	me    *Membership
-	role  api.Role // as which they act
+	entry  *Entry
+	user   *Account
+	me     *Membership
+	role   api.Role // as which they act
+	direct bool     // the room is
 
 	wasMuted bool // set by unmuted: a mute of theirs has ended
+
+	// What the audit log is told, see tell.
+
+	record func(action string) *AuditRecord // nil: nothing
+	whom   *Account                         // to whom it is done; nil: to the room
+	reason string
+	beyond bool // set by may and mayTo: their role in the room alone would not let them
+}
+
+// can tells whether a deed is the actor's to do.
+func (by *actor) can(deed Deed) bool {
+	if by.direct {
+		return inDirect[deed]
+	}
+	return Can(by.role, deed)
 }
 
 // decides notes what decides on what the actor does.
@@ -88,8 +114,13 @@ func (by *actor) decides(rule api.PermissionRule) {
 // may refuses a deed that is not the actor's to do.
 func (by *actor) may(deed Deed) error {
 	by.decides(api.PermissionRuleRole)
-	if Can(by.role, deed) {
+	if by.can(deed) {
+		by.beyond = by.beyond || !by.direct && !Can(by.me.Role, deed)
 		return nil
+	}
+	if by.direct {
+		by.decides(api.PermissionRuleState)
+		return api.Errorf(api.CodeFailedPrecondition, "in a direct room nobody may %s", deed).WithField("room")
 	}
 	who := "only moderators and owners may "
 	if least[deed] == api.RoleOwner {
@@ -117,6 +148,7 @@ func (by *actor) mayTo(deed Deed, user *Account, m *Membership) error {
 	case !CanTo(by.role, deed, on):
 		return api.Errorf(api.CodePermissionDenied, "user: %s is %s: only owners may %s of that role", user.Username, is, deed).WithField("user")
 	}
+	by.beyond = by.beyond || !CanTo(by.me.Role, deed, on)
 	return nil
 }
 

@@ -84,6 +84,13 @@ func (s *Service) revoked(user api.UserID, keep *Session, ended func(l *LoginSes
 
 func allSessions(*LoginSession) bool { return true }
 
+// sessionsEnded tells those that user has left which login sessions were ended. It comes after revoked.
+func (s *Service) sessionsEnded(user api.UserID, ended ...api.SessionID) {
+	for _, id := range ended {
+		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeSessionRevoked, SessionID: id})
+	}
+}
+
 // changed is called when user is stored otherwise than before: connections know them as they are now.
 func (s *Service) changed(user *Account) {
 	s.revocations.Add(1)

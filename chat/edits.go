@@ -28,6 +28,9 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 	}
 	data := &api.MessageEdited{Message: p.Seq, Text: p.Text, Format: p.Format, Data: p.Data, Mentions: who.Users, MentionsRoom: who.Room}
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
+		if on.msg.Thread != 0 {
+			data.Thread = &on.msg.Thread
+		}
 		if err := on.there(); err != nil {
 			return err
 		}
@@ -55,6 +58,10 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		if len(versions) > maxEdits {
 			return api.Errorf(api.CodeFailedPrecondition, "edited %d times: post it anew", maxEdits).WithField("seq")
 		}
+		parts, err := on.takePart(t, was, who)
+		if err != nil {
+			return err
+		}
 		on.msg.Edited, on.msg.EditedAt = t.Room().Head.Seq+1, on.entry.At
 		if err := t.PutMessage(on.msg); err != nil {
 			return err
@@ -62,7 +69,13 @@ func (s *Session) MessageEdit(ctx context.Context, p *api.MessageEditParams) (*a
 		if err := on.mean(t, was, who); err != nil {
 			return err
 		}
-		return on.tell(t, api.EventTypeMessageEdited, data)
+		if err := parts.put(t); err != nil {
+			return err
+		}
+		if err := on.tell(t, api.EventTypeMessageEdited, data); err != nil {
+			return err
+		}
+		return parts.tell(t, on.entry)
 	})
 	if err != nil {
 		return nil, err
@@ -112,7 +125,7 @@ func plainly(f api.TextFormat) api.TextFormat {
 // MessageDelete implements message.delete.
 func (s *Session) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) (*api.MessageDeleteResult, error) {
 	e, err := s.onMessage(ctx, p.Room, p.Seq, func(t Tx, on *target) error {
-		if on.msg.SenderID != on.user.ID && !Can(on.role, DeleteOfOthers) {
+		if on.msg.SenderID != on.user.ID && !on.can(DeleteOfOthers) {
 			return api.Errorf(api.CodePermissionDenied, "only who said it, moderators and owners may delete it").WithField("seq")
 		}
 		if on.msg.Deleted != 0 {
@@ -187,11 +200,11 @@ func blanked(record []byte) ([]byte, error) {
 	if ev.Type == api.EventTypeMessagePosted {
 		var was api.MessagePosted
 		err = json.Unmarshal(ev.Data, &was)
-		data = &api.MessagePosted{MsgNo: was.MsgNo, ReplyTo: was.ReplyTo, Thread: was.Thread, Deleted: true}
+		data = &api.MessagePosted{MsgNo: was.MsgNo, ReplyTo: was.ReplyTo, Thread: was.Thread, ThreadNo: was.ThreadNo, Deleted: true}
 	} else {
 		var was api.MessageEdited
 		err = json.Unmarshal(ev.Data, &was)
-		data = &api.MessageEdited{Message: was.Message, Deleted: true}
+		data = &api.MessageEdited{Message: was.Message, Thread: was.Thread, Deleted: true}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stored record %s/%d: %w", ev.RoomID, ev.Seq, err)

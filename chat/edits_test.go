@@ -281,8 +281,8 @@ func TestThreads(t *testing.T) {
 		t.Helper()
 		p.Room = "lobby"
 		res := must[*api.ThreadListResult](t)(groot.ThreadList(t.Context(), &p))
-		for _, m := range res.Threads {
-			seqs = append(seqs, m.Seq)
+		for _, th := range res.Threads {
+			seqs = append(seqs, th.Root)
 		}
 		return seqs, res.NextCursor
 	}

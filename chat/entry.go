@@ -27,23 +27,33 @@ type Mentions struct {
 // Tx is an entry's room as the entries before it have left it, for its Act. Reads give the caller's own copies. What is
 // put is stored together, or not at all. Faults of the store come back as errors, and need not be told from refusals.
 type Tx interface {
+	ImportTx
+
 	// Room is the room; nil: there is none.
 	Room() *RoomRecord
-	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id.
+	// CreateRoom makes the room, which has the entry's id; ErrNameTaken, also if there is one with this id, or a direct
+	// room between the same people. The log of one that is hidden begins behind its Head.
 	CreateRoom(r *RoomRecord) error
+	// DeleteRoom ends the room: nothing finds it any more, and its name is free. Erase takes away what it held.
+	DeleteRoom() error
 
-	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, retention. ErrNameTaken.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, hidden, retention. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
+	// Account finds an account; ErrNotFound.
+	Account(user api.UserID) (*Account, error)
 	// Member gives a user's part in the room; nil: none. ErrNotFound: there is no such user. MutedUntil is not told.
 	Member(user api.UserID) (*Membership, error)
 	// PutMember makes a user a member, who has read what is there, or changes what their membership says. The username is
 	// the store's to know.
 	PutMember(m *Membership) error
-	// DeleteMember ends a membership that there is.
+	// DeleteMember ends a membership that there is; the user follows no thread of the room any more.
 	DeleteMember(user api.UserID) error
 	// Owners counts the members whose role is owner.
 	Owners() (int, error)
+	// Eldest gives who is to own the room when nobody does: a person who is not suspended before others, then a moderator
+	// before others, then who came first; nil: nobody is in it.
+	Eldest() (*Membership, error)
 
 	// Restriction gives a user's restriction, ended or not; nil: none.
 	Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error)
@@ -59,6 +69,13 @@ type Tx interface {
 	// PutMentions notes that a message, which is no other event, means those users, DeleteMentions that it does so no more.
 	PutMentions(seq api.Seq, who Mentions) error
 	DeleteMentions(seq api.Seq, who Mentions) error
+
+	// Thread gives a user's part in the thread under a message; nil: none.
+	Thread(root api.Seq, user api.UserID) (*ThreadPart, error)
+	// PutThread begins or changes it: all but Mentions.
+	PutThread(root api.Seq, p *ThreadPart) error
+	// AnswersAfter counts the answers in a thread, there or not, that come after seq.
+	AnswersAfter(root, seq api.Seq) (int64, error)
 
 	// IsMessage tells whether seq is that of a message.posted.
 	IsMessage(seq api.Seq) (bool, error)
@@ -78,6 +95,11 @@ type Tx interface {
 	// PutReaction and DeleteReaction add and remove one, and count it; emoji "" removes all of the message.
 	PutReaction(seq api.Seq, emoji string, user api.UserID) error
 	DeleteReaction(seq api.Seq, emoji string, user api.UserID) error
+
+	InviteTx
+
+	// Audit adds a record to the audit log, which only grows.
+	Audit(r *AuditRecord) error
 
 	// Append adds an event to the log, sent by the entry's sender; the first has the entry's key.
 	Append(d Draft) error
@@ -101,10 +123,10 @@ type Entry struct {
 	Plain   Draft
 	ReplyTo api.Seq
 	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
-	// same Digest the earlier record comes back with Duplicate set, also to who has left since, and without its Bytes if it was
-	// purged; otherwise ErrKeyConflict.
+	// same Digest, or if none is known of the earlier one, that record comes back with Duplicate set, also to who has left since,
+	// and without its Bytes if it was purged; otherwise ErrKeyConflict.
 	Key    string
-	Digest [16]byte
+	Digest [16]byte // zero: none
 
 	// What came of it; set by Commit.
 
@@ -113,6 +135,7 @@ type Entry struct {
 	Joined    []Joining
 	Left      []api.UserID
 	Room      *RoomRecord // right after this entry; only if somebody joined
+	Deleted   bool        // the room is gone with it
 	Duplicate bool
 	Unchanged bool
 	Err       error // of this entry alone, nothing of it is stored; ErrNotFound: no such room or sender

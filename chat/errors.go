@@ -31,6 +31,14 @@ func (s *Service) coded(err error) error {
 	}
 }
 
+// gone is coded for a read of a room that the caller has just seen: it may have been deleted since.
+func (s *Session) gone(field string, err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return noRoom(field)
+	}
+	return s.svc.coded(err)
+}
+
 // noRoom is the one answer for a room that is not there and for one that the caller may not see.
 func noRoom(field string) error {
 	return api.Errorf(api.CodeNotFound, "no such room").WithField(field)

@@ -13,7 +13,7 @@ import (
 // tryable are the methods that an act in a room decides on, by more than who may be in it. A method belongs here if all that
 // it changes goes by Session.commit or Session.try: permission.explain calls it.
 var tryable = map[string]bool{
-	api.MethodRoomJoin: true, api.MethodRoomLeave: true, api.MethodRoomUpdate: true, api.MethodRoomArchive: true, api.MethodRoomUnarchive: true,
+	api.MethodRoomJoin: true, api.MethodRoomLeave: true, api.MethodRoomUpdate: true, api.MethodRoomArchive: true, api.MethodRoomUnarchive: true, api.MethodRoomDelete: true,
 	api.MethodMessagePost: true, api.MethodMessageEdit: true, api.MethodMessageDelete: true, api.MethodReadMark: true, api.MethodTypingSet: true,
 	api.MethodReactionAdd: true, api.MethodReactionRemove: true, api.MethodPinAdd: true, api.MethodPinRemove: true,
 	api.MethodMemberInvite: true, api.MethodMemberRemove: true, api.MethodMemberSetRole: true, api.MethodMemberMute: true, api.MethodMemberUnmute: true,

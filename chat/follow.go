@@ -151,7 +151,7 @@ func (s *Session) keep(f *follow, asked bool) bool {
 	}
 	f.room.mu.Lock()
 	f.user = user
-	left := f.room.left[user]
+	left := f.room.leftAt(user)
 	f.room.mu.Unlock()
 	if left > f.since {
 		s.unfollowAt(f.room.id, left)
@@ -262,8 +262,10 @@ func (s *Session) joinedElsewhere(e *Entry, user api.UserID) {
 		return
 	}
 	f := s.newFollow(e.RoomID)
-	f.pos = e.Records[0].Seq - 1
-	f.target = e.Records[len(e.Records)-1].Seq
+	f.pos, f.target = e.Head.Seq, e.Head.Seq
+	if n := len(e.Records); n > 0 { // an import makes members without an event
+		f.pos, f.target = e.Records[0].Seq-1, e.Records[n-1].Seq
+	}
 	f.since, f.user = f.target, user
 	if !s.keep(f, false) {
 		s.drop(f)

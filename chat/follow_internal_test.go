@@ -1,20 +1,15 @@
 package chat
 
 import (
-	"context"
 	"testing"
+
+	"github.com/chatd-dev/chatd/api"
 )
-
-// idle is a store that is asked for jobs, and for nothing else.
-type idle struct{ Store }
-
-func (idle) ListJobs(context.Context, *JobQuery) ([]*Job, error) { return nil, nil }
 
 // What a request asks to follow takes the place of what a joining elsewhere began, and the reverse not:
 // a room is followed once.
 func TestFollowedOnce(t *testing.T) {
-	svc := New(idle{}, nil)
-	defer svc.Close()
+	svc := &Service{live: map[api.RoomID]*liveRoom{}}
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.followJoined = &Account{ID: "user_1"}, true
 	elsewhere, asked, late := s.newFollow("room_1"), s.newFollow("room_1"), s.newFollow("room_1")
@@ -37,7 +32,7 @@ func TestFollowedOnce(t *testing.T) {
 
 // What somebody has joined is not followed for who signs in after them on the same connection, however late it is told.
 func TestJoiningElsewhereIsNotTheNextUsers(t *testing.T) {
-	svc := New(idle{}, nil)
+	svc := New(nil, nil)
 	defer svc.Close()
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.login, s.followJoined = &Account{ID: "user_2"}, &LoginSession{}, true

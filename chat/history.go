@@ -45,7 +45,7 @@ func (s *Session) page(ctx context.Context, ref string, q *pageQuery) (*page, er
 		return nil, err
 	}
 	p, err := s.svc.readPage(ctx, s.svc.store, v, q)
-	return p, s.svc.coded(err)
+	return p, s.gone("room", err)
 }
 
 func (q *pageQuery) check() error {

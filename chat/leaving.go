@@ -183,13 +183,58 @@ func (s *Service) leaveAll(ctx context.Context, user *Account) (n int64, err err
 			if _, err := memberOf(t, user.ID); err != nil {
 				return unless(ErrNotMember, err)
 			}
-			if err := t.DeleteMember(user.ID); err != nil {
-				return err
-			}
-			return t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username}))
+			return e.departs(t, user)
 		})
 		n++
-		return s.commit(ctx, e)
+		return unless(ErrNotFound, s.commit(ctx, e)) // deleted this very moment
 	})
 	return n, err
+}
+
+// departs ends the membership of somebody whose account ends, and tells it: the room is not left without an owner, nor there
+// where nobody could ever see it again.
+func (e *Entry) departs(t Tx, user *Account) error {
+	if err := t.DeleteMember(user.ID); err != nil {
+		return err
+	}
+	if err := t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username})); err != nil {
+		return err
+	}
+	room := t.Room()
+	switch {
+	case room.MemberCount == 0 && room.Visibility != api.VisibilityPublic:
+		if err := t.Append(e.tells(user, api.EventTypeRoomDeleted, &api.RoomDeleted{})); err != nil {
+			return err
+		}
+		return t.DeleteRoom()
+	case room.MemberCount == 0:
+		return nil
+	case room.Visibility != api.VisibilityDirect:
+		return e.succeeds(t, user)
+	case room.MemberCount == 1 && room.ArchivedAt == 0: // there is nobody to talk with
+		room.ArchivedAt = e.At
+		if err := t.UpdateRoom(room); err != nil {
+			return err
+		}
+		return t.Append(e.tells(user, api.EventTypeRoomArchived, &api.RoomArchived{}))
+	}
+	return nil
+}
+
+// succeeds makes somebody the owner of a room that has none, and tells it.
+func (e *Entry) succeeds(t Tx, user *Account) error {
+	owners, err := t.Owners()
+	if err != nil || owners > 0 {
+		return err
+	}
+	heir, err := t.Eldest()
+	if err != nil || heir == nil {
+		return err
+	}
+	was := heir.Role
+	heir.Role = api.RoleOwner
+	if err := t.PutMember(heir); err != nil {
+		return err
+	}
+	return t.Append(e.tells(user, api.EventTypeMemberRoleChanged, &api.MemberRoleChanged{UserID: heir.UserID, Username: heir.Username, Role: heir.Role, Was: was}))
 }

@@ -123,5 +123,6 @@ func (s *Session) SessionRevoke(ctx context.Context, p *api.SessionRevokeParams)
 		return nil, s.svc.coded(err)
 	}
 	s.svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(res.Sessions, l.ID) })
+	s.svc.sessionsEnded(user.ID, res.Sessions...)
 	return res, nil
 }

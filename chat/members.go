@@ -15,7 +15,7 @@ func (s *Session) MemberList(ctx context.Context, p *api.MemberListParams) (*api
 	limit := int(orElse(p.Limit, listLimit))
 	members, err := s.svc.store.ListMembers(ctx, v.ID, p.Cursor, limit+1)
 	if err != nil {
-		return nil, s.svc.coded(err)
+		return nil, s.gone("room", err)
 	}
 	res := &api.MemberListResult{Members: make([]api.Member, 0, len(members)), Head: v.Head}
 	if len(members) > limit {
@@ -40,15 +40,11 @@ func noMember() error {
 // MemberInvite implements member.invite.
 func (s *Session) MemberInvite(ctx context.Context, p *api.MemberInviteParams) (*api.MemberInviteResult, error) {
 	e, who, err := s.onUser(ctx, p.Room, p.User, func(t Tx, on *subject) error {
-		deed := InviteToPublic
-		if t.Room().Visibility != api.VisibilityPublic {
-			deed = InviteToPrivate
-		}
-		if err := on.may(deed); err != nil || on.member != nil {
+		if err := on.may(inviteTo(t.Room())); err != nil || on.member != nil {
 			return err
 		}
-		if on.who.DeletedAt != 0 {
-			return noUser("user")
+		if err := s.svc.comes(t, on.who, on.user, "user"); err != nil {
+			return err
 		}
 		ban, err := s.svc.inForce(t, on.who.ID, RestrictionBan)
 		if err != nil {
@@ -57,7 +53,7 @@ func (s *Session) MemberInvite(ctx context.Context, p *api.MemberInviteParams) (
 		if ban != nil {
 			return api.Errorf(api.CodeFailedPrecondition, "user: %s is banned from this room", on.who.Username).WithField("user")
 		}
-		return on.entry.join(t, on.user, on.who, api.RoleMember)
+		return on.entry.join(t, on.user, on.who, api.RoleMember, on.user.ID)
 	})
 	if err != nil {
 		return nil, err
@@ -65,8 +61,49 @@ func (s *Session) MemberInvite(ctx context.Context, p *api.MemberInviteParams) (
 	return &api.MemberInviteResult{RoomID: e.RoomID, UserID: who.ID, Invited: !e.Unchanged, Seq: eventOf(e)}, nil
 }
 
-// join makes who, who is none, a member, by themselves or by another, and tells it. A mute from before goes on.
-func (e *Entry) join(t Tx, by, who *Account, role api.Role) error {
+// inviteTo is the deed of bringing somebody into a room.
+func inviteTo(room *RoomRecord) Deed {
+	if room.Visibility == api.VisibilityPublic {
+		return InviteToPublic
+	}
+	return InviteToPrivate
+}
+
+// comes refuses to let somebody in who is brought by another, or comes by themselves, if their account was deleted or, by
+// themselves, suspended: what was true when the call began does not count. Field names who is brought.
+func (s *Service) comes(t Tx, who, by *Account, field string) error {
+	now, err := t.Account(who.ID)
+	switch {
+	case err != nil:
+		return err
+	case who.ID == by.ID:
+		return s.staysSignedIn(t, now)
+	case now.DeletedAt != 0:
+		return noUser(field)
+	}
+	return nil
+}
+
+// staysSignedIn refuses who was signed out meanwhile, or will be this very moment.
+func (s *Service) staysSignedIn(t Tx, who *Account) error {
+	switch {
+	case who.DeletedAt != 0:
+		return signInFirst()
+	case who.suspended(s.timestamp()):
+		return who.keptOut()
+	case who.OwnerID == "":
+		return nil
+	}
+	owner, err := t.Account(who.OwnerID)
+	if err == nil && (owner.DeletedAt != 0 || owner.suspended(s.timestamp())) {
+		err = signInFirst()
+	}
+	return err
+}
+
+// join makes who, who is none, a member and tells it; invitedBy is who let them in, "" or they themselves if nobody had to. A mute
+// from before goes on.
+func (e *Entry) join(t Tx, by, who *Account, role api.Role, invitedBy api.UserID) error {
 	mute, err := e.svc.inForce(t, who.ID, RestrictionMute)
 	if err != nil {
 		return err
@@ -78,8 +115,8 @@ func (e *Entry) join(t Tx, by, who *Account, role api.Role) error {
 		return err
 	}
 	data := &api.MemberJoined{UserID: who.ID, Username: who.Username, Role: role}
-	if by.ID != who.ID {
-		data.InvitedBy = by.ID
+	if invitedBy != who.ID {
+		data.InvitedBy = invitedBy
 	}
 	if mute != nil {
 		data.Muted, data.MutedUntil = true, ending(mute.Until)
@@ -90,6 +127,7 @@ func (e *Entry) join(t Tx, by, who *Account, role api.Role) error {
 // MemberRemove implements member.remove.
 func (s *Session) MemberRemove(ctx context.Context, p *api.MemberRemoveParams) (*api.MemberRemoveResult, error) {
 	e, who, err := s.onUser(ctx, p.Room, p.User, func(t Tx, on *subject) error {
+		on.reason = p.Reason
 		if err := on.mayTo(Remove, on.who, on.member); err != nil || on.member == nil {
 			return err
 		}

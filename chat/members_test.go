@@ -74,6 +74,8 @@ func TestCan(t *testing.T) {
 		{chat.SetRole, true, false, false},
 		{chat.Rename, true, false, false},
 		{chat.Archive, true, false, false},
+		{chat.Delete, true, false, false},
+		{chat.SeeInvites, true, true, false},
 		{"fly", false, false, false},
 	} {
 		for role, want := range map[api.Role]bool{api.RoleOwner: tt.owner, api.RoleModerator: tt.moderator, api.RoleMember: tt.member, "": false} {

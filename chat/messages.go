@@ -157,6 +157,8 @@ type post struct {
 	user   *Account
 	params *api.MessagePostParams
 	who    Mentions
+
+	threadNo api.ThreadNo // of an answer in a thread; set by Do
 }
 
 // Do implements Act.
@@ -178,20 +180,25 @@ func (m *post) Do(t Tx) error {
 	if err := by.waited(t); err != nil {
 		return err
 	}
+	parts, err := m.takePart(t, root)
+	if err != nil {
+		return err
+	}
 	if err := by.posted(t); err != nil {
 		return err
 	}
-	if root != nil {
-		root.Replies++
-		root.LastReply = t.Room().Head.Seq + 1
-		if err := t.PutMessage(root); err != nil {
+	if err := parts.put(t); err != nil {
+		return err
+	}
+	if err := t.Append(m); err != nil {
+		return err
+	}
+	if !m.who.none() {
+		if err := t.PutMentions(t.Room().Head.Seq, m.who.counted()); err != nil {
 			return err
 		}
 	}
-	if err := t.Append(m); err != nil || m.who.none() {
-		return err
-	}
-	return t.PutMentions(t.Room().Head.Seq, m.who.counted())
+	return parts.tell(t, &m.entry)
 }
 
 // answers finds what the post answers; it gives the message under which it belongs, if any.
@@ -249,6 +256,9 @@ func (m *post) Append(dst []byte, seq api.Seq, msgNo api.MsgNo) []byte {
 	p := m.params
 	data := api.MessagePosted{
 		MsgNo: msgNo, Text: p.Text, Format: p.Format, ReplyTo: p.ReplyTo, Data: p.Data, Thread: p.Thread, Mentions: m.who.Users, MentionsRoom: m.who.Room,
+	}
+	if p.Thread != nil {
+		data.ThreadNo = &m.threadNo
 	}
 	return appendRecord(dst, &m.entry, seq, m.Type(), m.user.Username, &data)
 }

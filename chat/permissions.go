@@ -44,12 +44,12 @@ func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) rul
 // program that signs out must not end the token that its owner gave it.
 func loginOnly(method string) bool {
 	noun, _, _ := strings.Cut(method, ".")
-	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAuthLogout || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport
+	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAuthLogout || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport || method == api.MethodUserSetPassword
 }
 
 // beyondRooms are the methods that are about more than some rooms: whose room is none yet, or any.
 func beyondRooms(method string) bool {
-	return method == api.MethodRoomCreate || method == api.MethodPurgeStart || strings.HasPrefix(method, "job.")
+	return method == api.MethodRoomCreate || method == api.MethodDmOpen || method == api.MethodPurgeStart || strings.HasPrefix(method, "job.") || strings.HasPrefix(method, "import.")
 }
 
 // mayEnter decides on a room as it was read for a user: may they know of it and, if they have to be one, are they a member?

@@ -100,6 +100,17 @@ func (s *Service) sessionsOf(id api.UserID) []*Session {
 	return slices.Clone(u.sessions)
 }
 
+// connections are the connections of all users.
+func (s *Service) connections() []*Session {
+	s.usersMu.Lock()
+	defer s.usersMu.Unlock()
+	var all []*Session
+	for _, u := range s.users {
+		all = append(all, u.sessions...)
+	}
+	return all
+}
+
 // tender is the service's housekeeper: it tells presence to rooms, apart from those who cause it,
 // and each minute closes connections whose token has expired.
 type tender struct {
@@ -108,6 +119,8 @@ type tender struct {
 	stop    chan struct{} // closed by close
 	stopped chan struct{} // closed when run has ended
 	once    sync.Once     // guards stop
+
+	swept time.Time // when invitations were swept last; owned by run
 
 	mu   sync.Mutex
 	news map[api.UserID]string // whose presence has changed, with their names
@@ -167,6 +180,7 @@ func (t *tender) run() {
 			t.svc.forgetRates()
 			t.svc.forgetTypists()
 			t.svc.forgetCounts()
+			t.sweep(ctx)
 			was, since := posts, at
 			posts, at = t.svc.stats.posts.Load(), t.svc.now()
 			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))
@@ -199,14 +213,8 @@ func (t *tender) tell(ctx context.Context, id api.UserID, username string) {
 // expire renews the tokens of live connections, which are in use, and closes those whose token is past its end.
 func (t *tender) expire(ctx context.Context) {
 	s := t.svc
-	s.usersMu.Lock()
-	var all []*Session
-	for _, u := range s.users {
-		all = append(all, u.sessions...)
-	}
-	s.usersMu.Unlock()
 	now := s.now()
-	for _, sess := range all {
+	for _, sess := range s.connections() {
 		sess.mu.Lock()
 		login := sess.login
 		sess.mu.Unlock()

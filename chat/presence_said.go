@@ -174,14 +174,14 @@ func (s *Session) roomPresence(ctx context.Context, ref string) (*api.PresenceGe
 	res := &api.PresenceGetResult{Presences: []api.Presence{}}
 	if v.MemberCount > svc.opts.PresenceMembers {
 		res.Counts, err = svc.countLarge(ctx, v)
-		return res, svc.coded(err)
+		return res, s.gone("room", err)
 	}
 	res.Counts, err = svc.count(ctx, v, func(p *api.Presence) {
 		if p.State != api.PresenceStateOffline || p.Text != "" {
 			res.Presences = append(res.Presences, *p)
 		}
 	})
-	return res, svc.coded(err)
+	return res, s.gone("room", err)
 }
 
 // countLarge counts the members of a large room, or tells what was counted a moment ago.

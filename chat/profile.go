@@ -53,7 +53,7 @@ func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPassw
 		return nil, svc.coded(err)
 	}
 	keep := orElse(p.KeepSessions, false)
-	ended := int64(0)
+	var ended []api.SessionID
 	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		sessions, err := t.Sessions(user.ID, false)
 		if err != nil {
@@ -74,7 +74,7 @@ func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPassw
 			if err := t.DeleteSession(l.ID); err != nil {
 				return err
 			}
-			ended++
+			ended = append(ended, l.ID)
 		}
 		return t.Audit(rec)
 	})
@@ -83,8 +83,9 @@ func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPassw
 	}
 	if !keep {
 		svc.revoked(user.ID, s, func(l *LoginSession) bool { return !l.Made && !l.same(login) })
+		svc.sessionsEnded(user.ID, ended...)
 	}
-	return &api.AccountSetPasswordResult{SessionsEnded: ended}, nil
+	return &api.AccountSetPasswordResult{SessionsEnded: int64(len(ended))}, nil
 }
 
 // prove makes the caller show that they know their password. It gives their account as stored; rec tells a failure.

@@ -140,7 +140,7 @@ func (s *Service) outdated(ctx context.Context, order *purgeOrder, at api.Timest
 	}
 	if order.RoomID != "" {
 		v, err := s.store.RoomByID(ctx, order.RoomID, "")
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || err == nil && v.Hidden {
 			return nil, nil
 		}
 		if err != nil {

@@ -38,7 +38,11 @@ func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Rea
 			return api.Errorf(api.CodeInvalidParams, "seq: the log ends at %d", res.Head.Seq).WithField("seq")
 		}
 		read, err := t.Read(user.ID)
-		if err == nil && seq > max(read.Seq, room.Gone.Seq) {
+		switch {
+		case err != nil:
+		case p.Thread != nil:
+			res.Thread, res.Marked, err = markThread(t, *p.Thread, user.ID, seq)
+		case seq > max(read.Seq, room.Gone.Seq):
 			res.Marked = true
 			if err = t.PutRead(user.ID, seq); err == nil {
 				read, err = t.Read(user.ID)
@@ -48,8 +52,12 @@ func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Rea
 		return err
 	})
 	e.after = func() {
+		event := &api.AccountEventParams{Type: api.AccountEventTypeReadMarked, RoomID: room, Thread: res.Thread}
+		if res.Thread == nil {
+			event.Head, event.Read = &res.Head, &res.Read
+		}
 		if res.Marked {
-			s.svc.tell(user.ID, &api.AccountEventParams{Type: api.AccountEventTypeReadMarked, RoomID: room, Head: &res.Head, Read: &res.Read})
+			s.svc.tell(user.ID, event)
 		}
 	}
 	if err := s.commit(ctx, e); err != nil {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/internal/mutant"
@@ -79,6 +80,12 @@ func (s *Session) replayPages(ctx context.Context, f *follow) error {
 	var records [][]byte // most who come back have missed nothing
 	for !s.goLive(f) {
 		page, err := s.svc.store.History(ctx, &HistoryQuery{Room: f.room.id, After: f.pos, Before: f.before(), Limit: replayEvents, MaxBytes: replayBytes})
+		if errors.Is(err, ErrNotFound) {
+			if !s.bury(ctx, f) {
+				return nil
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -143,7 +150,7 @@ func (s *Session) goLive(f *follow) bool {
 
 // leftLocked ends f where the user left, if the applier is about to say so.
 func (f *follow) leftLocked() {
-	if left := f.room.left[f.user]; left > f.since && f.until == 0 {
+	if left := f.room.leftAt(f.user); left > f.since && f.until == 0 {
 		f.until = left
 	}
 }

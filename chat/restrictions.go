@@ -150,6 +150,7 @@ func (s *Session) MemberMute(ctx context.Context, p *api.MemberMuteParams) (*api
 		if on.member == nil {
 			return noMember()
 		}
+		on.reason = p.Reason
 		if err := on.mayTo(Mute, on.who, on.member); err != nil {
 			return err
 		}

@@ -116,17 +116,21 @@ func (s *Session) RetentionSet(ctx context.Context, p *api.RetentionSetParams) (
 		if err := t.UpdateRoom(room); err != nil {
 			return err
 		}
+		rec := s.record(api.MethodRetentionSet)
+		if rec.Detail = own.String(); longer {
+			rec.Detail += ", keep_longer"
+		}
+		name := ""
+		if room.Visibility == api.VisibilityPublic {
+			name = room.Name
+		}
+		if err := t.Audit(rec.on(string(room.ID), name)); err != nil {
+			return err
+		}
 		return t.Append(e.tells(user, api.EventTypeRoomUpdated, &api.RoomUpdated{Retention: svc.inForceFor(room).view()}))
 	})
 	if err := s.commit(ctx, e); err != nil {
 		return nil, s.refused(ctx, p.Room, err)
-	}
-	if !e.Unchanged {
-		rec := s.record(api.MethodRetentionSet).on(string(room.ID), room.Name)
-		if rec.Detail = own.String(); longer {
-			rec.Detail += ", keep_longer"
-		}
-		svc.written(ctx, rec)
 	}
 	return &api.RetentionSetResult{RoomID: v.ID, Changed: !e.Unchanged, Seq: eventOf(e), InForce: *svc.inForceFor(room).view()}, nil
 }
@@ -134,17 +138,18 @@ func (s *Session) RetentionSet(ctx context.Context, p *api.RetentionSetParams) (
 // mayRetain refuses who has no say in how long a room's history is kept.
 func (e *Entry) mayRetain(t Tx, user *Account) error {
 	m, err := t.Member(user.ID)
+	direct := t.Room().Visibility == api.VisibilityDirect
 	switch {
 	case err != nil:
 		return err
 	case m == nil && t.Room().Visibility != api.VisibilityPublic: // since it was looked up
 		return noRoom("room")
-	case user.Admin:
+	case user.Admin && !direct:
 		return nil
 	case m == nil:
 		return ErrNotMember
 	}
-	return (&actor{entry: e, user: user, me: m, role: m.Role}).may(Retain)
+	return (&actor{entry: e, user: user, me: m, role: m.Role, direct: direct}).may(Retain)
 }
 
 // mayKeep refuses a rule that keeps more than the server does, unless an administrator wants it so.

@@ -16,6 +16,7 @@ type liveRoom struct {
 	mu      sync.Mutex
 	applied api.Seq                // the last seq that was published since the room is live; 0: none yet
 	left    map[api.UserID]api.Seq // who left since, and is not back: for follows that are just beginning
+	grave   *Record                // its last event, when the room was deleted; nil: it was not
 }
 
 // attach makes room live, or holds it if it is. What is committed afterwards is published to it.
@@ -37,6 +38,14 @@ func (s *Service) detach(r *liveRoom) {
 	if r.refs--; r.refs == 0 {
 		delete(s.live, r.id)
 	}
+}
+
+// leftAt tells where user has left the room since it is live, or else where it was deleted; 0: neither. The lock is held.
+func (r *liveRoom) leftAt(user api.UserID) api.Seq {
+	if left := r.left[user]; left > 0 || r.grave == nil {
+		return left
+	}
+	return r.grave.Seq
 }
 
 // apply makes a committed entry take effect: its records go to the room's followers, in log
@@ -66,6 +75,9 @@ func (s *Service) apply(e *Entry) {
 			sess.joinedElsewhere(e, e.Joined[i].UserID)
 		}
 	}
+	if e.Deleted {
+		s.buried(e)
+	}
 }
 
 // publish hands records to the followers of room, who they are having changed as e says.
@@ -88,5 +100,8 @@ func (s *Service) publish(room api.RoomID, records []Record, e *Entry) {
 	}
 	for i := range e.Joined {
 		delete(r.left, e.Joined[i].UserID)
+	}
+	if e.Deleted {
+		r.grave = &records[len(records)-1]
 	}
 }

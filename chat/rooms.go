@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -124,6 +123,9 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	if err := refuseIDForm("name", p.Name); err != nil {
 		return nil, err
 	}
+	if err := refuseDirect(p.Visibility); err != nil {
+		return nil, err
+	}
 	user, _ := s.who()
 	if user == nil {
 		return nil, signInFirst()
@@ -137,13 +139,16 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	}
 	e := svc.entry(room.ID, user)
 	e.Act = does(func(t Tx) error {
+		if err := svc.comes(t, user, user, ""); err != nil {
+			return err
+		}
 		if err := t.CreateRoom(room); err != nil {
 			return err
 		}
 		if err := t.Append(e.tells(user, api.EventTypeRoomCreated, &api.RoomCreated{Name: room.Name, Title: room.Title, Topic: room.Topic, Visibility: room.Visibility})); err != nil {
 			return err
 		}
-		return e.join(t, user, user, api.RoleOwner)
+		return e.join(t, user, user, api.RoleOwner, user.ID)
 	})
 	err := svc.commit(ctx, e)
 	if errors.Is(err, ErrNameTaken) {
@@ -154,6 +159,14 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	}
 	v := RoomView{RoomRecord: *e.Room, Role: api.RoleOwner, Read: Read{Head: e.Joined[0].Read}}
 	return &api.RoomCreateResult{Room: v.view(svc)}, nil
+}
+
+// refuseDirect refuses to make a room of a kind that dm.open alone makes.
+func refuseDirect(v api.Visibility) error {
+	if v == api.VisibilityDirect {
+		return api.Errorf(api.CodeInvalidParams, "visibility: must be public or private; dm.open makes direct rooms").WithField("visibility")
+	}
+	return nil
 }
 
 func nameTaken(name string) error {
@@ -221,130 +234,6 @@ func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Roo
 	return res, nil
 }
 
-// RoomJoin implements room.join.
-func (s *Session) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
-	if p.After != nil && p.History != nil {
-		return nil, api.Errorf(api.CodeInvalidParams, "history: give after or history, not both").WithField("history")
-	}
-	// Most who join a room are in it already, and only come back.
-	res, err := s.rejoin(ctx, p)
-	if !errors.Is(err, api.ErrPermissionDenied) {
-		return res, err
-	}
-	v, err := s.room(ctx, "room", p.Room)
-	if err != nil {
-		return nil, err
-	}
-	user, _ := s.who()
-	if user == nil {
-		return nil, signInFirst()
-	}
-	e := s.svc.entry(v.ID, user)
-	e.Act = does(func(t Tx) error {
-		if _, err := memberOf(t, user.ID); !errors.Is(err, ErrNotMember) {
-			return err
-		}
-		if err := s.svc.admits(t, user); err != nil {
-			e.rule = api.PermissionRuleBanned
-			return err
-		}
-		return e.join(t, user, user, api.RoleMember)
-	})
-	s.setJoining(v.ID)
-	if err := s.commit(ctx, e); err != nil {
-		s.setJoining("")
-		return nil, s.refused(ctx, p.Room, err)
-	}
-	res, err = s.joined(ctx, p, e)
-	s.setJoining("")
-	if err != nil && !e.Unchanged {
-		s.joinedElsewhere(e, user.ID) // they are a member all the same, and may follow what they join
-	}
-	return res, err
-}
-
-// admits refuses who may not join the room of t by themselves.
-func (s *Service) admits(t Tx, user *Account) error {
-	if t.Room().Visibility != api.VisibilityPublic { // since it was looked up
-		return noRoom("room")
-	}
-	ban, err := s.inForce(t, user.ID, RestrictionBan)
-	switch {
-	case err != nil || ban == nil:
-		return err
-	case ban.Until == ForEver:
-		return api.Errorf(api.CodePermissionDenied, "you are banned from this room").WithField("room")
-	}
-	return api.Errorf(api.CodePermissionDenied, "you are banned from this room until %s", ban.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
-}
-
-// rejoin joins a room that the caller is in. Its error is api.ErrPermissionDenied if they are not.
-func (s *Session) rejoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
-	if !s.wantsToFollow(p) {
-		v, err := s.memberRoom(ctx, "room", p.Room)
-		if err != nil {
-			return nil, err
-		}
-		return &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}, nil
-	}
-	f, v, err := s.prepareFollow(ctx, "room", p.Room)
-	if err != nil {
-		return nil, err
-	}
-	return s.followFrom(f, v, p, v.Head.Seq)
-}
-
-// joined follows, if it is wanted, the room that e made the caller a member of, unless they were one by then.
-func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (*api.RoomJoinResult, error) {
-	var res *api.RoomJoinResult
-	if !s.wantsToFollow(p) {
-		v, err := s.room(ctx, "room", string(e.RoomID))
-		if err != nil {
-			return nil, err
-		}
-		res = &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}
-	} else {
-		f, v, err := s.prepareFollow(ctx, "room", string(e.RoomID))
-		if err != nil {
-			return nil, err
-		}
-		before := e.Head.Seq
-		if !e.Unchanged {
-			before = e.Records[0].Seq - 1
-		}
-		if res, err = s.followFrom(f, v, p, before); err != nil {
-			return nil, err
-		}
-	}
-	res.Joined = !e.Unchanged
-	return res, nil
-}
-
-// wantsToFollow tells whether the caller wants to follow what they join, and can.
-func (s *Session) wantsToFollow(p *api.RoomJoinParams) bool {
-	return s.port != nil && orElse(p.Follow, true)
-}
-
-// followFrom follows the room v from where p says; before is the last seq before the joining.
-func (s *Session) followFrom(f *follow, v *RoomView, p *api.RoomJoinParams, before api.Seq) (*api.RoomJoinResult, error) {
-	b := begin{after: p.After}
-	if p.History != nil {
-		after := max(v.Gone.Seq, before-api.Seq(*p.History))
-		b.after = &after
-	}
-	status, gap, err := s.startFollow(f, v, b)
-	if err != nil {
-		return nil, err
-	}
-	return &api.RoomJoinResult{Room: v.view(s.svc), Status: status, Head: v.Head, Gap: gap}, nil
-}
-
-func (s *Session) setJoining(id api.RoomID) {
-	s.mu.Lock()
-	s.joining = id
-	s.mu.Unlock()
-}
-
 // RoomLeave implements room.leave.
 func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.RoomLeaveResult, error) {
 	v, err := s.room(ctx, "room", p.Room)
@@ -361,6 +250,9 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 		if err != nil {
 			return unless(ErrNotMember, err)
 		}
+		if t.Room().Visibility == api.VisibilityDirect {
+			return api.Errorf(api.CodeFailedPrecondition, "a direct room cannot be left").WithField("room")
+		}
 		if err := lastOwner(t, me, "room"); err != nil {
 			return err
 		}
@@ -370,13 +262,19 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 		return t.Append(e.tells(user, api.EventTypeMemberLeft, &api.MemberLeft{UserID: user.ID, Username: user.Username}))
 	})
 	if err := s.commit(ctx, e); err != nil {
-		return nil, s.svc.coded(err)
+		return nil, s.refused(ctx, p.Room, err)
 	}
 	res := &api.RoomLeaveResult{RoomID: v.ID, Left: !e.Unchanged}
 	if res.Left {
 		res.Seq = &e.Records[0].Seq
 	}
 	return res, nil
+}
+
+// seenBy is the user whose part in the room v tells, acting, for what is decided on a read.
+func (v *RoomView) seenBy(user *Account) *actor {
+	me := &Membership{UserID: user.ID, Username: user.Username, Role: v.Role}
+	return &actor{user: user, me: me, role: roleOf(user, me), direct: v.Visibility == api.VisibilityDirect}
 }
 
 func (v *RoomView) view(svc *Service) api.Room {
@@ -391,7 +289,7 @@ func (v *RoomView) view(svc *Service) api.Room {
 	}
 	room := api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
-		MemberCount: v.MemberCount, Head: v.Head, FirstSeq: v.first(), Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived,
+		MemberCount: v.MemberCount, Head: v.Head, FirstSeq: v.first(), Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived, Users: v.Users,
 	}
 	if rule := svc.inForceFor(&v.RoomRecord); rule != (Rule{}) {
 		room.Retention = rule.view()

@@ -14,6 +14,9 @@ func (s *Session) RoomUpdate(ctx context.Context, p *api.RoomUpdateParams) (*api
 	if err := refuseIDForm("name", p.Name); err != nil {
 		return nil, err
 	}
+	if err := refuseDirect(p.Visibility); err != nil {
+		return nil, err
+	}
 	for _, f := range p.Clear {
 		if f == api.RoomFieldTitle && p.Title != "" || f == api.RoomFieldTopic && p.Topic != "" {
 			return nil, api.Errorf(api.CodeInvalidParams, "clear: %s is given too", f).WithField("clear")
@@ -93,6 +96,7 @@ func set[T ~string](is, told *T, to T) bool {
 // RoomArchive implements room.archive.
 func (s *Session) RoomArchive(ctx context.Context, p *api.RoomArchiveParams) (*api.RoomArchiveResult, error) {
 	e, err := s.inRoom(ctx, p.Room, func(t Tx, by *actor) error {
+		by.reason = p.Reason
 		room := t.Room()
 		if err := by.may(Archive); err != nil || room.ArchivedAt != 0 {
 			return err

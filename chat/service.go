@@ -54,6 +54,7 @@ type Service struct {
 	lanes   []*lane
 	tender  *tender
 	worker  *worker
+	eraser  *eraser
 
 	brokenOnce  sync.Once
 	stats       counters
@@ -86,6 +87,9 @@ type Service struct {
 
 	countsMu sync.Mutex
 	counts   map[api.RoomID]*counted // of large rooms, as asked for of late
+
+	exportKey func() []byte // signs cursors of exports; made when it is first needed
+	importing sync.Mutex    // held while an import goes on by a step
 }
 
 // maxNames bounds the memory of Service.names; beyond it the cache starts anew.
@@ -98,6 +102,7 @@ func New(store Store, opts *Options) *Service {
 		s.opts = *opts
 	}
 	o := &s.opts
+	s.exportKey = sync.OnceValue(func() []byte { return []byte(NewSecret("", o.Rand)) })
 	if o.Fanout == nil {
 		o.Fanout = noFanout{}
 	}
@@ -134,6 +139,7 @@ func New(store Store, opts *Options) *Service {
 	}
 	s.tender = startTender(s)
 	s.worker = startWorker(s)
+	s.eraser = startEraser(s)
 	return s
 }
 
@@ -145,6 +151,7 @@ func (s *Service) Close() {
 		l.close()
 	}
 	s.tender.close()
+	s.eraser.close()
 	s.writeSeen(context.Background())
 }
 

@@ -33,10 +33,13 @@ var (
 // unless it is one of the errors above other than ErrUnavailable and ErrBroken.
 type Store interface {
 	AccountStore
+	InviteStore
 	RoomStore
+	Eraser
 	Timeline
 	Searcher
 	JobStore
+	ImportStore
 
 	// Epoch is the identity of the logs; it is made when the store is.
 	Epoch() api.Epoch
@@ -56,11 +59,13 @@ type RoomRecord struct {
 	Visibility  api.Visibility
 	CreatedAt   api.Timestamp
 	CreatedBy   api.UserID
-	SlowMode    time.Duration // how long a member waits after a post; 0: not at all
-	ReadOnly    bool          // only moderators and owners post
-	ArchivedAt  api.Timestamp // 0: it may be written
-	Retention   Rule          // the room's own
-	KeepLonger  bool          // whatever the server's rule is
+	SlowMode    time.Duration  // how long a member waits after a post; 0: not at all
+	ReadOnly    bool           // only moderators and owners post
+	ArchivedAt  api.Timestamp  // 0: it may be written
+	Retention   Rule           // the room's own
+	KeepLonger  bool           // whatever the server's rule is
+	Users       []api.RoomUser // of a direct room: whom it is between, by username, for ever
+	Hidden      bool           // an import has begun it: nobody sees it
 	MemberCount int64
 	Head        api.Head
 	Gone        api.Head // the last event that was purged; zero: none was. The log begins behind it
@@ -111,9 +116,23 @@ type RoomStore interface {
 	ListBans(ctx context.Context, room api.RoomID, after api.Timestamp, afterName string, limit int) ([]*Restriction, error)
 	// AllRooms gives rooms whose ids come after one, by id, at most limit.
 	AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*RoomRecord, error)
+	// DirectRoom finds the direct room between people, who are given by username, and the part that user has in it; ErrNotFound.
+	DirectRoom(ctx context.Context, between []api.RoomUser, user api.UserID) (*RoomView, error)
 	// MemberByID and MemberByName find a member; ErrNotFound. MutedUntil is not told.
 	MemberByID(ctx context.Context, room api.RoomID, user api.UserID) (*Membership, error)
 	MemberByName(ctx context.Context, room api.RoomID, username string) (*Membership, error)
+}
+
+// Eraser takes away what deleted rooms held.
+type Eraser interface {
+	// Erase takes away some of it, so little that who commits meanwhile hardly notices; nil: nothing is left.
+	Erase(ctx context.Context) (*Erased, error)
+}
+
+// Erased is a step of erasing.
+type Erased struct {
+	Room    api.RoomID
+	Members []api.UserID // whose membership ended with it
 }
 
 // Record is an event as stored: its number and the bytes that are sent.
@@ -154,6 +173,8 @@ type Timeline interface {
 
 // Reader reads rooms and their logs.
 type Reader interface {
+	ExportReader
+
 	// RoomByID and RoomByName find a room and the part that user has in it; ErrNotFound.
 	RoomByID(ctx context.Context, id api.RoomID, user api.UserID) (*RoomView, error)
 	RoomByName(ctx context.Context, name string, user api.UserID) (*RoomView, error)
@@ -170,9 +191,13 @@ type Reader interface {
 	Messages(ctx context.Context, room api.RoomID, user api.UserID, posted []Record) ([]MessageView, error)
 	// Pinned gives the message.posted records of pinned messages, the one pinned last first.
 	Pinned(ctx context.Context, room api.RoomID) ([]Record, error)
-	// Threads gives the message.posted records of messages with answers, the last of which is numbered less than before
-	// (0: no bound), the one answered last first, at most limit.
-	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadRecord, error)
+	// Thread gives the thread under a message, answered or not, as user sees it; ErrNoMessage.
+	Thread(ctx context.Context, room api.RoomID, root api.Seq, user api.UserID) (*ThreadView, error)
+	// Threads gives the threads of a room with answers, the last of which is numbered less than before (0: no bound), the
+	// one answered last first, at most limit.
+	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadKey, error)
+	// FollowedThreads gives the threads that a user follows, answered or not, in rooms that they are in, in the order of their keys.
+	FollowedThreads(ctx context.Context, q *ThreadQuery) ([]ThreadKey, error)
 }
 
 // KeptQuery says what is to be kept: an event that is neither too old nor stands too far back.
@@ -182,12 +207,6 @@ type KeptQuery struct {
 	Scan   int           // looks at so many events after that one at most
 	Since  api.Timestamp // it is not older than this
 	Beyond api.MsgNo     // and there are more messages than so many up to and with it
-}
-
-// ThreadRecord is a message with answers.
-type ThreadRecord struct {
-	Record
-	LastReply api.Seq
 }
 
 // MessageState is what has become of a message.
@@ -202,6 +221,8 @@ type MessageState struct {
 	Pinned    api.Seq // its pin.added; 0: it is not pinned
 	Replies   int64   // answers under it that are there
 	LastReply api.Seq // the last answer under it, there or not
+
+	Answers api.ThreadNo // that were ever given under it: the number of the last
 }
 
 // MessageView is a message as it stands.

@@ -16,6 +16,7 @@ type Account struct {
 	OwnerID      api.UserID // whose bot it is; "": a person's account
 	CreatedAt    api.Timestamp
 	DeletedAt    api.Timestamp // 0: it is not
+	Hidden       bool          // an import brings it: nobody sees it
 
 	SuspendedAt    api.Timestamp // 0: it is not
 	SuspendedUntil api.Timestamp // 0: until somebody restores it
@@ -29,7 +30,7 @@ type NewAccount struct {
 	FirstIsAdmin bool
 	// OnlyFirst refuses with ErrClosed if the store holds any account: the setup token's rule.
 	OnlyFirst bool
-	// InviteHash names the invitation to be used up; nil means none is needed.
+	// InviteHash names the invitation to be used up, which has to be an administrator's; nil means none is needed.
 	InviteHash []byte
 	// MaxBots refuses with ErrTooMany another bot of an owner who has so many; 0: no bound.
 	MaxBots int
@@ -57,14 +58,6 @@ type Scope struct {
 	Methods   []string     // names, or noun.* for all of a noun; nil: all
 	Rooms     []api.RoomID // nil: all
 	PerMinute int64        // requests; 0: no bound
-}
-
-// Invite lets others register.
-type Invite struct {
-	Hash      []byte // SHA-256 of the secret
-	CreatedBy api.UserID
-	Uses      int64 // how many are left
-	ExpiresAt api.Timestamp
 }
 
 // AuditRecord says who did what to whom, from where and when, and what came of it.
@@ -112,11 +105,11 @@ type SentQuery struct {
 	Limit int
 }
 
-// AccountStore keeps users, what their tokens open, invitations, and the audit log.
+// AccountStore keeps users, what their tokens open, and the audit log.
 type AccountStore interface {
 	// CreateAccount stores a new account, using up its invitation in the same transaction. It returns
-	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt), ErrNameTaken, ErrNotFound (the owner of a bot is not
-	// there, or deleted) and ErrTooMany, in this order, change nothing.
+	// the account as stored. ErrClosed, ErrBadInvite (judged at a.CreatedAt, also if who made it is no administrator any
+	// more), ErrNameTaken, ErrNotFound (the owner of a bot is not there, or deleted) and ErrTooMany, in this order, change nothing.
 	CreateAccount(ctx context.Context, a *NewAccount) (*Account, error)
 	// HasAccounts tells whether there is any account.
 	HasAccounts(ctx context.Context) (bool, error)
@@ -130,8 +123,6 @@ type AccountStore interface {
 	// ListSessions gives a user's sessions, those that were made or those that were not, by id.
 	ListSessions(ctx context.Context, user api.UserID, made bool) ([]*LoginSession, error)
 
-	CreateInvite(ctx context.Context, inv *Invite) error
-
 	// ChangeAccounts runs do in one transaction. An error refuses it; as in an Act, it may come only
 	// while nothing has been put.
 	ChangeAccounts(ctx context.Context, do func(t AccountTx) error) error
@@ -144,6 +135,8 @@ type AccountStore interface {
 
 // AccountTx is what ChangeAccounts can see and do. Reads give the caller's own copies.
 type AccountTx interface {
+	ImportAccountTx
+
 	// Account finds an account; ErrNotFound.
 	Account(id api.UserID) (*Account, error)
 	// PutAccount changes all but what never changes: id, username, owner, time of creation.
@@ -160,6 +153,8 @@ type AccountTx interface {
 	PutSession(l *LoginSession) error
 	// DeleteSession ends a session; ending one that is gone is no error.
 	DeleteSession(id api.SessionID) error
+
+	InviteTx
 
 	// Audit adds a record to the audit log, which only grows.
 	Audit(r *AuditRecord) error

@@ -55,8 +55,14 @@ func (t *trialTx) Room() *RoomRecord { return t.of.Room() }
 // CreateRoom implements Tx.
 func (t *trialTx) CreateRoom(*RoomRecord) error { return errAllowed }
 
+// DeleteRoom implements Tx.
+func (t *trialTx) DeleteRoom() error { return errAllowed }
+
 // UpdateRoom implements Tx.
 func (t *trialTx) UpdateRoom(*RoomRecord) error { return errAllowed }
+
+// Account implements Tx.
+func (t *trialTx) Account(user api.UserID) (*Account, error) { return t.of.Account(user) }
 
 // Member implements Tx.
 func (t *trialTx) Member(user api.UserID) (*Membership, error) { return t.of.Member(user) }
@@ -69,6 +75,9 @@ func (t *trialTx) DeleteMember(api.UserID) error { return errAllowed }
 
 // Owners implements Tx.
 func (t *trialTx) Owners() (int, error) { return t.of.Owners() }
+
+// Eldest implements Tx.
+func (t *trialTx) Eldest() (*Membership, error) { return t.of.Eldest() }
 
 // Restriction implements Tx.
 func (t *trialTx) Restriction(user api.UserID, kind RestrictionKind) (*Restriction, error) {
@@ -92,6 +101,17 @@ func (t *trialTx) PutMentions(api.Seq, Mentions) error { return errAllowed }
 
 // DeleteMentions implements Tx.
 func (t *trialTx) DeleteMentions(api.Seq, Mentions) error { return errAllowed }
+
+// Thread implements Tx.
+func (t *trialTx) Thread(root api.Seq, user api.UserID) (*ThreadPart, error) {
+	return t.of.Thread(root, user)
+}
+
+// PutThread implements Tx.
+func (t *trialTx) PutThread(api.Seq, *ThreadPart) error { return errAllowed }
+
+// AnswersAfter implements Tx.
+func (t *trialTx) AnswersAfter(root, seq api.Seq) (int64, error) { return t.of.AnswersAfter(root, seq) }
 
 // IsMessage implements Tx.
 func (t *trialTx) IsMessage(seq api.Seq) (bool, error) { return t.of.IsMessage(seq) }
@@ -122,8 +142,49 @@ func (t *trialTx) PutReaction(api.Seq, string, api.UserID) error { return errAll
 // DeleteReaction implements Tx.
 func (t *trialTx) DeleteReaction(api.Seq, string, api.UserID) error { return errAllowed }
 
+// Invite implements Tx.
+func (t *trialTx) Invite(hash []byte) (*Invite, error) { return t.of.Invite(hash) }
+
+// OpenInvites implements Tx.
+func (t *trialTx) OpenInvites(user api.UserID, now api.Timestamp) (int, error) {
+	return t.of.OpenInvites(user, now)
+}
+
+// CreateInvite implements Tx.
+func (t *trialTx) CreateInvite(*Invite) error { return errAllowed }
+
+// UseInvite implements Tx.
+func (t *trialTx) UseInvite([]byte) error { return errAllowed }
+
+// DeleteInvite implements Tx.
+func (t *trialTx) DeleteInvite(api.InviteID) error { return errAllowed }
+
+// Audit implements Tx.
+func (t *trialTx) Audit(*AuditRecord) error { return errAllowed }
+
 // Append implements Tx.
 func (t *trialTx) Append(Draft) error { return errAllowed }
 
 // Purge implements Tx.
 func (t *trialTx) Purge(api.Seq) error { return errAllowed }
+
+// Restore implements ImportTx.
+func (t *trialTx) Restore(*Restored) error { return errAllowed }
+
+// RestoreMember implements ImportTx.
+func (t *trialTx) RestoreMember(*Joining) error { return errAllowed }
+
+// PutLine implements ImportTx.
+func (t *trialTx) PutLine(string, []byte) error { return errAllowed }
+
+// Lines implements ImportTx.
+func (t *trialTx) Lines() ([][]byte, error) { return t.of.Lines() }
+
+// DeleteLines implements ImportTx.
+func (t *trialTx) DeleteLines() error { return errAllowed }
+
+// Discard implements ImportTx.
+func (t *trialTx) Discard(int) (bool, error) { return false, errAllowed }
+
+// PutImport implements ImportTx.
+func (t *trialTx) PutImport(*Import) error { return errAllowed }

@@ -195,6 +195,22 @@ func (s *Service) typesNoMore(user api.UserID, room api.RoomID) {
 	}
 }
 
+// forgetTyping is typesNoMore for everybody in a room that was deleted.
+func (s *Service) forgetTyping(room api.RoomID) {
+	for i := range s.typing {
+		ts := &s.typing[i]
+		ts.mu.Lock()
+		for _, t := range ts.users {
+			for at := range t.told {
+				if at.room == room {
+					delete(t.told, at)
+				}
+			}
+		}
+		ts.mu.Unlock()
+	}
+}
+
 func (s *Service) typistsOf(user api.UserID) *typists {
 	return &s.typing[maphash.String(laneSeed, string(user))%uint64(len(s.typing))]
 }

@@ -207,3 +207,54 @@ func (s *Session) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*a
 	}
 	return res, nil
 }
+
+// UserSetPassword implements user.set_password.
+func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordParams) (*api.UserSetPasswordResult, error) {
+	svc := s.svc
+	who, err := svc.userBy(ctx, "user", p.User)
+	if err != nil {
+		return nil, err
+	}
+	if who.OwnerID != "" {
+		return nil, api.Errorf(api.CodeFailedPrecondition, "user: a bot has no password").WithField("user")
+	}
+	hash, err := svc.hasher.hash(ctx, p.Password)
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	res := &api.UserSetPasswordResult{UserID: who.ID}
+	rec := s.record(api.MethodUserSetPassword).of(who)
+	_, login := s.who()
+	if login == nil {
+		return nil, signInFirst()
+	}
+	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		a, err := present(t, who.ID)
+		if err != nil {
+			return err
+		}
+		sessions, err := t.Sessions(a.ID, false)
+		if err != nil {
+			return err
+		}
+		a.PasswordHash = hash
+		if err := t.PutAccount(a); err != nil {
+			return err
+		}
+		for _, l := range sessions {
+			if l.same(login) {
+				continue
+			}
+			if err := t.DeleteSession(l.ID); err != nil {
+				return err
+			}
+			res.SessionsEnded++
+		}
+		return t.Audit(rec)
+	})
+	if err != nil {
+		return nil, svc.coded(err)
+	}
+	svc.revoked(who.ID, s, func(l *LoginSession) bool { return !l.Made && !l.same(login) })
+	return res, nil
+}

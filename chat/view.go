@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -58,7 +57,7 @@ func (v *MessageView) Message() (*api.Message, error) {
 	st := &v.State
 	m := &api.Message{
 		RoomID: ev.RoomID, Seq: ev.Seq, MsgNo: data.MsgNo, At: ev.At, SenderID: ev.SenderID, SenderName: ev.SenderName,
-		Text: data.Text, Format: data.Format, ReplyTo: data.ReplyTo, Data: data.Data, Thread: data.Thread, Mentions: data.Mentions, MentionsRoom: data.MentionsRoom,
+		Text: data.Text, Format: data.Format, ReplyTo: data.ReplyTo, Data: data.Data, Thread: data.Thread, ThreadNo: data.ThreadNo, Mentions: data.Mentions, MentionsRoom: data.MentionsRoom,
 		Deleted: st.Deleted != 0, Pinned: st.Pinned != 0, Reactions: v.Reactions,
 	}
 	if st.Replies > 0 {
@@ -115,36 +114,6 @@ func (s *Session) MessageGet(ctx context.Context, p *api.MessageGetParams) (*api
 		}
 		res.Message = all[0]
 		return nil
-	})
-	return res, err
-}
-
-// ThreadList implements thread.list. The cursor is the last answer of the last thread of the page before.
-func (s *Session) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api.ThreadListResult, error) {
-	before := int64(0)
-	if p.Cursor != "" {
-		var err error
-		if before, err = strconv.ParseInt(p.Cursor, 10, 64); err != nil || before < 1 {
-			return nil, api.Errorf(api.CodeInvalidParams, "cursor: not one of this method's").WithField("cursor")
-		}
-	}
-	limit := int(orElse(p.Limit, historyLimit))
-	res := &api.ThreadListResult{}
-	err := s.look(ctx, p.Room, func(r Reader, v *RoomView) error {
-		threads, err := r.Threads(ctx, v.ID, api.Seq(before), limit+1)
-		if err != nil {
-			return err
-		}
-		if len(threads) > limit {
-			threads = threads[:limit]
-			res.NextCursor = strconv.FormatInt(int64(threads[limit-1].LastReply), 10)
-		}
-		posted := make([]Record, len(threads))
-		for i := range threads {
-			posted[i] = threads[i].Record
-		}
-		res.Threads, err = s.messages(ctx, r, v, posted)
-		return err
 	})
 	return res, err
 }

@@ -179,7 +179,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-var changing = regexp.MustCompile(`\b(user|room|session|token|job|epoch)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
+var changing = regexp.MustCompile(`\b(user|room|session|token|epoch|invite|export|import|job)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
 
 // hide gives what differs from run to run a name.
 func (p *player) hide(msg string) string {
@@ -190,6 +190,8 @@ func (p *player) hide(msg string) string {
 			kind = "token"
 		case "token":
 			kind = "tokenid"
+		case "invite":
+			kind = "inviteid"
 		case "inv":
 			kind = "invite"
 		case "req":

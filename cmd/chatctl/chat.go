@@ -43,7 +43,7 @@ stdin ends it. With --json stdout gets an event record a line.`,
 			if last < 0 {
 				return usagef(cmd.UseLine(), "--lines %d: must be 0 or more", last)
 			}
-			h := &chat{cli: c, room: args[0], last: api.Seq(last), mine: map[string]bool{}, seen: make(chan struct{}, 1)}
+			h := &chat{cli: c, name: args[0], last: api.Seq(last), mine: map[string]bool{}, seen: make(chan struct{}, 1)}
 			return h.run(cmd.Context())
 		},
 	}
@@ -57,7 +57,8 @@ type chat struct {
 
 	// Static once run has begun.
 
-	room   string
+	name   string // of the room, as it was typed
+	room   string // as the server takes it
 	last   api.Seq
 	client *chatclient.Client
 	render *renderer
@@ -98,13 +99,16 @@ func (h *chat) run(ctx context.Context) error {
 	}
 	defer hangUp(client)
 	h.client, h.render = client, h.renderer()
+	if h.room, err = h.roomRef(ctx, client, h.name); err != nil {
+		return err
+	}
 	after, err := h.enter(ctx)
 	if err != nil {
-		return aboutRoom(h.room, err)
+		return aboutRoom(h.name, err)
 	}
 	sub, err := client.Follow(ctx, &chatclient.FollowOptions{Rooms: []chatclient.RoomPosition{{Room: h.room, After: &after}}, Signals: true})
 	if err != nil {
-		return aboutRoom(h.room, err)
+		return aboutRoom(h.name, err)
 	}
 	defer hangUp(sub)
 	in, err := h.openInput(ctx)
@@ -152,7 +156,7 @@ func (h *chat) enter(ctx context.Context) (api.Seq, error) {
 	if err != nil {
 		return 0, err
 	}
-	title := res.Room.Name
+	title := called(&res.Room, h.client.UserID())
 	if res.Room.Title != "" {
 		title += ", " + res.Room.Title
 	}
@@ -271,6 +275,9 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		if !h.isEcho(n.Event) {
 			h.show(h.render, n.Event)
 		}
+		if n.Type == api.EventTypeRoomDeleted {
+			return errors.Join(h.out.Flush(), aboutRoom(h.name, errRoomDeleted()))
+		}
 	case *chatclient.CaughtUp:
 		h.caughtUp = true
 	case *chatclient.Signal:
@@ -280,7 +287,7 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		}
 	default:
 		if err := h.news(n); err != nil {
-			return aboutRoom(h.room, err)
+			return aboutRoom(h.name, err)
 		}
 	}
 	return h.out.Flush()
@@ -341,7 +348,7 @@ func (h *chat) say(ctx context.Context, text string) {
 	}
 	h.mu.Unlock()
 	if err != nil {
-		h.refuse(aboutRoom(h.room, err))
+		h.refuse(aboutRoom(h.name, err))
 	}
 }
 

@@ -41,9 +41,9 @@ func (h *chat) command(ctx context.Context, line string) error {
 		ctx, cancel := h.within(ctx)
 		defer cancel()
 		if _, err := h.client.RoomLeave(ctx, &api.RoomLeaveParams{Room: h.room}); err != nil {
-			return aboutRoom(h.room, err)
+			return aboutRoom(h.name, err)
 		}
-		h.note("* you left %s", h.room)
+		h.note("* you left %s", h.name)
 		return errQuit
 	default:
 		h.note("* there is no %s; try /help, or /%s to say it", line, line)

@@ -27,7 +27,7 @@ func (c *cli) completeRooms(cmd *cobra.Command, args []string, typed string) ([]
 	_ = c.asUser(ctx, func(ctx context.Context, client *chatclient.Client) error {
 		rooms, err := allRooms(ctx, client, false, false)
 		for i := range rooms {
-			if name := rooms[i].Name; strings.HasPrefix(name, typed) {
+			if name := called(&rooms[i], client.UserID()); strings.HasPrefix(name, typed) {
 				names = append(names, cobra.CompletionWithDesc(name, termsafe.Line(rooms[i].Title)))
 			}
 		}

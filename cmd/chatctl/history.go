@@ -31,7 +31,11 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 				return err
 			}
 			defer hangUp(client)
-			return aboutRoom(args[0], c.history(cmd.Context(), client, args[0], &h))
+			room, err := c.roomRef(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutRoom(args[0], c.history(cmd.Context(), client, room, &h))
 		},
 	}
 	f := cmd.Flags()

@@ -18,7 +18,7 @@ func newMessage(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "message",
 		GroupID: groupMessages,
-		Short:   "Messages as they stand: ls, show, edit, delete, react, unreact, pin, unpin, pins, threads.",
+		Short:   "Messages as they stand: ls, show, edit, delete, react, unreact, pin, unpin, pins.",
 		Long: `Messages as they stand now, with what became of them. Each has a number, SEQ, which these
 commands show as #SEQ and take with or without the #.`,
 		Args: noSuchCommand,
@@ -26,7 +26,7 @@ commands show as #SEQ and take with or without the #.`,
 	}
 	cmd.AddCommand(
 		newMessageLs(c), newMessageShow(c), newMessageEdit(c), newMessageDelete(c), newMessageReact(c), newMessageUnreact(c),
-		newMessagePin(c), newMessageUnpin(c), newMessagePins(c), newMessageThreads(c),
+		newMessagePin(c), newMessageUnpin(c), newMessagePins(c),
 	)
 	return cmd
 }
@@ -50,7 +50,11 @@ func (c *cli) onMessage(cmd *cobra.Command, do func(ctx context.Context, client 
 			return err
 		}
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutMessage(args[0], seq, do(ctx, client, args[0], seq, args[2:]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutMessage(args[0], seq, do(ctx, client, room, seq, args[2:]))
 		})
 	}
 	return cmd

@@ -15,7 +15,11 @@ func (c *cli) inRoom(cmd *cobra.Command, do func(ctx context.Context, client *ch
 	cmd.ValidArgsFunction = c.completeRooms
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutRoom(args[0], do(ctx, client, args[0]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutRoom(args[0], do(ctx, client, room))
 		})
 	}
 	return cmd
@@ -89,29 +93,5 @@ func newMessagePins(c *cli) *cobra.Command {
 			return err
 		}
 		return c.showMessages(res.Messages, "nothing is pinned")
-	})
-}
-
-func newMessageThreads(c *cli) *cobra.Command {
-	return c.inRoom(&cobra.Command{
-		Use:   "threads ROOM",
-		Short: "Print messages that have answers, the one answered last first.",
-	}, func(ctx context.Context, client *chatclient.Client, room string) error {
-		limit := int64(pageLimit)
-		p := &api.ThreadListParams{Room: room, Limit: &limit}
-		for {
-			page, err := client.ThreadList(ctx, p)
-			if err != nil {
-				return err
-			}
-			none := "no threads"
-			if p.Cursor != "" {
-				none = ""
-			}
-			if err := c.showMessages(page.Threads, none); err != nil || page.NextCursor == "" {
-				return err
-			}
-			p.Cursor = page.NextCursor
-		}
 	})
 }

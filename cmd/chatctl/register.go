@@ -64,10 +64,14 @@ func (c *cli) register(ctx context.Context, args []string, from *passwordFlags, 
 	if err != nil {
 		return refusedRegistration(username, err)
 	}
-	return c.signedIn(&savedLogin{
+	err = c.signedIn(&savedLogin{
 		Server: c.server, UserID: res.User.ID, Username: res.User.Username,
 		SessionID: res.SessionID, Token: res.Token, ExpiresAt: res.ExpiresAt,
 	}, &res.User, "registered and signed in")
+	if err == nil && res.RoomID != "" {
+		c.note("the invitation has led you into a room: chatctl room ls --joined")
+	}
+	return err
 }
 
 // invitation finds the invitation, where the server wants one. The connection is not kept while a

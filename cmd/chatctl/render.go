@@ -50,6 +50,9 @@ func (r *renderer) event(e *api.Event) string {
 	case *api.PinRemoved:
 		return fmt.Sprintf("%s * %s unpinned #%d\n", at, r.p.nick(e.SenderName), d.Message)
 	case *api.RoomCreated:
+		if d.Visibility == api.VisibilityDirect {
+			return fmt.Sprintf("%s * %s opened this direct room\n", at, r.p.nick(e.SenderName))
+		}
 		what := string(d.Visibility) + " room " + d.Name
 		if d.Title != "" {
 			what += ", " + d.Title

@@ -14,6 +14,9 @@ func (r *renderer) people(payload api.EventPayload, sender string) string {
 	by := r.p.nick(sender)
 	switch d := payload.(type) {
 	case *api.MemberJoined:
+		if d.InvitedBy != "" && sender == d.Username {
+			return fmt.Sprintf("%s joined by an invitation", by)
+		}
 		if d.InvitedBy != "" {
 			return fmt.Sprintf("%s brought %s in", by, r.p.nick(d.Username))
 		}
@@ -36,6 +39,8 @@ func (r *renderer) people(payload api.EventPayload, sender string) string {
 		return fmt.Sprintf("%s archived the room%s", by, why(d.Reason))
 	case *api.RoomUnarchived:
 		return fmt.Sprintf("%s opened the room again", by)
+	case *api.RoomDeleted:
+		return fmt.Sprintf("%s deleted the room%s", by, why(d.Reason))
 	case *api.RoomUpdated:
 		return fmt.Sprintf("%s changed the room: %s", by, termsafe.Line(changes(d)))
 	}

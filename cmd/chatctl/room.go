@@ -17,11 +17,11 @@ func newRoom(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "room",
 		GroupID: groupRooms,
-		Short:   "Rooms: ls, show, members, create, join, leave, update, archive, unarchive, retention.",
+		Short:   "Rooms: ls, show, members, create, join, leave, update, archive, unarchive, delete, retention.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c), newRoomArchive(c), newRoomUnarchive(c), newRoomRetention(c))
+	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c), newRoomArchive(c), newRoomUnarchive(c), newRoomDelete(c), newRoomRetention(c))
 	return cmd
 }
 
@@ -30,7 +30,9 @@ func newRoomLs(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List rooms: yours and public ones, by name.",
-		Args:  wants(),
+		Long: `List rooms: yours and public ones, by name, with how many messages you have not read, how many of them
+mean you, and in how many threads that you follow there are unread answers.`,
+		Args: wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
 				rooms, err := allRooms(ctx, client, joined, archived)
@@ -44,21 +46,31 @@ func newRoomLs(c *cli) *cobra.Command {
 				if len(rooms) == 0 {
 					c.note("no rooms; make one with: chatctl room create NAME")
 				}
-				t := c.table("ROOM", "YOU", "UNREAD", "FOR YOU", "MEMBERS", "SEQ", "TITLE")
+				threads, err := unreadThreads(ctx, client, "")
+				if err != nil {
+					return err
+				}
+				t := c.table("ROOM", "YOU", "UNREAD", "FOR YOU", "THREADS", "MEMBERS", "SEQ", "TITLE")
 				for i := range rooms {
 					r := &rooms[i]
-					name := r.Name
+					name := called(r, client.UserID())
 					if r.Visibility == api.VisibilityPrivate {
 						name += " (private)"
+					}
+					if r.Visibility == api.VisibilityDirect {
+						name += " (direct)"
 					}
 					if r.ArchivedAt != nil {
 						name += " (archived)"
 					}
-					role, unread, mentions := "-", "-", "-"
+					role, unread, mentions, inThreads := "-", "-", "-", "-"
 					if r.Read != nil {
 						role, unread, mentions = string(r.Role), fmt.Sprint(r.Read.Unread), fmt.Sprint(r.Read.Mentions)
 					}
-					t.row(name, role, unread, mentions, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
+					if r.Read != nil && threads != nil {
+						inThreads = fmt.Sprint(threads[r.ID])
+					}
+					t.row(name, role, unread, mentions, inThreads, fmt.Sprint(r.MemberCount), fmt.Sprint(r.Head.Seq), r.Title)
 				}
 				return t.end()
 			})
@@ -135,30 +147,60 @@ func newRoomCreate(c *cli) *cobra.Command {
 }
 
 func newRoomJoin(c *cli) *cobra.Command {
-	return &cobra.Command{
-		Use:               "join ROOM",
-		Short:             "Become a member of a room, for good.",
-		Args:              wants("ROOM"),
+	var inviteFile string
+	cmd := &cobra.Command{
+		Use:   "join [ROOM]",
+		Short: "Become a member of a room, for good.",
+		Long: `Become a member of a room, for good: of ROOM, which everybody sees, or of the room that an
+invitation leads to, a private one too. Give that with --invite-file or $CHATCTL_INVITE, or type
+it when asked.`,
+		Example: `  chatctl room join lobby
+  chatctl room join --invite-file invitation`,
+		Args:              wants("[ROOM]"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			follow := false
+			params := &api.RoomJoinParams{Follow: &follow}
+			if len(args) > 0 {
+				if params.Room = args[0]; inviteFile != "" {
+					return usagef(cmd.UseLine(), "ROOM and --invite-file exclude each other")
+				}
+			} else {
+				var err error
+				if params.Invite, err = c.roomInvitation(cmd.Context(), inviteFile); err != nil {
+					return err
+				}
+			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				follow := false
-				res, err := client.RoomJoin(ctx, &api.RoomJoinParams{Room: args[0], Follow: &follow})
+				res, err := client.RoomJoin(ctx, params)
+				if err != nil && params.Room != "" {
+					return aboutRoom(params.Room, err)
+				}
 				if err != nil {
-					return aboutRoom(args[0], err)
+					return err
 				}
-				switch {
-				case c.json:
-					c.out.document(res.AppendJSON(nil))
-				case res.Joined:
-					c.note("joined %s", res.Room.Name)
-				default:
-					c.note("you are in %s already", res.Room.Name)
-				}
+				c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
 				return nil
 			})
 		},
 	}
+	cmd.Flags().StringVar(&inviteFile, "invite-file", "", "read an invitation into a room from `FILE` (default: $CHATCTL_INVITE)")
+	return cmd
+}
+
+// roomInvitation finds an invitation into a room.
+func (c *cli) roomInvitation(ctx context.Context, file string) (string, error) {
+	if file != "" {
+		return c.secretFrom(file)
+	}
+	if invite := c.getenv("CHATCTL_INVITE"); invite != "" {
+		return invite, nil
+	}
+	t := c.terminal()
+	if t == nil {
+		return "", usagef("chatctl room join ROOM, or --invite-file FILE", "neither ROOM nor an invitation is given")
+	}
+	return t.secret(ctx, "Invitation: ")
 }
 
 func newRoomLeave(c *cli) *cobra.Command {

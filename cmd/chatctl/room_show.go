@@ -19,7 +19,11 @@ func newRoomShow(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -33,7 +37,7 @@ func newRoomShow(c *cli) *cobra.Command {
 					role = "not a member"
 				}
 				t := c.table()
-				t.row("name", r.Name)
+				t.row("name", called(r, client.UserID()))
 				if r.Title != "" {
 					t.row("title", r.Title)
 				}
@@ -57,7 +61,7 @@ func newRoomShow(c *cli) *cobra.Command {
 				}
 				t.row("members", fmt.Sprint(r.MemberCount))
 				if r.Role != "" {
-					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: room})
 					if err != nil {
 						return aboutRoom(args[0], err)
 					}
@@ -70,6 +74,13 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("head", fmt.Sprint(r.Head.Seq))
 				if r.Read != nil {
 					t.row("read", fmt.Sprintf("up to %d, %s", r.Read.Seq, unread(r.Read)))
+					threads, err := unreadThreads(ctx, client, args[0])
+					if err != nil {
+						return aboutRoom(args[0], err)
+					}
+					if n := threads[r.ID]; n > 0 {
+						t.row("threads", count(n, "thread", "threads")+" with unread answers")
+					}
 				}
 				t.row("created", c.day(r.CreatedAt))
 				return t.end()
@@ -86,7 +97,11 @@ func newRoomMembers(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				members, err := allMembers(ctx, client, args[0])
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				members, err := allMembers(ctx, client, room)
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -94,7 +109,7 @@ func newRoomMembers(c *cli) *cobra.Command {
 					c.out.document(members.AppendJSON(nil))
 					return nil
 				}
-				who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: args[0]})
+				who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

@@ -85,8 +85,8 @@ the command line. Nothing is ever asked when stdin is no terminal.`,
 	root.AddCommand(
 		newRegister(c), newLogin(c), newLogout(c), newWhoami(c), newPasswd(c), newAccount(c), newSession(c), newToken(c), newBot(c), newInvite(c), newPresence(c), newWatch(c),
 		newRoom(c), newMember(c),
-		newChat(c), newSend(c), newTail(c), newHistory(c), newRead(c), newSearch(c), newMessage(c),
-		newUser(c), newPermission(c), newAudit(c), newServer(c), newPurge(c), newJob(c), newCall(c), newPing(c), newVersion(c),
+		newChat(c), newDm(c), newSend(c), newTail(c), newHistory(c), newRead(c), newSearch(c), newMessage(c), newThread(c),
+		newUser(c), newPermission(c), newExport(c), newImport(c), newAudit(c), newServer(c), newPurge(c), newJob(c), newCall(c), newPing(c), newVersion(c),
 		newExitCodesTopic(), newEnvironmentTopic(),
 	)
 	root.SetHelpCommandGroupID(groupServer)

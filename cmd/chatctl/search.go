@@ -43,7 +43,11 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 				return usagef(cmd.UseLine(), "--limit %d: must be 1 or more", limit)
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				return c.search(ctx, client, &api.MessageSearchParams{Query: strings.Join(args, " "), Room: room}, limit)
+				in, err := c.roomRef(ctx, client, room)
+				if err != nil {
+					return err
+				}
+				return c.search(ctx, client, &api.MessageSearchParams{Query: strings.Join(args, " "), Room: in}, limit)
 			})
 		},
 	}
@@ -114,7 +118,7 @@ func roomName(ctx context.Context, client *chatclient.Client, names map[api.Room
 	}
 	name := string(id)
 	if res, err := client.RoomGet(ctx, &api.RoomGetParams{Room: name}); err == nil {
-		name = res.Room.Name
+		name = called(&res.Room, client.UserID())
 	}
 	names[id] = name
 	return name

@@ -38,7 +38,7 @@ after it was killed; the line numbered N has the key KEY-N.`,
 		Args:              wants("ROOM", "[TEXT | -]"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s.params.Room = args[0]
+			s.name = args[0]
 			s.params.Format = api.TextFormat(format)
 			if cmd.Flags().Changed("reply-to") {
 				s.params.ReplyTo = (*api.Seq)(&replyTo)
@@ -79,6 +79,7 @@ type send struct {
 
 	// Set by the arguments and flags.
 
+	name    string                // of the room, as it was typed
 	params  api.MessagePostParams // of every message, but for text and key
 	text    string
 	hasText bool
@@ -101,6 +102,9 @@ func (s *send) run(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(client)
+	if s.params.Room, err = s.roomRef(ctx, client, s.name); err != nil {
+		return err
+	}
 	limit := int(client.Server().Limits.MaxTextBytes)
 	if s.lines {
 		return s.sendLines(ctx, client, newLineReader(text, limit))
@@ -112,7 +116,7 @@ func (s *send) run(ctx context.Context) error {
 	} else if err := checkText([]byte(s.text), 0, limit); err != nil {
 		return err
 	}
-	return aboutRoom(s.params.Room, s.sendOne(ctx, client))
+	return aboutRoom(s.name, s.sendOne(ctx, client))
 }
 
 // source is the file, or stdin.

@@ -22,8 +22,8 @@ type tally struct {
 // sendLines posts line after line, many under way at a time, and accounts for each.
 func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *lineReader) error {
 	began := time.Now()
-	room := s.params.Room
-	poster := client.NewPoster(room, 0)
+	room := s.name
+	poster := client.NewPoster(s.params.Room, 0)
 	defer hangUp(poster)
 	var (
 		sum     tally
@@ -129,7 +129,7 @@ func (s *send) summary(sum *tally, took time.Duration) {
 	if sum.duplicates > 0 {
 		before = fmt.Sprintf(", %s of them before", thousands(sum.duplicates))
 	}
-	s.note("posted %s to %s%s, numbers %d to %d, in %s", count(sum.posted, "line", "lines"), s.params.Room, before, sum.first, sum.last, ago(took))
+	s.note("posted %s to %s%s, numbers %d to %d, in %s", count(sum.posted, "line", "lines"), s.name, before, sum.first, sum.last, ago(took))
 }
 
 // progress shows on a terminal how far a long text has come.

@@ -91,6 +91,9 @@ func (t *tail) run(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(client)
+	if t.room, err = t.roomRef(ctx, client, t.room); err != nil {
+		return err
+	}
 	head, err := t.head(ctx, client, t.room)
 	if err != nil {
 		return err
@@ -162,6 +165,9 @@ func (t *tail) live(ctx context.Context, client *chatclient.Client, after api.Se
 			}
 			if err := t.flush(); err != nil {
 				return err
+			}
+			if n.Type == api.EventTypeRoomDeleted {
+				return errRoomDeleted()
 			}
 		default:
 			if err := t.news(n); err != nil {

@@ -35,7 +35,7 @@ func newEnvironmentTopic() *cobra.Command {
   CHATCTL_SERVER     the server, as in --server
   CHATCTL_PROFILE    the saved login to use, as in --profile
   CHATCTL_TOKEN      sign in with this token rather than a saved login
-  CHATCTL_INVITE     the invitation or setup token that register uses
+  CHATCTL_INVITE     the invitation or setup token that register uses, and room join without ROOM
   NO_COLOR           if not empty: no colours
   TERM=dumb          no colours, and chat takes whole lines rather than single keys
   XDG_CONFIG_HOME    where logins are saved, in chatctl/; ~/.config unless set

@@ -15,11 +15,11 @@ func newUser(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "user",
 		GroupID: groupServer,
-		Short:   "People and bots: ls, show; for administrators: create, suspend, restore.",
+		Short:   "People and bots: ls, show; for administrators: create, set-password, suspend, restore.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newUserLs(c), newUserShow(c), newUserCreate(c), newUserSuspend(c), newUserRestore(c))
+	cmd.AddCommand(newUserLs(c), newUserShow(c), newUserCreate(c), newUserSetPassword(c), newUserSuspend(c), newUserRestore(c))
 	return cmd
 }
 

@@ -17,7 +17,8 @@ func newWatch(c *cli) *cobra.Command {
 		GroupID: groupAccount,
 		Short:   "Print what happens to your account, here and on your other devices.",
 		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
-come into and that you are out of, and how far you have read.
+come into and that you are out of, how far you have read, threads that you follow, and sessions that
+were ended.
 
 It tells what happens while it runs. When the connection is lost it comes back by itself and says
 that something may be missing.`,
@@ -39,6 +40,7 @@ that something may be missing.`,
 type watch struct {
 	*cli
 	count int
+	me    api.UserID
 	names map[api.RoomID]string
 }
 
@@ -89,17 +91,18 @@ func (w *watch) run(ctx context.Context) error {
 func (w *watch) learnNames(ctx context.Context, client *chatclient.Client) error {
 	ctx, cancel := w.within(ctx)
 	defer cancel()
+	w.me = client.UserID()
 	rooms, err := allRooms(ctx, client, true, true)
 	w.names = make(map[api.RoomID]string, len(rooms))
 	for i := range rooms {
-		w.names[rooms[i].ID] = rooms[i].Name
+		w.names[rooms[i].ID] = called(&rooms[i], w.me)
 	}
 	return err
 }
 
 func (w *watch) show(e *api.AccountEventParams) {
 	if e.Room != nil {
-		w.names[e.Room.ID] = e.Room.Name
+		w.names[e.Room.ID] = called(e.Room, w.me)
 	}
 	if w.json {
 		w.out.record(e.AppendJSON(nil))
@@ -109,18 +112,31 @@ func (w *watch) show(e *api.AccountEventParams) {
 	if room == "" {
 		room = string(e.RoomID)
 	}
-	var what string
+	what := string(e.Type)
 	switch e.Type {
+	case api.AccountEventTypeThreadFollowed:
+		if e.Thread != nil {
+			what = fmt.Sprintf("you follow the thread under #%d in %s; %s", e.Thread.Root, room, threadRead(e.Thread))
+		}
+	case api.AccountEventTypeThreadUnfollowed:
+		if e.Thread != nil {
+			what = fmt.Sprintf("you do not follow the thread under #%d in %s any more", e.Thread.Root, room)
+		}
 	case api.AccountEventTypeRoomAdded:
 		what = fmt.Sprintf("you are in %s now", room)
 	case api.AccountEventTypeRoomRemoved:
 		what = fmt.Sprintf("you are out of %s", room)
 	case api.AccountEventTypeReadMarked:
-		if what = "you have read " + room; e.Read != nil {
-			what += fmt.Sprintf(" up to #%d; %s", e.Read.Seq, unread(e.Read))
+		switch {
+		case e.Thread != nil:
+			what = fmt.Sprintf("you have read the thread under #%d in %s; %s", e.Thread.Root, room, threadRead(e.Thread))
+		case e.Read != nil:
+			what = fmt.Sprintf("you have read %s up to #%d; %s", room, e.Read.Seq, unread(e.Read))
+		default:
+			what = "you have read " + room
 		}
-	default:
-		what = string(e.Type)
+	case api.AccountEventTypeSessionRevoked:
+		what = fmt.Sprintf("the session %s was ended", e.SessionID)
 	}
 	w.out.printf("%s\n", what)
 }

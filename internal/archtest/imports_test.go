@@ -40,6 +40,7 @@ var staircase = []struct {
 	{"internal/rig", []string{"api", "sdk/go", "internal/mutant"}, "runs the server's binary and is its client"},
 	{"internal/contract", []string{"api"}, "holds frames against the document alone"},
 	{"internal/oracle", []string{"api"}, "judges what clients saw by the contract alone"},
+	{"internal/month", []string{"api"}, "knows what an export is, and nothing of the server"},
 	{"internal/simulation", nil, "simulates the whole server, from outside"},
 	{"torture", nil, "tortures the binaries, from outside"},
 	{"testscript", nil, "runs the binaries, from outside"},

@@ -255,7 +255,8 @@ func (s *Server) Wait() (code int) {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-const password = "correct horse battery"
+// Password is that of all users whom Dial makes.
+const Password = "correct horse battery"
 
 // Dial connects as user, whom it registers if need be. The test's end closes the client.
 func (s *Server) Dial(t testing.TB, user string, opts *chatclient.Options) *chatclient.Client {
@@ -279,9 +280,9 @@ func (s *Server) TryDial(user string, opts *chatclient.Options) (*chatclient.Cli
 	if opts != nil && opts.Token != "" {
 		return c, nil
 	}
-	_, err = c.AuthRegister(ctx, &api.AuthRegisterParams{Username: user, Password: password})
+	_, err = c.AuthRegister(ctx, &api.AuthRegisterParams{Username: user, Password: Password})
 	if errors.Is(err, api.ErrAlreadyExists) {
-		_, err = c.AuthLogin(ctx, &api.AuthLoginParams{Username: user, Password: password})
+		_, err = c.AuthLogin(ctx, &api.AuthLoginParams{Username: user, Password: Password})
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())

@@ -20,7 +20,7 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	var invite *chat.Invite
 	if a.InviteHash != nil {
 		invite = s.invites[string(a.InviteHash)]
-		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt {
+		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt || !admits(s.accounts[invite.CreatedBy], a.CreatedAt) {
 			return nil, chat.ErrBadInvite
 		}
 	}
@@ -37,11 +37,11 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	}
 	if invite != nil {
 		invite.Uses--
+		invite.Used++
 	}
 	stored := a.Account
 	stored.Admin = stored.Admin || a.FirstIsAdmin && len(s.accounts) == 0
-	s.accounts[stored.ID] = &stored
-	s.users[stored.Username] = stored.ID
+	s.addAccount(&stored)
 	if a.Audit != nil {
 		s.addAudit(a.Audit)
 	}
@@ -55,6 +55,12 @@ func (s *Store) botsOf(owner api.UserID) (n int) {
 		}
 	}
 	return n
+}
+
+func (s *Store) addAccount(a *chat.Account) {
+	s.accounts[a.ID] = a
+	s.users[a.Username] = a.ID
+	s.joined = append(s.joined, a.ID)
 }
 
 // HasAccounts implements chat.AccountStore.
@@ -83,7 +89,7 @@ func (s *Store) account(ctx context.Context, id api.UserID) (*chat.Account, erro
 		return nil, err
 	}
 	a := s.accounts[id]
-	if a == nil {
+	if a == nil || a.Hidden {
 		return nil, chat.ErrNotFound
 	}
 	return clone(a), nil
@@ -95,7 +101,7 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 	defer s.mu.RUnlock()
 	var accounts []*chat.Account
 	for _, a := range s.accounts {
-		if a.DeletedAt == 0 && a.Username > q.After && strings.HasPrefix(a.Username, q.Prefix) && (q.Owner == "" || a.OwnerID == q.Owner) {
+		if !a.Hidden && a.DeletedAt == 0 && a.Username > q.After && strings.HasPrefix(a.Username, q.Prefix) && (q.Owner == "" || a.OwnerID == q.Owner) {
 			accounts = append(accounts, clone(a))
 		}
 	}
@@ -103,17 +109,10 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 	return accounts[:min(len(accounts), q.Limit)], ctx.Err()
 }
 
-// CreateInvite implements chat.AccountStore.
-func (s *Store) CreateInvite(_ context.Context, inv *chat.Invite) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.accounts[inv.CreatedBy] == nil {
-		return chat.ErrNotFound
-	}
-	stored := clone(inv)
-	stored.Hash = slices.Clone(inv.Hash)
-	s.invites[string(inv.Hash)] = stored
-	return nil
+// admits tells whether an invitation of a's lets others register.
+func admits(a *chat.Account, now api.Timestamp) bool {
+	suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > now)
+	return a.Admin && a.DeletedAt == 0 && !suspended
 }
 
 func clone[T any](v *T) *T {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/chatd-dev/chatd/api"
@@ -14,6 +15,7 @@ type act struct {
 	e   *chat.Entry
 	r   *room // nil: there is none
 	put bool  // something: no refusal may follow
+	inviteTx
 }
 
 var _ chat.Tx = (*act)(nil)
@@ -28,7 +30,7 @@ func (a *act) Room() *chat.RoomRecord {
 
 // CreateRoom implements chat.Tx.
 func (a *act) CreateRoom(c *chat.RoomRecord) error {
-	if _, taken := a.s.names[c.Name]; taken || a.r != nil {
+	if _, taken := a.s.names[c.Name]; taken || a.r != nil || a.s.direct(c.Users) != nil {
 		return chat.ErrNameTaken
 	}
 	if a.s.accounts[c.CreatedBy] == nil {
@@ -36,7 +38,10 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	}
 	a.put = true
 	a.r = newRoom(c)
-	a.r.ID, a.r.MemberCount, a.r.Head = a.e.RoomID, 0, api.Head{}
+	a.r.ID, a.r.MemberCount, a.r.Head, a.r.Gone = a.e.RoomID, 0, api.Head{}, api.Head{}
+	if c.Hidden {
+		a.r.Head, a.r.Gone = c.Head, c.Head
+	}
 	a.s.made++
 	a.r.no = a.s.made
 	a.s.rooms[a.r.ID], a.s.names[a.r.Name] = a.r, a.r.ID
@@ -51,7 +56,7 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	a.put = true
 	delete(a.s.names, a.r.Name)
 	a.s.names[r.Name] = a.r.ID
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
 	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
 	return nil
 }
@@ -86,6 +91,7 @@ func (a *act) DeleteMember(user api.UserID) error {
 	a.put = true
 	a.e.Left = append(a.e.Left, user)
 	delete(a.r.members, user)
+	maps.DeleteFunc(a.r.threads, func(k threadKey, _ *chat.ThreadPart) bool { return k.user == user })
 	a.r.MemberCount = int64(len(a.r.members))
 	return nil
 }
@@ -96,11 +102,7 @@ func (a *act) Read(user api.UserID) (chat.Read, error) { return a.r.readOf(user)
 // PutRead implements chat.Tx.
 func (a *act) PutRead(user api.UserID, seq api.Seq) error {
 	a.put = true
-	msgNo := a.r.Gone.MsgNo
-	for i := range a.r.log[:seq-a.r.Gone.Seq] {
-		msgNo = max(msgNo, a.r.log[i].MsgNo)
-	}
-	a.r.read[user] = api.Head{Seq: seq, MsgNo: msgNo}
+	a.r.read[user] = a.r.headAt(seq)
 	return nil
 }
 
@@ -199,9 +201,8 @@ func (a *act) PutMessage(m *chat.MessageState) error {
 // Versions implements chat.Tx.
 func (a *act) Versions(seq api.Seq) ([]chat.Record, error) {
 	versions := []chat.Record{copied(a.r.at(seq))}
-	later := a.r.from(seq + 1)
-	for i := range later {
-		if rec := &later[i]; rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
+	for at := seq + 1; at <= a.r.Head.Seq; at++ {
+		if rec := a.r.at(at); rec.Type == api.EventTypeMessageEdited && a.r.about[rec.Seq] == seq {
 			versions = append(versions, copied(rec))
 		}
 	}
@@ -255,11 +256,7 @@ func (a *act) DeleteReaction(seq api.Seq, emoji string, user api.UserID) error {
 // Append implements chat.Tx.
 func (a *act) Append(d chat.Draft) error {
 	a.put = true
-	rec := a.r.append(d, a.e.At)
-	a.r.senders[rec.Seq] = a.e.SenderID
-	if rec.Type == api.EventTypeMessagePosted && a.r.members[a.e.SenderID] != nil {
-		a.r.read[a.e.SenderID] = a.r.Head
-	}
+	rec := a.r.append(d, a.e.At, a.e.SenderID)
 	a.e.Records = append(a.e.Records, rec)
 	return nil
 }

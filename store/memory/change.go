@@ -12,6 +12,7 @@ func (s *Store) ChangeAccounts(_ context.Context, do func(t chat.AccountTx) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &change{s: s}
+	c.inviteTx = inviteTx{s, &c.put}
 	err := do(c)
 	if err != nil && c.put {
 		panic("a change was refused when it had put something: " + err.Error())
@@ -23,13 +24,18 @@ func (s *Store) ChangeAccounts(_ context.Context, do func(t chat.AccountTx) erro
 type change struct {
 	s   *Store
 	put bool // something: no refusal may follow
+	inviteTx
 }
 
 var _ chat.AccountTx = (*change)(nil)
 
 // Account implements chat.AccountTx.
 func (c *change) Account(id api.UserID) (*chat.Account, error) {
-	return c.s.account(context.Background(), id)
+	a := c.s.accounts[id]
+	if a == nil {
+		return nil, chat.ErrNotFound
+	}
+	return clone(a), nil
 }
 
 // PutAccount implements chat.AccountTx.
@@ -40,7 +46,7 @@ func (c *change) PutAccount(a *chat.Account) error {
 	}
 	c.put = true
 	stored := clone(a)
-	stored.Username, stored.OwnerID, stored.CreatedAt = old.Username, old.OwnerID, old.CreatedAt
+	stored.Username, stored.OwnerID, stored.CreatedAt, stored.Hidden = old.Username, old.OwnerID, old.CreatedAt, old.Hidden
 	c.s.accounts[a.ID] = stored
 	return nil
 }
@@ -50,7 +56,7 @@ func (c *change) OtherAdmins(user api.UserID, at api.Timestamp) (int, error) {
 	n := 0
 	for _, a := range c.s.accounts {
 		suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > at)
-		if a.Admin && a.DeletedAt == 0 && !suspended && a.ID != user {
+		if a.Admin && !a.Hidden && a.DeletedAt == 0 && !suspended && a.ID != user {
 			n++
 		}
 	}

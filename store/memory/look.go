@@ -64,11 +64,6 @@ func (s *Store) Pinned(ctx context.Context, id api.RoomID) ([]chat.Record, error
 	return one(ctx, s, func(r chat.Reader) ([]chat.Record, error) { return r.Pinned(ctx, id) })
 }
 
-// Threads implements chat.Reader.
-func (s *Store) Threads(ctx context.Context, id api.RoomID, before api.Seq, limit int) ([]chat.ThreadRecord, error) {
-	return one(ctx, s, func(r chat.Reader) ([]chat.ThreadRecord, error) { return r.Threads(ctx, id, before, limit) })
-}
-
 // RoomByID implements chat.Reader.
 func (l look) RoomByID(_ context.Context, id api.RoomID, user api.UserID) (*chat.RoomView, error) {
 	r := l.s.rooms[id]
@@ -153,17 +148,6 @@ func (l look) Messages(_ context.Context, id api.RoomID, user api.UserID, posted
 // Pinned implements chat.Reader.
 func (l look) Pinned(_ context.Context, id api.RoomID) ([]chat.Record, error) {
 	return l.having(id, func(st *chat.MessageState) api.Seq { return st.Pinned }), nil
-}
-
-// Threads implements chat.Reader.
-func (l look) Threads(_ context.Context, id api.RoomID, before api.Seq, limit int) ([]chat.ThreadRecord, error) {
-	var threads []chat.ThreadRecord
-	for _, rec := range l.having(id, func(st *chat.MessageState) api.Seq { return st.LastReply * min(api.Seq(st.Replies), 1) }) {
-		if last := l.s.rooms[id].states[rec.Seq].LastReply; (before == 0 || last < before) && len(threads) < limit {
-			threads = append(threads, chat.ThreadRecord{Record: rec, LastReply: last})
-		}
-	}
-	return threads, nil
 }
 
 // having gives the messages whose state has a certain seq, by that, the highest first.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -44,6 +45,7 @@ func (a *act) Purge(upTo api.Seq) error {
 		delete(r.reacted, rec.Seq)
 		delete(r.means, rec.Seq)
 	}
+	maps.DeleteFunc(r.threads, func(k threadKey, _ *chat.ThreadPart) bool { return k.root <= upTo })
 	clear(r.log[:n])
 	r.log = r.log[n:]
 	r.Gone = api.Head{Seq: upTo, MsgNo: msgNo}

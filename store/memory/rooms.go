@@ -9,7 +9,7 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// room is a room, who is in it, and its log, of which the beginning may be purged.
+// room is a room, who is in it, and its log, which begins behind Gone.
 type room struct {
 	chat.RoomRecord
 	no      int64 // 1, 2, 3 …
@@ -21,6 +21,7 @@ type room struct {
 	reacted map[api.Seq][]reaction // in order
 	read    map[api.UserID]api.Head
 	means   map[api.Seq]*chat.Mentions
+	threads map[threadKey]*chat.ThreadPart
 	keys    map[key]used
 
 	restrictions map[restrictionKey]*chat.Restriction
@@ -39,8 +40,19 @@ type reaction struct {
 func newRoom(rec *chat.RoomRecord) *room {
 	return &room{
 		RoomRecord: *rec, members: map[api.UserID]*chat.Membership{}, senders: map[api.Seq]api.UserID{}, about: map[api.Seq]api.Seq{}, states: map[api.Seq]*chat.MessageState{},
-		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
+		reacted: map[api.Seq][]reaction{}, read: map[api.UserID]api.Head{}, means: map[api.Seq]*chat.Mentions{}, threads: map[threadKey]*chat.ThreadPart{}, keys: map[key]used{}, restrictions: map[restrictionKey]*chat.Restriction{},
 	}
+}
+
+// headAt is where the log ended when that event was its last.
+func (r *room) headAt(seq api.Seq) api.Head {
+	h := api.Head{Seq: seq, MsgNo: r.Gone.MsgNo}
+	for i := range r.log {
+		if rec := &r.log[i]; rec.Seq <= seq {
+			h.MsgNo = max(h.MsgNo, rec.MsgNo)
+		}
+	}
+	return h
 }
 
 // key is what an idempotency key is unique in, besides the room.
@@ -61,9 +73,6 @@ func (r *room) at(seq api.Seq) *chat.Record {
 	}
 	return &r.log[seq-r.Gone.Seq-1]
 }
-
-// from gives the log from an event on.
-func (r *room) from(seq api.Seq) []chat.Record { return r.log[max(seq-r.Gone.Seq-1, 0):] }
 
 func (r *room) view(user api.UserID) *chat.RoomView {
 	v := &chat.RoomView{RoomRecord: r.RoomRecord}
@@ -105,7 +114,7 @@ func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*c
 	defer s.mu.RUnlock()
 	var rooms []*chat.RoomRecord
 	for id, r := range s.rooms {
-		if id > after {
+		if id > after && !r.Hidden {
 			rooms = append(rooms, clone(&r.RoomRecord))
 		}
 	}

@@ -21,8 +21,12 @@ type Store struct {
 	rooms    map[api.RoomID]*room
 	names    map[string]api.RoomID // of rooms
 	made     int64                 // rooms, ever
+	erasing  []*room               // deleted, and not erased yet
 	audit    []chat.AuditRecord
 	jobs     []*chat.Job // by number
+	joined   []api.UserID // accounts, in order
+	imports  []*chat.Import
+	lines    map[api.RoomID]map[string][]byte // of imports
 }
 
 var _ chat.Store = (*Store)(nil)
@@ -37,6 +41,7 @@ func New() *Store {
 		invites:  map[string]*chat.Invite{},
 		rooms:    map[api.RoomID]*room{},
 		names:    map[string]api.RoomID{},
+		lines:    map[api.RoomID]map[string][]byte{},
 	}
 }
 

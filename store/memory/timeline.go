@@ -14,7 +14,7 @@ func (s *Store) Commit(_ context.Context, entries []*chat.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range entries {
-		e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged = nil, api.Head{}, nil, nil, nil, false, false
+		e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted = nil, api.Head{}, nil, nil, nil, false, false, false
 		e.Err = s.commit(e)
 	}
 	return nil
@@ -25,10 +25,11 @@ func (s *Store) commit(e *chat.Entry) error {
 		return chat.ErrNotFound
 	}
 	a := &act{s: s, e: e, r: s.rooms[e.RoomID]}
+	a.inviteTx = inviteTx{s, &a.put}
 	k := key{e.SenderID, e.Key}
 	if a.r != nil && e.Key != "" && !mutant.On(mutant.NoUniqueKey) {
 		if before, ok := a.r.keys[k]; ok {
-			if before.digest != e.Digest && !mutant.On(mutant.KeyForAnyBody) {
+			if before.digest != e.Digest && before.digest != [16]byte{} && !mutant.On(mutant.KeyForAnyBody) {
 				return chat.ErrKeyConflict
 			}
 			e.Duplicate, e.Head, e.Records = true, a.r.Head, []chat.Record{before.Record}
@@ -59,7 +60,7 @@ func (s *Store) commit(e *chat.Entry) error {
 	return nil
 }
 
-func (r *room) append(d chat.Draft, at api.Timestamp) chat.Record {
+func (r *room) append(d chat.Draft, at api.Timestamp, sender api.UserID) chat.Record {
 	r.Head.Seq++
 	rec := chat.Record{Seq: r.Head.Seq, Type: d.Type(), At: at}
 	if rec.Type == api.EventTypeMessagePosted {
@@ -71,6 +72,10 @@ func (r *room) append(d chat.Draft, at api.Timestamp) chat.Record {
 		r.about[rec.Seq] = of
 	}
 	r.log = append(r.log, copied(&rec))
+	r.senders[rec.Seq] = sender
+	if rec.Type == api.EventTypeMessagePosted && r.members[sender] != nil {
+		r.read[sender] = r.Head
+	}
 	return rec
 }
 

@@ -12,10 +12,10 @@ import (
 func (s *Store) Totals(ctx context.Context) (*chat.Totals, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := &chat.Totals{Rooms: int64(len(s.rooms))}
+	t := &chat.Totals{}
 	for _, a := range s.accounts {
 		switch {
-		case a.DeletedAt != 0:
+		case a.DeletedAt != 0, a.Hidden:
 		case a.OwnerID != "":
 			t.Bots++
 		default:
@@ -23,20 +23,29 @@ func (s *Store) Totals(ctx context.Context) (*chat.Totals, error) {
 		}
 	}
 	for _, r := range s.rooms {
-		t.Messages += int64(r.Head.MsgNo)
+		if !r.Hidden {
+			t.Rooms++
+			t.Messages += int64(r.Head.MsgNo)
+		}
 	}
 	return t, ctx.Err()
+}
+
+// roomsInOrder gives rooms by number.
+func (s *Store) roomsInOrder() []*room {
+	rooms := make([]*room, 0, len(s.rooms))
+	for _, r := range s.rooms {
+		rooms = append(rooms, r)
+	}
+	slices.SortFunc(rooms, func(a, b *room) int { return cmp.Compare(a.no, b.no) })
+	return rooms
 }
 
 // SentEvents implements chat.AccountStore. The cursor is that of store/sqlstore: the room's number and the seq.
 func (s *Store) SentEvents(ctx context.Context, q *chat.SentQuery) (page []chat.Record, next int64, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	rooms := make([]*room, 0, len(s.rooms))
-	for _, r := range s.rooms {
-		rooms = append(rooms, r)
-	}
-	slices.SortFunc(rooms, func(a, b *room) int { return cmp.Compare(a.no, b.no) })
+	rooms := s.roomsInOrder()
 	const seqBits = 38
 	scanned := 0
 	for _, r := range rooms {
@@ -46,7 +55,7 @@ func (s *Store) SentEvents(ctx context.Context, q *chat.SentQuery) (page []chat.
 			if at <= q.After {
 				continue
 			}
-			if scanned++; r.senders[seq] == q.User {
+			if scanned++; r.senders[seq] == q.User && !r.Hidden {
 				page = append(page, copied(&r.log[i]))
 			}
 			if len(page) == q.Limit || scanned == q.Scan {

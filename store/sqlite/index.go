@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,6 +44,8 @@ type index struct {
 	broken chan error    // 1 deep: a search found that the index is not as it should be
 	done   chan struct{} // closed when the goroutine has ended
 
+	forgets bool // whose turn it is; owned by the goroutine
+
 	commits atomic.Int64 // of the store, to see whether anybody posts
 	waiters atomic.Int64 // those who wait for it
 
@@ -56,6 +55,7 @@ type index struct {
 	err     error                     // why it is not; nil: it is about to be
 	behind  map[int64]sqlstore.Growth // by room number
 	purged  map[int64]api.Seq         // by room number: what of the log is gone, and perhaps not from the index
+	gone    map[int64]struct{}        // rooms that were deleted, of which something may be there
 }
 
 var _ sqlstore.Index = (*index)(nil)
@@ -63,7 +63,7 @@ var _ sqlstore.Index = (*index)(nil)
 func newIndex(path string, logger *slog.Logger) *index {
 	return &index{
 		path: indexPath(path), logger: logger, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), broken: make(chan error, 1),
-		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, purged: map[int64]api.Seq{},
+		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, purged: map[int64]api.Seq{}, gone: map[int64]struct{}{},
 	}
 }
 
@@ -244,9 +244,10 @@ func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growt
 	for i := range heads {
 		g := &heads[i]
 		p, is := had[g.RoomNo]
-		if !is || p.roomID != g.RoomID {
+		if !is || p.roomID != g.RoomID { // that other room is gone
 			continue
 		}
+		delete(had, g.RoomNo)
 		if p.seq > g.Head {
 			return errOtherIndex
 		}
@@ -261,6 +262,9 @@ func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growt
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for no := range had {
+		x.gone[no] = struct{}{}
+	}
 	for i := range heads {
 		x.grow(heads[i])
 	}
@@ -270,6 +274,9 @@ func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growt
 
 // grow notes a part of a log that is not in the index; mu is held.
 func (x *index) grow(g sqlstore.Growth) {
+	if _, gone := x.gone[g.RoomNo]; gone { // another room had the number, in another copy of the database
+		g.After = 0
+	}
 	if was, ok := x.behind[g.RoomNo]; ok && was.RoomID == g.RoomID {
 		g.After, g.Head = min(was.After, g.After), max(was.Head, g.Head)
 	}
@@ -299,14 +306,16 @@ func signal(c chan struct{}) {
 	}
 }
 
-// indexSome indexes some of what is behind, or forgets some of what was purged; false: there is nothing to do.
+// indexSome indexes some of what is behind, or forgets some of what is gone, in turns; false: nothing is.
 func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err error) {
-	if forgot, err := x.forgetSome(ctx, db); err != nil || forgot {
-		return forgot, err
+	if x.forgets = !x.forgets; x.forgets {
+		if more, err := x.forgetSome(ctx, db); more || err != nil {
+			return more, err
+		}
 	}
 	parts := x.next()
 	if len(parts) == 0 {
-		return false, nil
+		return x.forgetSome(ctx, db)
 	}
 	var docs []sqlstore.Document
 	ends := make([]api.Timestamp, len(parts))
@@ -338,16 +347,22 @@ func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err erro
 	return true, nil
 }
 
+// settled tells whether the index has what it is to have, and nothing else; mu is held.
+func (x *index) settled() bool { return len(x.behind) == 0 && len(x.gone) == 0 && len(x.purged) == 0 }
+
 // next chooses what to index now.
 func (x *index) next() []sqlstore.Growth {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.behind) == 0 && len(x.purged) == 0 {
+	if x.settled() {
 		x.tell()
 	}
 	left := api.Seq(indexBatch)
 	var parts []sqlstore.Growth
 	for _, g := range x.behind {
+		if _, gone := x.gone[g.RoomNo]; gone {
+			continue // until that is forgotten
+		}
 		g.Head = min(g.Head, g.After+left)
 		left -= g.Head - g.After
 		if parts = append(parts, g); left == 0 {
@@ -356,88 +371,3 @@ func (x *index) next() []sqlstore.Growth {
 	}
 	return parts
 }
-
-// ready gives the open database, or says why there is none.
-func (x *index) ready(ctx context.Context) (*indexDB, error) {
-	for {
-		x.mu.Lock()
-		db, err, changed := x.db, x.err, x.changed
-		x.mu.Unlock()
-		switch {
-		case db != nil:
-			return db, nil
-		case err != nil:
-			return nil, unusable(err)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// Behind implements sqlstore.Index.
-func (x *index) Behind(ctx context.Context) (map[int64]sqlstore.Growth, error) {
-	if _, err := x.ready(ctx); err != nil {
-		return nil, err
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return maps.Clone(x.behind), nil
-}
-
-// Find implements sqlstore.Index.
-func (x *index) Find(ctx context.Context, q *sqlstore.IndexQuery, each func(at api.Timestamp, logNo int64) (bool, error)) error {
-	db, err := x.ready(ctx)
-	if err != nil {
-		return err
-	}
-	var looking error // of each, which says nothing of the index
-	err = db.find(ctx, q, func(at api.Timestamp, logNo int64) (more bool, _ error) {
-		more, looking = each(at, logNo)
-		return more, looking
-	})
-	switch {
-	case err == nil || looking != nil || ctx.Err() != nil:
-		return err
-	case errors.Is(err, chat.ErrBroken):
-		x.mu.Lock()
-		x.set(nil, err)
-		x.mu.Unlock()
-		select {
-		case x.broken <- err:
-		default:
-		}
-	}
-	return unusable(err)
-}
-
-// unusable says that there is no index now. That one is damaged is no damage to the store.
-func unusable(err error) error { return fmt.Errorf("search index: %w: %v", chat.ErrUnavailable, err) } //nolint:errorlint // not to be told as what it is
-
-// Indexed waits until the index has all that is committed and nothing that was purged, and makes it hurry.
-func (s *Store) Indexed(ctx context.Context) error {
-	x := s.index
-	x.waiters.Add(1)
-	defer x.waiters.Add(-1)
-	for {
-		signal(x.hurry)
-		x.mu.Lock()
-		done, changed := x.db != nil && len(x.behind) == 0 && len(x.purged) == 0, x.changed
-		x.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// indexDB is the open database of the index.
-type indexDB struct{ write, read *sql.DB }
-
-func (db *indexDB) close() { _ = errors.Join(db.read.Close(), db.write.Close()) }

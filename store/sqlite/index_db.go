@@ -42,6 +42,11 @@ const indexReaders = 2
 
 var errOtherIndex = errors.New("the index is of another form or another store")
 
+// indexDB is the open database of the index.
+type indexDB struct{ write, read *sql.DB }
+
+func (db *indexDB) close() { _ = errors.Join(db.read.Close(), db.write.Close()) }
+
 // openIndex opens the index of the store of this epoch, and makes it if there is none that fits.
 func openIndex(ctx context.Context, path string, epoch api.Epoch) (*indexDB, error) {
 	db, err := tryIndex(ctx, path, epoch)
@@ -227,11 +232,12 @@ func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
 	return err
 }
 
+// drop removes a message.
 func (w *indexWriter) drop(ctx context.Context, doc int64) error {
-	_, err := w.forget.ExecContext(ctx, doc)
-	if err == nil {
-		_, err = w.unword.ExecContext(ctx, doc)
+	if _, err := w.forget.ExecContext(ctx, doc); err != nil {
+		return err
 	}
+	_, err := w.unword.ExecContext(ctx, doc)
 	return err
 }
 

@@ -20,9 +20,9 @@ func (x *index) Purged(rooms []sqlstore.Purge) {
 	signal(x.wake)
 }
 
-// forgetSome removes some of what was purged; false: there was nothing. What is indexed was read before or after it was
+// forgetPurged removes some of what was purged; false: there was nothing. What is indexed was read before or after it was
 // purged: before, it is noted here only later.
-func (x *index) forgetSome(ctx context.Context, db *indexDB) (bool, error) {
+func (x *index) forgetPurged(ctx context.Context, db *indexDB) (bool, error) {
 	p := sqlstore.Purge{}
 	x.mu.Lock()
 	for no, upTo := range x.purged { // whichever
@@ -32,7 +32,7 @@ func (x *index) forgetSome(ctx context.Context, db *indexDB) (bool, error) {
 	if p.RoomNo == 0 {
 		return false, nil
 	}
-	n, err := db.forget(ctx, p, indexBatch)
+	n, err := db.forgetUpTo(ctx, p, indexBatch)
 	if err != nil || n == indexBatch {
 		return true, err
 	}
@@ -44,8 +44,8 @@ func (x *index) forgetSome(ctx context.Context, db *indexDB) (bool, error) {
 	return true, nil
 }
 
-// forget removes up to so many messages that were purged, and tells how many there were.
-func (db *indexDB) forget(ctx context.Context, p sqlstore.Purge, limit int) (n int, err error) {
+// forgetUpTo removes up to so many messages that were purged, and tells how many there were.
+func (db *indexDB) forgetUpTo(ctx context.Context, p sqlstore.Purge, limit int) (n int, err error) {
 	from := p.RoomNo << 38
 	docs, err := db.docs(ctx, from, from|int64(p.UpTo), limit)
 	if err != nil || len(docs) == 0 {

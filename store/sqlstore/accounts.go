@@ -22,7 +22,9 @@ func (s *Store) CreateAccount(ctx context.Context, a *chat.NewAccount) (*chat.Ac
 			return chat.ErrClosed
 		}
 		if a.InviteHash != nil {
-			n, err := t.exec(`UPDATE invite SET uses = uses - 1 WHERE hash = $1 AND uses > 0 AND expires_at > $2`, a.InviteHash, int64(a.CreatedAt))
+			n, err := t.exec(`UPDATE invite SET uses = uses - 1, used = used + 1 WHERE hash = $1 AND uses > 0 AND expires_at > $2
+				AND created_by IN (SELECT user_no FROM account WHERE admin = 1 AND deleted_at = 0 AND (suspended_at = 0 OR suspended_until > 0 AND suspended_until <= $2))
+				AND (room_no = 0 OR room_no IN (SELECT room_no FROM room WHERE deleted = 0))`, a.InviteHash, int64(a.CreatedAt))
 			if err != nil {
 				return err
 			}
@@ -75,23 +77,23 @@ func (s *Store) HasAccounts(ctx context.Context) (bool, error) {
 }
 
 const selectAccount = `SELECT a.id, a.username, a.password_hash, a.admin, a.created_at, a.display_name, a.owner_id, a.deleted_at,
-	a.suspended_at, a.suspended_until, a.suspend_reason`
+	a.suspended_at, a.suspended_until, a.suspend_reason, a.hidden`
 
 func accountFields(a *chat.Account) []any {
 	return []any{
 		&a.ID, &a.Username, &a.PasswordHash, &a.Admin, &a.CreatedAt, &a.DisplayName, &a.OwnerID, &a.DeletedAt,
-		&a.SuspendedAt, &a.SuspendedUntil, &a.SuspendReason,
+		&a.SuspendedAt, &a.SuspendedUntil, &a.SuspendReason, &a.Hidden,
 	}
 }
 
 // AccountByName implements chat.AccountStore.
 func (s *Store) AccountByName(ctx context.Context, username string) (*chat.Account, error) {
-	return s.account(ctx, selectAccount+` FROM account a WHERE a.username = $1`, username)
+	return s.account(ctx, selectAccount+` FROM account a WHERE a.username = $1 AND a.hidden = 0`, username)
 }
 
 // AccountByID implements chat.AccountStore.
 func (s *Store) AccountByID(ctx context.Context, id api.UserID) (*chat.Account, error) {
-	return s.account(ctx, selectAccount+` FROM account a WHERE a.id = $1`, string(id))
+	return s.account(ctx, selectAccount+` FROM account a WHERE a.id = $1 AND a.hidden = 0`, string(id))
 }
 
 func (s *Store) account(ctx context.Context, query, key string) (*chat.Account, error) {
@@ -105,7 +107,7 @@ func (s *Store) account(ctx context.Context, query, key string) (*chat.Account, 
 // ListAccounts implements chat.AccountStore.
 func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat.Account, error) {
 	const (
-		prefixed = ` FROM account a WHERE a.deleted_at = 0 AND a.username > $1 AND a.username >= $2 AND a.username < $3`
+		prefixed = ` FROM account a WHERE a.deleted_at = 0 AND a.hidden = 0 AND a.username > $1 AND a.username >= $2 AND a.username < $3`
 		all      = selectAccount + prefixed + ` ORDER BY a.username LIMIT $4 + 0` // see joinedRooms
 		bots     = selectAccount + prefixed + ` AND a.owner_id <> '' AND a.owner_id = $4 ORDER BY a.username LIMIT $5 + 0`
 	)
@@ -124,14 +126,6 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 		return nil, wrap("list accounts", err)
 	}
 	return accounts, nil
-}
-
-// CreateInvite implements chat.AccountStore.
-func (s *Store) CreateInvite(ctx context.Context, inv *chat.Invite) error {
-	return wrap("create invitation", s.write.do(ctx, func(t *tx) error {
-		return one(t.exec(`INSERT INTO invite (hash, created_by, uses, expires_at) SELECT $1, user_no, $2, $3 FROM account WHERE id = $4`,
-			inv.Hash, inv.Uses, int64(inv.ExpiresAt), string(inv.CreatedBy)))
-	}))
 }
 
 // one makes chat.ErrNotFound of a statement that changed nothing.

@@ -15,6 +15,7 @@ type act struct {
 	from  int   // of the batch's records, what it appends begins here
 	put   bool  // something: no refusal may follow
 	fault error // of the database, which ends the batch whatever the Act says of it
+	inviteTx
 }
 
 var _ chat.Tx = (*act)(nil)
@@ -22,6 +23,7 @@ var _ chat.Tx = (*act)(nil)
 // act does what e asks for.
 func (b *batch) act(e *chat.Entry, r *room) error {
 	a := &act{b: b, e: e, r: r, from: len(b.records)}
+	a.inviteTx = inviteTx{t: b.tx, put: &a.put, check: a.check}
 	refusal := e.Act.Do(a)
 	switch {
 	case a.fault != nil:
@@ -61,7 +63,8 @@ func (a *act) Room() *chat.RoomRecord {
 // CreateRoom implements chat.Tx.
 func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	var taken bool
-	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1)`, c.Name).Scan(&taken); err != nil {
+	direct := directText(c.Users)
+	if err := a.b.tx.row(`SELECT EXISTS (SELECT 1 FROM room WHERE name = $1) OR EXISTS (SELECT 1 FROM room WHERE direct <> '' AND direct = $2)`, c.Name, direct).Scan(&taken); err != nil {
 		return a.check(err)
 	}
 	if taken || a.r.no != 0 {
@@ -76,10 +79,15 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	}
 	a.put = true
 	r := &room{RoomRecord: *c}
-	r.ID, r.MemberCount, r.Head = a.e.RoomID, 0, api.Head{}
-	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, member_count, head_seq, head_msg_no)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) RETURNING room_no`,
-		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no).Scan(&r.no)
+	r.ID, r.MemberCount, r.Head, r.Gone = a.e.RoomID, 0, api.Head{}, api.Head{}
+	if c.Hidden {
+		r.Head, r.Gone = c.Head, c.Head
+	}
+	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, hidden, member_count, head_seq, head_msg_no,
+			gone_seq, gone_msg_no, keep_ms, keep_messages, keep_longer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $10, $11, $12, $13, $14) RETURNING room_no`,
+		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct, r.Hidden, int64(r.Head.Seq), int64(r.Head.MsgNo),
+		r.Retention.MaxAge.Milliseconds(), r.Retention.MaxMessages, r.KeepLonger).Scan(&r.no)
 	if err == nil && r.no > maxRoom {
 		err = errFull
 	}
@@ -102,11 +110,11 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 		return chat.ErrNameTaken
 	}
 	a.put = true
-	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt
+	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
 	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
-	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7,
-			keep_ms = $8, keep_messages = $9, keep_longer = $10 WHERE room_no = $11`,
-		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt),
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7, hidden = $8,
+			keep_ms = $9, keep_messages = $10, keep_longer = $11 WHERE room_no = $12`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), r.Hidden,
 		r.Retention.MaxAge.Milliseconds(), r.Retention.MaxMessages, r.KeepLonger, a.r.no)))
 }
 

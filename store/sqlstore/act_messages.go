@@ -33,19 +33,19 @@ func orNoMessage(err error) error {
 	return err
 }
 
-const messageColumns = `COALESCE(m.edited, 0), COALESCE(m.edited_at, 0), COALESCE(m.deleted, 0), COALESCE(m.pinned, 0), COALESCE(m.replies, 0), COALESCE(m.last_reply, 0)`
+const messageColumns = `COALESCE(m.edited, 0), COALESCE(m.edited_at, 0), COALESCE(m.deleted, 0), COALESCE(m.pinned, 0), COALESCE(m.replies, 0), COALESCE(m.last_reply, 0), COALESCE(m.answers, 0)`
 
 func messageFields(m *chat.MessageState) []any {
-	return []any{&m.Edited, &m.EditedAt, &m.Deleted, &m.Pinned, &m.Replies, &m.LastReply}
+	return []any{&m.Edited, &m.EditedAt, &m.Deleted, &m.Pinned, &m.Replies, &m.LastReply, &m.Answers}
 }
 
 // PutMessage implements chat.Tx.
 func (a *act) PutMessage(m *chat.MessageState) error {
 	a.put = true
-	_, err := a.b.tx.exec(`INSERT INTO message (log_no, room_no, edited, edited_at, deleted, pinned, replies, last_reply) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	_, err := a.b.tx.exec(`INSERT INTO message (log_no, room_no, edited, edited_at, deleted, pinned, replies, last_reply, answers) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (log_no) DO UPDATE SET edited = excluded.edited, edited_at = excluded.edited_at, deleted = excluded.deleted, pinned = excluded.pinned,
-			replies = excluded.replies, last_reply = excluded.last_reply`,
-		logNo(a.r.no, m.Seq), a.r.no, int64(m.Edited), int64(m.EditedAt), int64(m.Deleted), int64(m.Pinned), m.Replies, int64(m.LastReply))
+			replies = excluded.replies, last_reply = excluded.last_reply, answers = excluded.answers`,
+		logNo(a.r.no, m.Seq), a.r.no, int64(m.Edited), int64(m.EditedAt), int64(m.Deleted), int64(m.Pinned), m.Replies, int64(m.LastReply), int64(m.Answers))
 	return a.check(err)
 }
 

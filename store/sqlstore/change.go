@@ -10,11 +10,14 @@ import (
 
 // ChangeAccounts implements chat.AccountStore.
 func (s *Store) ChangeAccounts(ctx context.Context, do func(t chat.AccountTx) error) error {
-	return wrap("change accounts", s.write.do(ctx, func(t *tx) error { return do(change{t}) }))
+	return wrap("change accounts", s.write.do(ctx, func(t *tx) error { return do(change{t, inviteTx{t: t}}) }))
 }
 
 // change is the chat.AccountTx of one transaction.
-type change struct{ t *tx }
+type change struct {
+	t *tx
+	inviteTx
+}
 
 var _ chat.AccountTx = change{}
 
@@ -41,7 +44,7 @@ func (c change) PutAccount(a *chat.Account) error {
 
 // OtherAdmins implements chat.AccountTx.
 func (c change) OtherAdmins(user api.UserID, at api.Timestamp) (n int, err error) {
-	return n, c.one(c.t.row(`SELECT COUNT(*) FROM account WHERE admin = 1 AND deleted_at = 0 AND id <> $1
+	return n, c.one(c.t.row(`SELECT COUNT(*) FROM account WHERE admin = 1 AND hidden = 0 AND deleted_at = 0 AND id <> $1
 		AND (suspended_at = 0 OR suspended_until > 0 AND suspended_until <= $2)`, string(user), int64(at)), &n)
 }
 

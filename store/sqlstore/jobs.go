@@ -53,7 +53,7 @@ func (s *Store) ListJobs(ctx context.Context, q *chat.JobQuery) ([]*chat.Job, er
 
 // ChangeJobs implements chat.JobStore.
 func (s *Store) ChangeJobs(ctx context.Context, do func(t chat.JobTx) error) error {
-	return wrap("change jobs", s.write.do(ctx, func(t *tx) error { return do(jobChange{change{t}}) }))
+	return wrap("change jobs", s.write.do(ctx, func(t *tx) error { return do(jobChange{change{t: t}}) }))
 }
 
 // jobChange is the chat.JobTx of one transaction.

@@ -107,6 +107,9 @@ func (b *batch) deleteMember(r *room, user api.UserID) error {
 	if err := one(b.tx.exec(`DELETE FROM member WHERE room_no = $1 AND user_no = $2`, r.no, p.no)); err != nil {
 		return err
 	}
+	if _, err := b.tx.exec(`DELETE FROM thread WHERE user_no = $1 AND log_no BETWEEN $2 AND $3`, p.no, logNo(r.no, 0), logNo(r.no, maxSeq)); err != nil {
+		return err
+	}
 	r.MemberCount--
 	b.change(r)
 	p.Role, p.JoinedAt = "", 0

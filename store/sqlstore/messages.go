@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -30,14 +31,19 @@ func (s looks) Messages(ctx context.Context, room api.RoomID, user api.UserID, p
 // span is the seqs from first to last.
 type span struct{ first, last api.Seq }
 
-// spans covers records with few spans that hold little else: a page lies close together, a thread may be scattered.
+// spans covers records, in whatever order, with few spans that hold little else, none touching another: a page lies close
+// together, a thread may be scattered.
 func spans(records []chat.Record) []span {
 	const near = 50
-	var all []span
+	seqs := make([]api.Seq, len(records))
 	for i := range records {
-		seq := records[i].Seq
-		if n := len(all) - 1; n >= 0 && seq >= all[n].first && seq-all[n].last <= near {
-			all[n].last = max(all[n].last, seq)
+		seqs[i] = records[i].Seq
+	}
+	slices.Sort(seqs)
+	var all []span
+	for _, seq := range seqs {
+		if n := len(all) - 1; n >= 0 && seq-all[n].last <= near {
+			all[n].last = seq
 			continue
 		}
 		all = append(all, span{seq, seq})
@@ -95,22 +101,4 @@ func (s looks) Pinned(ctx context.Context, room api.RoomID) ([]chat.Record, erro
 		return true, err
 	})
 	return pinned, wrap("read pinned messages", err)
-}
-
-// Threads implements chat.Reader.
-func (s looks) Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]chat.ThreadRecord, error) {
-	const query = `SELECT e.log_no, e.msg_no, e.type, e.at, e.record, m.last_reply FROM message m JOIN event e ON e.log_no = m.log_no
-		WHERE m.room_no = (SELECT room_no FROM room WHERE id = $1) AND m.replies > 0 AND m.last_reply < $2 ORDER BY m.last_reply DESC LIMIT $3 + 0`
-	if before == 0 {
-		before = maxSeq + 1
-	}
-	var threads []chat.ThreadRecord
-	err := s.read.each(ctx, query, []any{string(room), int64(before), int64(limit)}, func(rows *sql.Rows) (bool, error) {
-		var t chat.ThreadRecord
-		var err error
-		t.Record, err = scanRecord(rows, (*int64)(&t.LastReply))
-		threads = append(threads, t)
-		return true, err
-	})
-	return threads, wrap("read threads", err)
 }

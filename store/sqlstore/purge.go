@@ -39,6 +39,7 @@ func (a *act) Purge(upTo api.Seq) error {
 			SELECT idempotency_key, sender_no, room_no, log_no & 274877906943, msg_no, type, at, digest FROM event
 			WHERE log_no > $1 AND log_no <= $2 AND idempotency_key IS NOT NULL`,
 		`DELETE FROM reaction WHERE log_no > $1 AND log_no <= $2`,
+		`DELETE FROM thread WHERE log_no > $1 AND log_no <= $2`,
 		`DELETE FROM mention WHERE log_no > $1 AND log_no <= $2`,
 		`DELETE FROM message WHERE log_no > $1 AND log_no <= $2`,
 		`DELETE FROM event WHERE log_no > $1 AND log_no <= $2`,

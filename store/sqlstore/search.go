@@ -20,6 +20,8 @@ type Index interface {
 	Grown(rooms []Growth)
 	// Purged tells of which rooms events were purged, likewise.
 	Purged(rooms []Purge)
+	// Gone tells which rooms, by number, were deleted: what the index has of them is to go. Those that Heads does not give are, too.
+	Gone(rooms []int64)
 	// Behind tells what the index does not have yet, by room number.
 	Behind(ctx context.Context) (map[int64]Growth, error)
 	// Find calls each with the log_no of messages, the newest first, and when they were posted, until it returns false.
@@ -122,7 +124,7 @@ func (f *finder) page(end *chat.SearchPosition) *chat.SearchPage {
 }
 
 func (f *finder) readRooms(ctx context.Context) error {
-	const query = `SELECT r.room_no, r.id FROM member m JOIN room r ON r.room_no = m.room_no WHERE m.user_no = (SELECT user_no FROM account WHERE id = $1)`
+	const query = `SELECT r.room_no, r.id FROM member m JOIN room r ON r.room_no = m.room_no WHERE m.user_no = (SELECT user_no FROM account WHERE id = $1) AND r.deleted = 0`
 	return f.read.each(ctx, query, []any{string(f.q.User)}, func(rows *sql.Rows) (bool, error) {
 		var no int64
 		var id api.RoomID
@@ -348,9 +350,9 @@ func (s *Store) EventAt(ctx context.Context, room int64, seq api.Seq) (at api.Ti
 	return at, err == nil, wrap("read for the index", err)
 }
 
-// Heads tells how long each room's log is, and what of it was purged.
+// Heads tells how long the log of each room that there is is, and what of it was purged.
 func (s *Store) Heads(ctx context.Context) (all []Growth, purged []Purge, err error) {
-	const query = `SELECT r.room_no, r.id, COALESCE((SELECT MAX(e.log_no) FROM event e WHERE e.log_no >= r.room_no << 38 AND e.log_no < (r.room_no + 1) << 38), r.head_seq), r.gone_seq FROM room r`
+	const query = `SELECT r.room_no, r.id, COALESCE((SELECT MAX(e.log_no) FROM event e WHERE e.log_no >= r.room_no << 38 AND e.log_no < (r.room_no + 1) << 38), r.head_seq), r.gone_seq FROM room r WHERE r.deleted = 0`
 	err = s.read.each(ctx, query, nil, func(rows *sql.Rows) (bool, error) {
 		var g Growth
 		var p Purge

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -27,6 +28,7 @@ type batch struct {
 	changed []*room // whose row is to be written
 	grown   []*room // that have new events
 	purged  []*room
+	deleted []int64 // numbers of rooms that are gone
 	people  map[personKey]person
 	records []chat.Record // of all entries, which get slices of it
 	scratch []byte
@@ -38,6 +40,7 @@ type room struct {
 	chat.RoomRecord
 	no      int64 // 0: no such room
 	changed bool
+	deleted bool
 	before  api.Seq // if grown: the head before the batch
 	grown   bool
 }
@@ -52,6 +55,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 	}
 	var grown []Growth
 	var purged []Purge
+	var gone []int64
 	err := s.write.do(ctx, func(t *tx) error {
 		b := &t.w.batch
 		b.begin(t, entries)
@@ -61,7 +65,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 				return err
 			}
 		}
-		grown, purged = b.growth(), b.purges()
+		grown, purged, gone = b.growth(), b.purges(), slices.Clone(b.deleted)
 		return b.updateRooms()
 	})
 	if err != nil {
@@ -72,6 +76,9 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 	}
 	s.dialect.Index.Grown(grown)
 	s.dialect.Index.Purged(purged)
+	if len(gone) > 0 {
+		s.dialect.Index.Gone(gone)
+	}
 	return nil
 }
 
@@ -97,7 +104,7 @@ func (b *batch) end() {
 	clear(b.changed)
 	clear(b.grown)
 	clear(b.purged)
-	b.tx, b.records, b.changed, b.grown, b.purged = nil, nil, b.changed[:0], b.grown[:0], b.purged[:0]
+	b.tx, b.records, b.changed, b.grown, b.purged, b.deleted = nil, nil, b.changed[:0], b.grown[:0], b.purged[:0], b.deleted[:0]
 	clear(b.people)
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
@@ -105,7 +112,7 @@ func (b *batch) end() {
 }
 
 func reset(e *chat.Entry) {
-	e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Err = nil, api.Head{}, nil, nil, nil, false, false, nil
+	e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted, e.Err = nil, api.Head{}, nil, nil, nil, false, false, false, nil
 }
 
 // commit does what e asks for. What it returns is a fault of the database, which ends the batch.
@@ -193,7 +200,10 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 		about = logNo(r.no, of)
 	}
 	if key != "" && !mutant.On(mutant.NoUniqueKey) {
-		keyArg, digest = key, e.Digest[:]
+		keyArg = key
+		if e.Digest != [16]byte{} {
+			digest = e.Digest[:]
+		}
 	}
 	query := insertEvent
 	if key != "" && r.Gone.Seq > 0 {
@@ -229,7 +239,7 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 		return false, err
 	}
 	numberOnlyMessages(&rec)
-	if !bytes.Equal(digest, e.Digest[:]) && !mutant.On(mutant.KeyForAnyBody) {
+	if len(digest) > 0 && !bytes.Equal(digest, e.Digest[:]) && !mutant.On(mutant.KeyForAnyBody) {
 		return true, refuse(e, chat.ErrKeyConflict)
 	}
 	rec.Seq &= maxSeq
@@ -252,7 +262,7 @@ func (b *batch) room(id api.RoomID) (*room, error) {
 		return r, nil
 	}
 	r := &room{}
-	_, err := found(b.tx.row(`SELECT r.room_no, `+roomColumns+` FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1`, string(id)),
+	_, err := found(b.tx.row(`SELECT r.room_no, `+roomColumns+` FROM room r `+joinLast+` JOIN account c ON c.user_no = r.created_by WHERE r.id = $1 AND r.deleted = 0`, string(id)),
 		append([]any{&r.no}, roomFields(&r.RoomRecord)...)...)
 	if err != nil {
 		return nil, err
@@ -273,10 +283,12 @@ func (b *batch) change(r *room) {
 
 // growth tells what the batch adds to which rooms.
 func (b *batch) growth() []Growth {
-	all := make([]Growth, len(b.grown))
-	for i, r := range b.grown {
-		all[i] = Growth{RoomNo: r.no, RoomID: r.ID, After: r.before, Head: r.Head.Seq}
+	all := make([]Growth, 0, len(b.grown))
+	for _, r := range b.grown {
 		r.grown = false
+		if !r.deleted {
+			all = append(all, Growth{RoomNo: r.no, RoomID: r.ID, After: r.before, Head: r.Head.Seq})
+		}
 	}
 	return all
 }

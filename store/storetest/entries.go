@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strconv"
 
 	"github.com/chatd-dev/chatd/api"
@@ -144,6 +145,9 @@ func Copy(e *chat.Entry) *chat.Entry {
 	case *Reading:
 		act := *a
 		c.Act, act.e = &act, &c
+	case *Partaking:
+		act := *a
+		c.Act = &act
 	case *Ruling:
 		act := *a
 		c.Act, act.e = &act, &c
@@ -175,6 +179,53 @@ func Join(room api.RoomID, user api.UserID) *chat.Entry {
 // Leave ends that.
 func Leave(room api.RoomID, user api.UserID) *chat.Entry {
 	return entry(room, user, &Acting{Leave: user, Drafts: []chat.Draft{Draft{api.EventTypeMemberLeft, string(user)}}})
+}
+
+func do(room api.RoomID, user api.UserID, act Doing) *chat.Entry {
+	return &chat.Entry{RoomID: room, SenderID: user, At: now, Act: act}
+}
+
+// Delete ends a room.
+func Delete(room api.RoomID, user api.UserID) *chat.Entry {
+	return do(room, user, func(t chat.Tx) error {
+		if t.Room() == nil {
+			return chat.ErrNotFound
+		}
+		if err := t.Append(Draft{api.EventTypeRoomDeleted, string(room)}); err != nil {
+			return err
+		}
+		return t.DeleteRoom()
+	})
+}
+
+// Open makes a direct room between users, the first of whom opens it.
+func Open(id api.RoomID, users ...api.UserID) *chat.Entry {
+	room := &chat.RoomRecord{ID: id, Name: string(id), Visibility: api.VisibilityDirect, Users: between(users...), CreatedAt: now, CreatedBy: users[0]}
+	return do(id, users[0], func(t chat.Tx) error {
+		for _, u := range room.Users {
+			if _, err := t.Member(u.UserID); err != nil {
+				return err
+			}
+		}
+		if err := t.CreateRoom(room); err != nil {
+			return err
+		}
+		for _, u := range room.Users {
+			if err := t.PutMember(&chat.Membership{UserID: u.UserID, Role: api.RoleMember, JoinedAt: now}); err != nil {
+				return err
+			}
+		}
+		return t.Append(Draft{api.EventTypeRoomCreated, string(id)})
+	})
+}
+
+// between is whom a direct room is between.
+func between(users ...api.UserID) []api.RoomUser {
+	var people []api.RoomUser
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(users))) {
+		people = append(people, api.RoomUser{UserID: id, Username: string(id[len("user_"):])})
+	}
+	return people
 }
 
 // Post says text in room.

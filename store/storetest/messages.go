@@ -86,6 +86,7 @@ func (o *OnMessage) Do(t chat.Tx) error {
 		err = t.PutMessage(m)
 	case "answer":
 		m.Replies++
+		m.Answers++
 		m.LastReply = next
 		err = t.PutMessage(m)
 	}
@@ -96,6 +97,22 @@ func (o *OnMessage) Do(t chat.Tx) error {
 }
 
 var messageTests = []test{
+	{"MessagesInAnyOrder", func(f *fixture) { // as threads come: by their last answers
+		groot := f.user("groot")
+		room := f.room("lobby", groot)
+		for range 100 {
+			f.commit(Post(room, groot, "said"))
+		}
+		f.commit(On(room, groot, 50, "react", "a"))
+		log := f.history(room)
+		posted := []chat.Record{log[49], log[9], log[89], log[39], log[69]} // 50, 10, 90, 40, 70
+		views, err := f.Messages(f.ctx(), room, groot, posted)
+		f.wantErr(err, nil)
+		f.want("the first", views[0].Reactions, []api.ReactionCount{{Emoji: "a", Count: 1, Mine: true}})
+		for i := range posted {
+			f.want("seq", views[i].State.Seq, posted[i].Seq)
+		}
+	}},
 	{"MessagesAsTheyStand", func(f *fixture) {
 		groot, thanos := f.user("groot"), f.user("thanos")
 		room := f.room("lobby", groot)
@@ -117,25 +134,22 @@ var messageTests = []test{
 		views, err = f.Messages(f.ctx(), room, groot, posted)
 		f.wantErr(err, nil)
 		f.want("the first", views[0], chat.MessageView{
-			State:  chat.MessageState{Seq: 3, Edited: 7, EditedAt: now, Pinned: 11, Replies: 1, LastReply: 14},
+			State:  chat.MessageState{Seq: 3, Edited: 7, EditedAt: now, Pinned: 11, Replies: 1, LastReply: 14, Answers: 1},
 			Posted: posted[0].Bytes, Edit: Draft{api.EventTypeMessageEdited, "edit"}.Append(nil, 7, 0),
 			Reactions: []api.ReactionCount{{Emoji: "a", Count: 2, Mine: true}, {Emoji: "b", Count: 1}},
 		})
-		f.want("the second", views[1].State, chat.MessageState{Seq: 4, Replies: 1, LastReply: 13})
+		f.want("the second", views[1].State, chat.MessageState{Seq: 4, Replies: 1, LastReply: 13, Answers: 1})
 		f.want("the third", views[2].State, chat.MessageState{Seq: 5, Pinned: 12})
 
 		f.want("pinned", seqsOfRecords(must(f.Pinned(f.ctx(), room))), []api.Seq{5, 3})
-		threads := must(f.Threads(f.ctx(), room, 0, 10))
-		f.want("threads", len(threads), 2)
-		f.want("the last one answered", []api.Seq{threads[0].Seq, threads[0].LastReply, threads[1].Seq}, []api.Seq{3, 14, 4})
-		threads = must(f.Threads(f.ctx(), room, 14, 1))
-		f.want("the next", threads[0].Seq, api.Seq(4))
+		f.want("threads", must(f.Threads(f.ctx(), room, 0, 10)), []chat.ThreadKey{{Room: room, Root: 3, Last: 14, At: now}, {Room: room, Root: 4, Last: 13, At: now}})
+		f.want("the next", must(f.Threads(f.ctx(), room, 14, 1)), []chat.ThreadKey{{Room: room, Root: 4, Last: 13, At: now}})
 		f.want("answers", seqsOfRecords(f.page(&chat.HistoryQuery{Room: room, Thread: 3, Types: []api.EventType{api.EventTypeMessagePosted}, Limit: 10})), []api.Seq{14})
 
 		f.commit(On(room, groot, 3, "delete", ""))
 		views, err = f.Messages(f.ctx(), room, groot, f.page(&chat.HistoryQuery{Room: room, After: 2, Limit: 1}))
 		f.wantErr(err, nil)
-		f.want("deleted", views, []chat.MessageView{{State: chat.MessageState{Seq: 3, Edited: 7, EditedAt: now, Deleted: 15, Replies: 1, LastReply: 14}, Posted: []byte("{}")}})
+		f.want("deleted", views, []chat.MessageView{{State: chat.MessageState{Seq: 3, Edited: 7, EditedAt: now, Deleted: 15, Replies: 1, LastReply: 14, Answers: 1}, Posted: []byte("{}")}})
 		f.want("the edits", f.page(&chat.HistoryQuery{Room: room, Types: []api.EventType{api.EventTypeMessageEdited}, Limit: 10})[1].Bytes, []byte("{}"))
 		f.want("pinned", seqsOfRecords(must(f.Pinned(f.ctx(), room))), []api.Seq{5})
 	}},

@@ -52,7 +52,7 @@ var (
 	userNames = rapid.SampledFrom([]string{"ann", "bob", "cy", "dee"})
 	roomNames = rapid.SampledFrom([]string{"a", "b", "c"})
 	userIDs   = rapid.Map(rapid.SampledFrom([]string{"ann", "bob", "cy", "dee", "nobody"}), User)
-	roomIDs   = rapid.Map(rapid.SampledFrom([]string{"a", "b", "c", "none"}), RoomID)
+	roomIDs   = rapid.Map(rapid.SampledFrom([]string{"a", "b", "c", "d1", "none"}), RoomID)
 	keys      = rapid.SampledFrom([]string{"", "", "k1", "k2"})
 	texts     = rapid.SampledFrom([]string{"x", "yy", "a longer text"})
 	seqsOf    = rapid.Int64Range(0, 12)
@@ -65,11 +65,11 @@ func (m *machine) register(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "by invitation") == 0 {
 		m.invites++
 		inv := &chat.Invite{
-			Hash: []byte{m.invites}, CreatedBy: userIDs.Draw(t, "host"),
+			ID: inviteID(string('a' + rune(m.invites))), Hash: []byte{m.invites}, CreatedBy: userIDs.Draw(t, "host"),
 			Uses: rapid.Int64Range(1, 2).Draw(t, "uses"), ExpiresAt: now + api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "expires in")),
 		}
 		na.InviteHash = inv.Hash
-		same(t, "create invite", outcome(nil, m.got.CreateInvite(ctx, inv)), outcome(nil, m.want.CreateInvite(ctx, inv)))
+		m.change(t, "create invite", func(t chat.AccountTx) error { return t.CreateInvite(inv) })
 	}
 	got, err := m.got.CreateAccount(ctx, na)
 	want, wantErr := m.want.CreateAccount(ctx, na)
@@ -151,17 +151,37 @@ func (m *machine) commit(t *rapid.T) {
 		if r, ok := e.Act.(*Reading); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Reading).Seen, nil))
 		}
+		if p, ok := e.Act.(*Partaking); ok {
+			same(t, fmt.Sprintf("what entry %d saw", i), outcome([]any{p.Seen, p.Answers}, nil), outcome([]any{w.Act.(*Partaking).Seen, w.Act.(*Partaking).Answers}, nil))
+		}
 		if r, ok := e.Act.(*Ruling); ok {
 			same(t, fmt.Sprintf("what entry %d saw", i), outcome(r.Seen, nil), outcome(w.Act.(*Ruling).Seen, nil))
 		}
-		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged}, w.Err))
+		same(t, fmt.Sprintf("entry %d", i), outcome([]any{e.Records, e.Head, e.Joined, e.Left, e.Room, e.Duplicate, e.Unchanged, e.Deleted}, e.Err), outcome([]any{w.Records, w.Head, w.Joined, w.Left, w.Room, w.Duplicate, w.Unchanged, w.Deleted}, w.Err))
+	}
+	erased, err := eraseAll(m.got)
+	wantErased, wantErr := eraseAll(m.want)
+	same(t, "what was erased", outcome(erased, err), outcome(wantErased, wantErr))
+}
+
+// eraseAll erases all that there is to erase, and gives who was in which room.
+func eraseAll(s chat.Store) (map[api.RoomID][]api.UserID, error) {
+	members := map[api.RoomID][]api.UserID{}
+	for {
+		step, err := s.Erase(ctx)
+		if err != nil || step == nil {
+			return members, err
+		}
+		all := append(members[step.Room], step.Members...)
+		slices.Sort(all)
+		members[step.Room] = all
 	}
 }
 
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 19).Draw(t, "act") {
+	switch rapid.IntRange(0, 22).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
@@ -180,9 +200,24 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 	case 8, 9, 10:
 		return Rule(room, user, m.ruling(t))
 	case 11:
+		return Delete(room, user)
+	case 12:
+		return Open(rapid.Map(rapid.SampledFrom([]string{"d1", "d2"}), RoomID).Draw(t, "id"), user, userIDs.Draw(t, "other"))
+	case 18:
+		kind := rapid.SampledFrom([]api.EventType{api.EventTypeMessagePosted, api.EventTypeMessageEdited, "other"}).Draw(t, "kind")
+		r := restored(user, kind, api.Seq(seqsOf.Draw(t, "of")), keys.Draw(t, "key"), texts.Draw(t, "text"))
+		return doing(room, user, func(tx chat.Tx) error { return tx.Restore(r) })
+	case 19:
+		j := &chat.Joining{Membership: chat.Membership{UserID: user, Role: api.RoleOwner, JoinedAt: now + 1}, Read: api.Head{Seq: api.Seq(seqsOf.Draw(t, "read"))}}
+		return doing(room, user, func(tx chat.Tx) error { return tx.RestoreMember(j) })
+	case 20, 22:
 		return Purge(room, api.Seq(seqsOf.Draw(t, "up to")))
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
+	case 16, 17:
+		part := &chat.ThreadPart{UserID: user, Followed: rapid.IntRange(0, 3).Draw(t, "followed") > 0}
+		part.Read.ThreadHead = api.ThreadHead{Seq: api.Seq(seqsOf.Draw(t, "seq")), ThreadNo: api.ThreadNo(rapid.Int64Range(0, 2).Draw(t, "no"))}
+		return Partake(room, api.Seq(seqsOf.Draw(t, "root")), part)
 	case 14, 15:
 		who := chat.Mentions{Users: rapid.SliceOfN(userIDs, 0, 2).Draw(t, "who")}
 		if rapid.Bool().Draw(t, "room") {
@@ -264,9 +299,28 @@ func (m *machine) lists(t *rapid.T) {
 	members, err := m.got.ListMembers(ctx, room, after, limit)
 	wantMembers, wantErr := m.want.ListMembers(ctx, room, after, limit)
 	same(t, "members", outcome(members, err), outcome(wantMembers, wantErr))
+	threads := &chat.ThreadQuery{User: user, Unread: joined, Limit: limit}
+	if archived {
+		threads.Room = room
+	}
+	for range 2 {
+		keys, err := m.got.FollowedThreads(ctx, threads)
+		wantKeys, wantErr := m.want.FollowedThreads(ctx, threads)
+		same(t, "followed threads", outcome(keys, err), outcome(wantKeys, wantErr))
+		if len(keys) > 0 {
+			threads.After = &keys[len(keys)-1]
+		}
+	}
 	bans, err := m.got.ListBans(ctx, room, now+1, after, limit)
 	wantBans, wantErr := m.want.ListBans(ctx, room, now+1, after, limit)
 	same(t, "bans", outcome(bans, err), outcome(wantBans, wantErr))
+	people := &chat.PeopleQuery{Room: room, Sent: rapid.Bool().Draw(t, "sent"), Limit: limit}
+	who, err := m.got.People(ctx, people)
+	wantWho, wantErr := m.want.People(ctx, people)
+	same(t, "people", outcome(who, err), outcome(wantWho, wantErr))
+	accounts, err := m.got.Accounts(ctx, 1, limit)
+	wantAccounts, wantErr := m.want.Accounts(ctx, 1, limit)
+	same(t, "all accounts", outcome(accounts, err), outcome(wantAccounts, wantErr))
 }
 
 func (m *machine) reopenNow(t *rapid.T) {
@@ -293,6 +347,11 @@ func (m *machine) compareRooms(t *rapid.T) {
 		}
 		m.compareMessages(t, got.ID)
 	}
+	for _, users := range [][]api.RoomUser{between(User("ann")), between(User("ann"), User("bob")), between(User("cy"), User("bob"))} {
+		got, err := m.got.DirectRoom(ctx, users, User("ann"))
+		want, wantErr := m.want.DirectRoom(ctx, users, User("ann"))
+		same(t, "direct room", outcome(got, err), outcome(want, wantErr))
+	}
 }
 
 // compareMessages compares what has become of a room's messages.
@@ -311,6 +370,11 @@ func (m *machine) compareMessages(t *rapid.T, room api.RoomID) {
 	threads, err := m.got.Threads(ctx, room, 8, 2)
 	wantThreads, wantErr := m.want.Threads(ctx, room, 8, 2)
 	same(t, "threads", outcome(threads, err), outcome(wantThreads, wantErr))
+	for root := range api.Seq(9) {
+		thread, err := m.got.Thread(ctx, room, root, User("ann"))
+		wantThread, wantErr := m.want.Thread(ctx, room, root, User("ann"))
+		same(t, "thread", outcome(thread, err), outcome(wantThread, wantErr))
+	}
 	posts.Thread = 4
 	answers, err := m.got.History(ctx, posts)
 	wantAnswers, wantErr := m.want.History(ctx, posts)

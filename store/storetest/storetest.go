@@ -25,7 +25,7 @@ func Run(t *testing.T, open func(t testing.TB) chat.Store, opts *Options) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, restrictionTests, readTests, purgeTests, jobTests, searchTests, concurrencyTests, reopenTests} {
+	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, restrictionTests, readTests, threadTests, purgeTests, jobTests, searchTests, deletionTests, directTests, inviteTests, importTests, concurrencyTests, reopenTests} {
 		for _, tt := range group {
 			t.Run(tt.name, func(t *testing.T) {
 				f := &fixture{T: t, Store: open(t), open: open, reopen: opts.Reopen, indexed: opts.Indexed}

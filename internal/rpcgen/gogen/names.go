@@ -8,7 +8,7 @@ import (
 )
 
 // initialisms are written in capitals as a whole.
-var initialisms = map[string]string{"id": "ID", "api": "API", "rpc": "RPC", "ms": "MS", "json": "JSON", "url": "URL"}
+var initialisms = map[string]string{"id": "ID", "api": "API", "rpc": "RPC", "ms": "MS", "json": "JSON", "url": "URL", "sha256": "SHA256"}
 
 // GoName makes an exported Go name: "message.post" is MessagePost, "retry_after_ms" is RetryAfterMS.
 func GoName(name string) string {

@@ -52,7 +52,7 @@ func (c *Client) ServerPing(ctx context.Context, p *api.ServerPingParams) (*api.
 
 // AuthRegister calls auth.register: Make an account and sign this connection in.
 //
-// Who may register is in server.info: open (the first account is the administrator's), invite (with an invitation, or with the setup token that the server printed at its first start, which makes an administrator) or closed. On POST the token in the result signs later calls in.
+// Who may register is in server.info: open (the first account is the administrator's), invite (with an invitation, or with the setup token that the server printed at its first start, which makes an administrator) or closed. An invitation into a room (invite.create) brings the newcomer into it, also where registration is open. On POST the token in the result signs later calls in.
 func (c *Client) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (*api.AuthRegisterResult, error) {
 	if p == nil {
 		p = new(api.AuthRegisterParams)
@@ -160,7 +160,7 @@ func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) 
 
 // AccountDelete calls account.delete: Delete the caller's account, for good.
 //
-// Password, display name, login sessions, tokens and bots go, and they leave every room. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
+// Password, display name, login sessions, tokens and bots go, and they leave every room. A room that would have no owner then gets one: a person who is not suspended before others, a moderator before a member, who has been there longest (member.role_changed); a private or direct room in which nobody is left is deleted. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
 func (c *Client) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
 	if p == nil {
 		p = new(api.AccountDeleteParams)
@@ -261,6 +261,20 @@ func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*ap
 	}
 	var r api.UserRestoreResult
 	if err := c.call(ctx, api.Lookup(api.MethodUserRestore), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserSetPassword calls user.set_password: Give a user another password.
+//
+// For administrators: for who has forgotten theirs, or has none yet because an import made the account. Whoever it is for signs in with it and changes it. Their login sessions end; tokens stay. Needs a sign-in with a password. A bot has no password.
+func (c *Client) UserSetPassword(ctx context.Context, p *api.UserSetPasswordParams) (*api.UserSetPasswordResult, error) {
+	if p == nil {
+		p = new(api.UserSetPasswordParams)
+	}
+	var r api.UserSetPasswordResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserSetPassword), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -374,7 +388,7 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 
 // AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 //
-// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, and for what is removed for good: failures too, of sign-ins and of what is for administrators. Records are never changed.
+// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, for what is removed for good, and for each export and import: failures too, of sign-ins and of what is for administrators. Records are never changed.
 func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	if p == nil {
 		p = new(api.AuditListParams)
@@ -400,15 +414,141 @@ func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*ap
 	return &r, nil
 }
 
-// InviteCreate calls invite.create: Make an invitation with which others may register.
+// ExportRead calls export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
 //
-// For administrators. The secret is shown once; the server keeps only its hash.
+// With rooms: those, for their owners, and any for administrators. Without: all that there is, for administrators. A room comes as its users and members, then the room, then its events, each the record as it is stored; no passwords, tokens, invitations and audit records are in it. Each room is as it was at one moment after the first page was asked for. docs/EXPORT.md has the file that the lines make. One audit record tells an export. A cursor is good until the server starts anew.
+func (c *Client) ExportRead(ctx context.Context, p *api.ExportReadParams) (*api.ExportReadResult, error) {
+	if p == nil {
+		p = new(api.ExportReadParams)
+	}
+	var r api.ExportReadResult
+	if err := c.call(ctx, api.Lookup(api.MethodExportRead), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportCheck calls import.check: Whether lines of an export could be imported; nothing is written.
+//
+// For administrators. Looks at each line by itself: its form, and whether names and ids are free here. data.field of a refusal names the first line at fault, counted in lines, and what in it. What is refused is what import.write would refuse.
+func (c *Client) ImportCheck(ctx context.Context, p *api.ImportCheckParams) (*api.ImportCheckResult, error) {
+	if p == nil {
+		p = new(api.ImportCheckParams)
+	}
+	var r api.ImportCheckResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportCheck), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportBegin calls import.begin: Begin to give back what an export took.
+//
+// For administrators. One import is open at a time. What it brings is seen by nobody before import.finish. An export whose import is open goes on with it, in the way in which it was begun, at next_line; one that was imported already is told by finished_at. Users whose id is here already stay as they are; others come without a password, and as no administrators unless keep_admins says so: user.set_password lets them in. A username or room name that is another's here is refused, unless rename_users or rename_rooms gives another one; records keep the name that was.
+func (c *Client) ImportBegin(ctx context.Context, p *api.ImportBeginParams) (*api.ImportBeginResult, error) {
+	if p == nil {
+		p = new(api.ImportBeginParams)
+	}
+	var r api.ImportBeginResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportBegin), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportWrite calls import.write: Bring the next lines of an export.
+//
+// For administrators. Lines come in their order and each once; what was taken already is passed over, so that a call can be sent again. data.field of a refusal names the line at fault, counted in lines, and what in it; the lines before it are taken. A few hundred lines a call hold up nobody who posts.
+func (c *Client) ImportWrite(ctx context.Context, p *api.ImportWriteParams) (*api.ImportWriteResult, error) {
+	if p == nil {
+		p = new(api.ImportWriteParams)
+	}
+	var r api.ImportWriteResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportWrite), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportFinish calls import.finish: Let everybody see what an import has brought.
+//
+// For administrators. Refused unless all has come: as many lines as end says, and each room's log up to its head. Each room appears whole; members of it who are connected are told. A call that was cut short is made again. An import that is finished stays so.
+func (c *Client) ImportFinish(ctx context.Context, p *api.ImportFinishParams) (*api.ImportFinishResult, error) {
+	if p == nil {
+		p = new(api.ImportFinishParams)
+	}
+	var r api.ImportFinishResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportFinish), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportAbort calls import.abort: Throw away what an open import has brought.
+//
+// For administrators. An import that is finished, or not there, is left as it is. A call that was cut short is made again.
+func (c *Client) ImportAbort(ctx context.Context, p *api.ImportAbortParams) (*api.ImportAbortResult, error) {
+	if p == nil {
+		p = new(api.ImportAbortParams)
+	}
+	var r api.ImportAbortResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportAbort), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ImportList calls import.list: Imports, the newest first: an open one, and those that are finished.
+//
+// For administrators. The last 100.
+func (c *Client) ImportList(ctx context.Context, p *api.ImportListParams) (*api.ImportListResult, error) {
+	if p == nil {
+		p = new(api.ImportListParams)
+	}
+	var r api.ImportListResult
+	if err := c.call(ctx, api.Lookup(api.MethodImportList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// InviteCreate calls invite.create: Make an invitation with which others may register, or come into a room.
+//
+// Without room: for administrators; who registers with it has an account. With room: for those who may invite into it (member.invite); who joins with it (room.join) is a member, in a private room too, and an administrator's makes accounts as well, whose users are in the room at once. The secret is shown once; the server keeps only its hash. It is good while its maker could do so themselves. A person has 100 open ones at most, an administrator any number.
 func (c *Client) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (*api.InviteCreateResult, error) {
 	if p == nil {
 		p = new(api.InviteCreateParams)
 	}
 	var r api.InviteCreateResult
 	if err := c.call(ctx, api.Lookup(api.MethodInviteCreate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// InviteList calls invite.list: Invitations that are open, without their secrets; the oldest first.
+//
+// The caller's own; to administrators also all that lead into no room. With room: those into it, to moderators and owners all, to other members their own. One that is revoked, expired or used up is not listed any more.
+func (c *Client) InviteList(ctx context.Context, p *api.InviteListParams) (*api.InviteListResult, error) {
+	if p == nil {
+		p = new(api.InviteListParams)
+	}
+	var r api.InviteListResult
+	if err := c.call(ctx, api.Lookup(api.MethodInviteList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// InviteRevoke calls invite.revoke: Make an invitation void.
+//
+// One's own; moderators and owners those into their room, administrators those that lead into no room. Who is in already stays.
+func (c *Client) InviteRevoke(ctx context.Context, p *api.InviteRevokeParams) (*api.InviteRevokeResult, error) {
+	if p == nil {
+		p = new(api.InviteRevokeParams)
+	}
+	var r api.InviteRevokeResult
+	if err := c.call(ctx, api.Lookup(api.MethodInviteRevoke), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -452,7 +592,7 @@ func (c *Client) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Room
 
 // RoomJoin calls room.join: Become a member of a room and, on a WebSocket, follow it on this connection.
 //
-// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result. Who is banned is refused.
+// Membership is durable: it outlives the connection. Joining a room one is in already changes nothing but still follows it, replaying as asked. Give after or history, not both; with neither, following starts at the head. Replayed events and room.caught_up come after the result. Who is banned is refused. With invite instead of room: into the room that the invitation (invite.create) leads to, a private one too; who is in it already uses nothing up, and comes back by one that is used up. One that is wrong, revoked, expired, used up, or of somebody who might not invite there any more, is refused in the same words.
 func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJoinResult, error) {
 	if p == nil {
 		p = new(api.RoomJoinParams)
@@ -466,7 +606,7 @@ func (c *Client) RoomJoin(ctx context.Context, p *api.RoomJoinParams) (*api.Room
 
 // RoomLeave calls room.leave: Stop being a member of a room; nothing of it comes after.
 //
-// Leaving a room one is not in changes nothing. A room keeps an owner: the last one cannot leave.
+// Leaving a room one is not in changes nothing. A room keeps an owner: the last one cannot leave. Nor can anybody leave a direct room.
 func (c *Client) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.RoomLeaveResult, error) {
 	if p == nil {
 		p = new(api.RoomLeaveParams)
@@ -565,13 +705,57 @@ func (c *Client) MessageGet(ctx context.Context, p *api.MessageGetParams) (*api.
 	return &r, nil
 }
 
-// ThreadList calls thread.list: Messages of a room that have a thread, the one answered last first.
+// ThreadList calls thread.list: Threads, the one answered last first: those that the caller follows, or all of a room.
+//
+// With room all of its threads in which an answer is left, unless followed says otherwise; without room those that the caller follows, answered or not, in whatever room they are in, ordered by the time that the last answers show. Each comes with how far the caller has read it, if they follow it.
 func (c *Client) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api.ThreadListResult, error) {
 	if p == nil {
 		p = new(api.ThreadListParams)
 	}
 	var r api.ThreadListResult
 	if err := c.call(ctx, api.Lookup(api.MethodThreadList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadGet calls thread.get: The thread under a message, and how far the caller has read it.
+//
+// Of a message that nobody has answered, too.
+func (c *Client) ThreadGet(ctx context.Context, p *api.ThreadGetParams) (*api.ThreadGetResult, error) {
+	if p == nil {
+		p = new(api.ThreadGetParams)
+	}
+	var r api.ThreadGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadUnfollow calls thread.unfollow: Not follow a thread any more, whatever is said in it.
+//
+// Nothing makes the caller follow it again but thread.follow. How far they had read it is forgotten.
+func (c *Client) ThreadUnfollow(ctx context.Context, p *api.ThreadUnfollowParams) (*api.ThreadUnfollowResult, error) {
+	if p == nil {
+		p = new(api.ThreadUnfollowParams)
+	}
+	var r api.ThreadUnfollowResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadUnfollow), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ThreadFollow calls thread.follow: Follow the thread under a message: its unread answers are counted, and thread.list has it.
+//
+// Who answers in a thread, who said the message under which it is, once that is answered, and whom the message or an answer means by name follow it by themselves, unless they have unfollowed it. Who begins to follow has read what was there, or what was there before the message that made them follow. Nobody else learns of it; all connections of the caller do (account.event, thread.followed and thread.unfollowed). Who leaves the room follows nothing in it any more.
+func (c *Client) ThreadFollow(ctx context.Context, p *api.ThreadFollowParams) (*api.ThreadFollowResult, error) {
+	if p == nil {
+		p = new(api.ThreadFollowParams)
+	}
+	var r api.ThreadFollowResult
+	if err := c.call(ctx, api.Lookup(api.MethodThreadFollow), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -671,9 +855,9 @@ func (c *Client) MessageDelete(ctx context.Context, p *api.MessageDeleteParams) 
 	return &r, nil
 }
 
-// ReadMark calls read.mark: Say how far one has read a room.
+// ReadMark calls read.mark: Say how far one has read a room, or a thread that one follows.
 //
-// A mark only moves on: marking something earlier changes nothing. All connections of the caller learn it (account.event, read.marked). A message of one's own moves it too, which its message.posted says and no other event. Who joins a room has read what was there.
+// A mark only moves on: marking something earlier changes nothing. All connections of the caller learn it (account.event, read.marked). A message of one's own moves it too, which its message.posted says and no other event. Who joins a room has read what was there. With thread only the mark in that thread moves, and without it none in threads: an answer counts as unread in its room and, for those who follow it, in its thread. In a thread that the caller does not follow nothing is marked.
 func (c *Client) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.ReadMarkResult, error) {
 	if p == nil {
 		p = new(api.ReadMarkParams)
@@ -986,6 +1170,34 @@ func (c *Client) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.Sy
 	}
 	var r api.SyncCloseResult
 	if err := c.call(ctx, api.Lookup(api.MethodSyncClose), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// DmOpen calls dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
+//
+// Made when it is first asked for, by whichever side; all of them are in it from then on, and learn it by account.event, room.added. It is between 10 people at most, the caller included; between the caller alone it is for notes. A direct room is seen by nobody else; its name is its id, and users says whom it is between. Nobody joins, leaves, or is invited, removed, banned or muted there; there are no roles and no settings, everybody pins, and nobody deletes what others said. Whose account is deleted leaves it; when one person is left of several it is archived, when nobody is it is deleted.
+func (c *Client) DmOpen(ctx context.Context, p *api.DmOpenParams) (*api.DmOpenResult, error) {
+	if p == nil {
+		p = new(api.DmOpenParams)
+	}
+	var r api.DmOpenResult
+	if err := c.call(ctx, api.Lookup(api.MethodDmOpen), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RoomDelete calls room.delete: Delete a room and all that was said in it, for everybody and for good.
+//
+// For owners; not for direct rooms. Its followers get room.deleted as its last event, its members account.event, room.removed; then it is as if it had never been there, and its name is free. What it held is erased from the store within a while. There is no way back: room.archive keeps a room.
+func (c *Client) RoomDelete(ctx context.Context, p *api.RoomDeleteParams) (*api.RoomDeleteResult, error) {
+	if p == nil {
+		p = new(api.RoomDeleteParams)
+	}
+	var r api.RoomDeleteResult
+	if err := c.call(ctx, api.Lookup(api.MethodRoomDelete), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -256,4 +257,30 @@ func ExampleClient_Call() {
 	// Output:
 	// lobby 2
 	// {"rooms":[
+}
+
+// Export writes a room as lines of JSON; Import gives them back to another server.
+func ExampleClient_Export() {
+	_, groot, _, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+	var file strings.Builder
+	end, err := groot.Export(ctx, &file, &chatclient.ExportOptions{Rooms: []string{"lobby"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(end.Rooms, "room,", strings.Count(file.String(), "\n"), "lines")
+
+	_, other, _, stopOther := lobby()
+	defer stopOther()
+	res, err := other.Import(ctx, strings.NewReader(file.String()), &chatclient.ImportOptions{
+		RenameUsers: map[string]string{"groot": "groot-1", "thanos": "thanos-1"}, RenameRooms: map[string]string{"lobby": "old-lobby"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Import.Users, "users imported")
+	// Output:
+	// 1 room, 10 lines
+	// 2 users imported
 }

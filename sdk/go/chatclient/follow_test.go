@@ -392,7 +392,7 @@ func TestFollowJoined(t *testing.T) {
 	})
 }
 
-// Who is removed or banned is out, as who leaves; a ban of somebody else, or of a stranger, is only an event.
+// Who is removed or banned is out, as who leaves, and everybody of a room that is deleted; a ban of somebody else, or of a stranger, is only an event.
 func TestFollowUntilRemoved(t *testing.T) {
 	for _, by := range []struct {
 		kind api.EventType
@@ -401,6 +401,7 @@ func TestFollowUntilRemoved(t *testing.T) {
 	}{
 		{api.EventTypeMemberRemoved, `{"user_id":"user_1","username":"groot"}`, true},
 		{api.EventTypeMemberBanned, `{"user_id":"user_1","username":"groot","removed":true}`, true},
+		{api.EventTypeRoomDeleted, `{}`, true},
 		{api.EventTypeMemberBanned, `{"user_id":"user_2","username":"hulk","removed":true}`, false},
 		{api.EventTypeMemberRemoved, `{"user_id":"user_2","username":"hulk"}`, false},
 	} {

@@ -176,3 +176,12 @@ func (c *Client) OnRoomUnarchived(fn func(*api.Event, *api.RoomUnarchived)) {
 		}
 	})
 }
+
+// OnRoomDeleted calls fn for each room.deleted event of the rooms that are followed, in order.
+func (c *Client) OnRoomDeleted(fn func(*api.Event, *api.RoomDeleted)) {
+	c.handle(api.EventTypeRoomDeleted, func(e *api.Event, p api.EventPayload) {
+		if data, ok := p.(*api.RoomDeleted); ok {
+			fn(e, data)
+		}
+	})
+}

@@ -79,7 +79,7 @@ func (v *Messages) Apply(e *api.Event) error {
 	case *api.MessagePosted:
 		v.bySeq[e.Seq] = &api.Message{
 			RoomID: e.RoomID, Seq: e.Seq, MsgNo: d.MsgNo, At: e.At, SenderID: e.SenderID, SenderName: e.SenderName, Text: d.Text, Format: d.Format,
-			ReplyTo: d.ReplyTo, Data: d.Data, Thread: d.Thread, Mentions: d.Mentions, MentionsRoom: d.MentionsRoom, Deleted: d.Deleted,
+			ReplyTo: d.ReplyTo, Data: d.Data, Thread: d.Thread, ThreadNo: d.ThreadNo, Mentions: d.Mentions, MentionsRoom: d.MentionsRoom, Deleted: d.Deleted,
 		}
 		if d.Thread != nil {
 			v.answered(*d.Thread, 1, e.Seq)
@@ -105,6 +105,8 @@ func (v *Messages) Apply(e *api.Event) error {
 		v.pin(d.Message, true)
 	case *api.PinRemoved:
 		v.pin(d.Message, false)
+	case *api.RoomDeleted:
+		clear(v.bySeq) // nothing of it is anywhere
 	}
 	return nil
 }

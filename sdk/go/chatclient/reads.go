@@ -102,6 +102,8 @@ func (v *Reads) Apply(e *api.Event) error {
 		r.change(d.Message, v.isMeant(d.Mentions, d.MentionsRoom))
 	case *api.MessageDeleted:
 		r.change(d.Message, false)
+	case *api.RoomDeleted:
+		delete(v.rooms, e.RoomID)
 	}
 	return nil
 }

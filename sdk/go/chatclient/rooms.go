@@ -15,6 +15,7 @@ type RoomState struct {
 	me      api.UserID
 	room    api.Room
 	head    api.Seq
+	deleted bool
 	members map[api.UserID]*api.Member
 }
 
@@ -43,6 +44,9 @@ func (s *RoomState) Truncate(first api.Seq) {
 		s.room.FirstSeq = &first
 	}
 }
+
+// Deleted tells whether the room was deleted: the rest is as it was before, and the server knows no such room.
+func (s *RoomState) Deleted() bool { return s.deleted }
 
 // Head is the seq of the last event that it knows.
 func (s *RoomState) Head() api.Seq { return s.head }
@@ -84,6 +88,8 @@ func (s *RoomState) Apply(e *api.Event) error {
 		if news {
 			s.room.ArchivedAt = nil
 		}
+	case *api.RoomDeleted:
+		s.deleted = true
 	case *api.MemberJoined:
 		s.members[d.UserID] = &api.Member{UserID: d.UserID, Username: d.Username, Role: d.Role, JoinedAt: e.At, Muted: d.Muted, MutedUntil: d.MutedUntil}
 		s.count(news, d.UserID, 1, d.Role)

@@ -58,6 +58,13 @@ func (w *roomWorld) run(rt *rapid.T) {
 	}
 	w.ann = chatclient.NewRoomState(w.people[1].UserID(), &seen.Room)
 	rt.Repeat(map[string]func(*rapid.T){"": w.compare, "act": w.act, "act2": w.act, "act3": w.act, "reload": w.load, "purge": func(rt *rapid.T) { purge(rt, w.people[0], string(w.room)) }})
+	if _, err := w.people[0].RoomDelete(ctx, &api.RoomDeleteParams{Room: string(w.room)}); err != nil {
+		rt.Fatal(err)
+	}
+	w.take(rt)
+	if _, err := w.people[0].RoomGet(ctx, &api.RoomGetParams{Room: string(w.room)}); !w.view.Deleted() || !errors.Is(err, api.ErrNotFound) {
+		rt.Fatalf("deleted: %t, %v", w.view.Deleted(), err)
+	}
 }
 
 // load is what a client does that comes anew. Events that it knows already may come again.
@@ -152,26 +159,31 @@ func (w *roomWorld) act(rt *rapid.T) {
 	}
 }
 
+// take takes in what was published.
+func (w *roomWorld) take(rt *rapid.T) {
+	w.fan.mu.Lock()
+	records := w.fan.records[w.seen:]
+	w.fan.mu.Unlock()
+	for _, r := range records {
+		w.seen++
+		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
+			rt.Fatal(err)
+		}
+		var e api.Event
+		if err := json.Unmarshal(r, &e); err != nil {
+			rt.Fatal(err)
+		}
+		if err := errors.Join(w.view.Apply(&e), w.ann.Apply(&e)); err != nil {
+			rt.Fatal(err)
+		}
+	}
+}
+
 // compare holds after each act.
 func (w *roomWorld) compare(rt *rapid.T) {
 	room, members := w.fresh(rt)
 	for w.view.Head() < room.Head.Seq { // the last event is committed, and may be about to be published
-		w.fan.mu.Lock()
-		records := w.fan.records[w.seen:]
-		w.fan.mu.Unlock()
-		for _, r := range records {
-			w.seen++
-			if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
-				rt.Fatal(err)
-			}
-			var e api.Event
-			if err := json.Unmarshal(r, &e); err != nil {
-				rt.Fatal(err)
-			}
-			if err := errors.Join(w.view.Apply(&e), w.ann.Apply(&e)); err != nil {
-				rt.Fatal(err)
-			}
-		}
+		w.take(rt)
 	}
 	if first := w.fan.first(w.room); first > 0 {
 		w.view.Truncate(first)

@@ -198,10 +198,12 @@ func (s *Subscription) refresh() {
 	s.refreshLocked()
 }
 
-// ownLeaving tells whether it is the user who is not in the room any more: nothing of it comes after.
+// ownLeaving tells whether it is the user who is not in the room any more, or the room is gone: nothing of it comes after.
 func (s *Subscription) ownLeaving(e *api.Event) bool {
 	switch e.Type {
 	case api.EventTypeMemberLeft, api.EventTypeMemberRemoved, api.EventTypeMemberBanned:
+	case api.EventTypeRoomDeleted:
+		return true
 	default:
 		return false
 	}

@@ -19,12 +19,14 @@ CREATE TABLE purged_key (
     msg_no          INTEGER NOT NULL,
     type            TEXT    NOT NULL,
     at              INTEGER NOT NULL,
-    digest          BLOB    NOT NULL,
+    digest          BLOB,
     PRIMARY KEY (idempotency_key, sender_no, room_no)
 ) STRICT, WITHOUT ROWID;
+-- They are erased with their room.
+CREATE INDEX purged_key_in ON purged_key (room_no);
 
--- What messages mean is purged by message.
-CREATE INDEX mention_of ON mention (log_no);
+-- Users' parts in threads are purged by message.
+CREATE INDEX thread_under ON thread (log_no);
 
 -- job_order is what its kind makes of it. ended_at 0: it waits or runs.
 CREATE TABLE job (

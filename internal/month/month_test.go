@@ -1,0 +1,400 @@
+package month_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/internal/contract"
+	"github.com/chatd-dev/chatd/internal/month"
+	"github.com/chatd-dev/chatd/internal/rig"
+	"github.com/chatd-dev/chatd/sdk/go/chatclient"
+)
+
+var (
+	long = flag.Bool("long", false, "100,000 events rather than 5,000")
+	seed = flag.Uint64("seed", 1, "of the month")
+)
+
+func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+
+// A month of work of a team of 50 is imported, is what it was in every way that can be asked for, and is exported byte for byte
+// as it came.
+func TestMonth(t *testing.T) {
+	opts := month.Options{Seed: *seed, Events: 5_000}
+	if *long {
+		opts.Events = 100_000
+	}
+	m := month.New(opts)
+	checkTypes(t, m)
+	path := filepath.Join(t.TempDir(), "month.jsonl")
+	size := write(t, path, func(w io.Writer) error {
+		_, err := m.WriteTo(w)
+		return err
+	})
+	s := rig.Start(t, nil)
+	mover := s.Dial(t, "mover", nil)
+	before := s.MaxRSS()
+
+	start := time.Now()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	res, err := mover.Import(t.Context(), f, &chatclient.ImportOptions{KeepAdmins: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported, peak := time.Since(start), s.MaxRSS()
+
+	w := &world{t: t, m: m, mover: mover, viewers: map[api.UserID]*chatclient.Client{}}
+	w.letIn(s)
+	start = time.Now()
+	w.checkRooms()
+	for _, r := range m.Rooms {
+		w.checkRoom(r)
+	}
+	checked := time.Since(start)
+	start = time.Now()
+	found := w.checkSearch()
+	searched := time.Since(start)
+
+	start = time.Now()
+	out := filepath.Join(t.TempDir(), "out.jsonl")
+	write(t, out, func(w io.Writer) error {
+		_, err := mover.Export(t.Context(), w, nil)
+		return err
+	})
+	exported := time.Since(start)
+	compare(t, path, out)
+	t.Logf("PROOF month: %d events in %d rooms of %d people (%.1f MB) imported in %.1f s, asked for in %.1f s, %d messages found in %.1f s, exported in %.1f s and equal; the server's memory %d MiB before, at most %d MiB at the import, %d MiB at the end",
+		res.File.Events, res.File.Rooms, res.File.Users, float64(size)/1e6, imported.Seconds(), checked.Seconds(), found, searched.Seconds(), exported.Seconds(), before>>20, peak>>20, s.MaxRSS()>>20)
+}
+
+func write(t *testing.T, path string, fill func(w io.Writer) error) int64 {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(fill(f), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// checkTypes wants every type of event that the document has.
+func checkTypes(t *testing.T, m *month.Month) {
+	t.Helper()
+	have := map[string]bool{}
+	for _, r := range m.Rooms {
+		for _, record := range r.Events {
+			var ev api.Event
+			if err := ev.UnmarshalJSON(record); err != nil {
+				t.Fatal(err)
+			}
+			have[string(ev.Type)] = true
+		}
+	}
+	for kind := range contract.Read().EventTypes {
+		if !have[kind] {
+			t.Errorf("no %s in the month", kind)
+		}
+	}
+}
+
+// world is the server with those of the team who may sign in.
+type world struct {
+	t       *testing.T
+	m       *month.Month
+	mover   *chatclient.Client
+	viewers map[api.UserID]*chatclient.Client
+}
+
+// letIn gives people passwords and signs them in.
+func (w *world) letIn(s *rig.Server) {
+	for _, u := range w.m.Users {
+		if u.OwnerID != "" || u.Suspension != nil {
+			continue
+		}
+		if _, err := w.mover.UserSetPassword(w.t.Context(), &api.UserSetPasswordParams{User: u.Username, Password: rig.Password}); err != nil {
+			w.t.Fatal(err)
+		}
+		w.viewers[u.ID] = s.Dial(w.t, u.Username, nil)
+	}
+}
+
+// same compares what the server says with what the month knows.
+func (w *world) same(what string, got, want []string) {
+	w.t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		w.t.Fatalf("%s (-month +server):\n%.4000s", what, d)
+	}
+}
+
+type appender interface{ AppendJSON(dst []byte) []byte }
+
+func text(v appender) string { return string(v.AppendJSON(nil)) }
+
+// checkRooms asks everybody for their rooms.
+func (w *world) checkRooms() {
+	yes := true
+	for id, c := range w.viewers {
+		var got, want []string
+		for p := (&api.RoomListParams{Joined: &yes, Archived: &yes}); ; {
+			page, err := c.RoomList(w.t.Context(), p)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for i := range page.Rooms {
+				got = append(got, text(&page.Rooms[i]))
+			}
+			if p.Cursor = page.NextCursor; p.Cursor == "" {
+				break
+			}
+		}
+		for _, r := range w.m.Rooms {
+			for _, p := range r.Members() {
+				if p.UserID == id {
+					v := r.View(p)
+					want = append(want, text(&v))
+				}
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		w.same("rooms", got, want)
+	}
+}
+
+// viewer is somebody in a room who has one of the roles, if they may be had.
+func (w *world) viewer(r *month.Room, roles ...api.Role) (api.UserID, *chatclient.Client) {
+	for _, p := range r.Members() {
+		if c := w.viewers[p.UserID]; c != nil && (len(roles) == 0 || slices.Contains(roles, p.Role)) {
+			return p.UserID, c
+		}
+	}
+	return "", nil
+}
+
+func (w *world) checkRoom(r *month.Room) {
+	me, c := w.viewer(r)
+	if c == nil {
+		w.t.Fatalf("nobody to look at %s", r.Line.Name)
+	}
+	ctx := w.t.Context()
+	w.checkPeople(ctx, r, c)
+	all, after := int64(200), api.Seq(0)
+	var got, want []string
+	for more := true; more; {
+		page, err := c.MessageList(ctx, &api.MessageListParams{Room: string(r.Line.ID), After: &after, Limit: &all})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range page.Messages {
+			got = append(got, text(&page.Messages[i]))
+			after = page.Messages[i].Seq
+		}
+		more = page.HasMoreAfter && len(page.Messages) > 0
+	}
+	for _, msg := range r.Messages {
+		seen := msg.Seen(me)
+		want = append(want, text(&seen))
+	}
+	w.same("messages of "+r.Line.Name, got, want)
+
+	pins, err := c.PinList(ctx, &api.PinListParams{Room: string(r.Line.ID)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got, want = nil, nil
+	for i := range pins.Messages {
+		got = append(got, text(&pins.Messages[i]))
+	}
+	for _, msg := range r.Pinned() {
+		seen := msg.Seen(me)
+		want = append(want, text(&seen))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	w.same("pinned in "+r.Line.Name, got, want)
+
+	got, want = nil, nil
+	for p := (&api.ThreadListParams{Room: string(r.Line.ID), Limit: &all}); ; {
+		page, err := c.ThreadList(ctx, p)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range page.Threads {
+			got = append(got, text(&page.Threads[i]))
+		}
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			break
+		}
+	}
+	for _, msg := range r.Threads() {
+		seen := msg.Seen(me)
+		want = append(want, text(&seen))
+	}
+	w.same("threads of "+r.Line.Name, got, want)
+}
+
+// checkPeople asks for members and bans.
+func (w *world) checkPeople(ctx context.Context, r *month.Room, c *chatclient.Client) {
+	res, err := c.MemberList(ctx, &api.MemberListParams{Room: string(r.Line.ID)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got, want []string
+	for i := range res.Members {
+		res.Members[i].Online = false
+		got = append(got, text(&res.Members[i]))
+	}
+	for _, p := range r.Members() {
+		m := api.Member{UserID: p.UserID, Username: w.name(p.UserID), Role: p.Role, JoinedAt: *p.JoinedAt}
+		if p.Mute != nil {
+			m.Muted, m.MutedUntil = true, p.Mute.Until
+		}
+		want = append(want, text(&m))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	w.same("members of "+r.Line.Name, got, want)
+
+	_, c = w.viewer(r, api.RoleOwner, api.RoleModerator)
+	if c == nil {
+		return
+	}
+	bans, err := c.MemberListBans(ctx, &api.MemberListBansParams{Room: string(r.Line.ID)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got, want = nil, nil
+	for i := range bans.Bans {
+		got = append(got, text(&bans.Bans[i]))
+	}
+	for _, p := range r.People() {
+		if p.Ban != nil {
+			want = append(want, text(&api.Ban{UserID: p.UserID, Username: w.name(p.UserID), BannedBy: p.Ban.By, BannedAt: p.Ban.At, Until: p.Ban.Until, Reason: p.Ban.Reason}))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	w.same("bans from "+r.Line.Name, got, want)
+}
+
+func (w *world) name(id api.UserID) string {
+	return w.m.Users[slices.IndexFunc(w.m.Users, func(u *api.ExportUser) bool { return u.ID == id })].Username
+}
+
+// checkSearch looks for the words that are rare, as somebody who is in some of the rooms.
+func (w *world) checkSearch() (found int) {
+	looked := 0
+	for _, u := range w.m.Users {
+		c := w.viewers[u.ID]
+		if c == nil || looked == 3 {
+			continue
+		}
+		looked++
+		for _, word := range month.Rare {
+			var want []string
+			for _, r := range w.m.Rooms {
+				if !slices.ContainsFunc(r.Members(), func(p *api.ExportMember) bool { return p.UserID == u.ID }) {
+					continue
+				}
+				for _, msg := range r.Messages {
+					if slices.Contains(strings.Fields(msg.Text), word) {
+						want = append(want, fmt.Sprintf("%s/%d", msg.RoomID, msg.Seq))
+					}
+				}
+			}
+			got := w.search(c, word)
+			slices.Sort(got)
+			slices.Sort(want)
+			w.same("found with "+word, got, want)
+			found += len(got)
+		}
+	}
+	return found
+}
+
+// search gives all that is found, when all is in the index.
+func (w *world) search(c *chatclient.Client, word string) (found []string) {
+	limit := int64(100)
+	deadline := time.Now().Add(rig.Patience)
+	for p := (&api.MessageSearchParams{Query: word, Limit: &limit}); ; {
+		page, err := c.MessageSearch(w.t.Context(), p)
+		switch {
+		case err != nil:
+			w.t.Fatal(err)
+		case page.Behind != nil && time.Now().After(deadline):
+			w.t.Fatalf("%d events are not in the index after %v", *page.Behind, rig.Patience)
+		case page.Behind != nil:
+			time.Sleep(50 * time.Millisecond) // another process indexes
+			p.Cursor, found = "", nil
+			continue
+		}
+		for i := range page.Hits {
+			found = append(found, fmt.Sprintf("%s/%d", page.Hits[i].Message.RoomID, page.Hits[i].Message.Seq))
+		}
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			return found
+		}
+	}
+}
+
+// compare compares the lines of two exports; the second one has who moved it, too, and a header and an end of its own.
+func compare(t *testing.T, in, out string) {
+	t.Helper()
+	a, b := lines(t, in), lines(t, out)
+	if mover := b[1]; !bytes.Contains(mover, []byte(`"username":"mover"`)) {
+		t.Fatalf("the second line is %s", mover)
+	}
+	b = slices.Delete(b, 1, 2)
+	if len(a) != len(b) {
+		t.Fatalf("%d lines went in, %d came out", len(a), len(b))
+	}
+	for i := 1; i < len(a)-1; i++ {
+		if !bytes.Equal(a[i], b[i]) {
+			t.Fatalf("line %d went in as\n%s\nand came out as\n%s", i+1, a[i], b[i])
+		}
+	}
+}
+
+func lines(t *testing.T, path string) [][]byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var all [][]byte
+	for r := bufio.NewReader(f); ; {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, line)
+	}
+}
