@@ -17,7 +17,7 @@ var tryable = map[string]bool{
 	api.MethodMessagePost: true, api.MethodMessageEdit: true, api.MethodMessageDelete: true, api.MethodReadMark: true, api.MethodTypingSet: true,
 	api.MethodReactionAdd: true, api.MethodReactionRemove: true, api.MethodPinAdd: true, api.MethodPinRemove: true,
 	api.MethodMemberInvite: true, api.MethodMemberRemove: true, api.MethodMemberSetRole: true, api.MethodMemberMute: true, api.MethodMemberUnmute: true,
-	api.MethodMemberBan: true, api.MethodMemberUnban: true, api.MethodMemberListBans: true,
+	api.MethodMemberBan: true, api.MethodMemberUnban: true, api.MethodMemberListBans: true, api.MethodInviteCreate: true,
 }
 
 // PermissionExplain implements permission.explain.

@@ -18,7 +18,7 @@ import (
 // unchanging are the methods that change nothing that a store keeps: they read, or they are about the connection and the moment.
 var unchanging = []string{
 	"rpc.discover", "server.info", "server.ping", "server.stats", "auth.resume", "account.get", "account.export", "session.list", "user.get", "user.list", "token.list", "bot.list",
-	"permission.explain", "audit.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "pin.list",
+	"permission.explain", "audit.list", "invite.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "pin.list",
 	"presence.get", "presence.set", "typing.set", "sync.open", "sync.close",
 }
 
