@@ -344,7 +344,7 @@ func (a *authz) explain(m *api.Method, c *client, params json.RawMessage) *api.P
 
 // onlyEntered are methods for members that nothing else decides on but who is in the room, and what there is.
 var onlyEntered = []string{
-	api.MethodMemberList, api.MethodMessageList, api.MethodMessageGet, api.MethodRoomHistory, api.MethodThreadList, api.MethodPinList,
+	api.MethodMemberList, api.MethodMessageList, api.MethodMessageGet, api.MethodRoomHistory, api.MethodThreadGet, api.MethodPinList,
 }
 
 // compare holds the explanation against what happened: what is refused is so for that reason, and what is allowed to members is
