@@ -1288,6 +1288,108 @@ func dispatchRoomUnarchive(ctx context.Context, srv Server, params json.RawMessa
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchRetentionGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RetentionGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RetentionGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRetentionGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchRetentionSet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(RetentionSetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.RetentionSet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodRetentionSet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchPurgeStart(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(PurgeStartParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.PurgeStart(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodPurgeStart)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchJobGet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(JobGetParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.JobGet(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodJobGet)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchJobList(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(JobListParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.JobList(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodJobList)
+	}
+	return r.AppendJSON(dst), nil
+}
+
+func dispatchJobCancel(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(JobCancelParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.JobCancel(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodJobCancel)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchTypingSet(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(TypingSetParams)
 	s := scanner{data: params}
@@ -3060,6 +3162,141 @@ func (v *RoomUnarchiveParams) scan(s *scanner) {
 	}
 }
 
+var shapeRetentionGet = shape{
+	method: "retention.get",
+	names:  []string{"room"},
+}
+
+func (v *RetentionGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRetentionGet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeRetentionSet = shape{
+	method:   "retention.set",
+	names:    []string{"room", "max_age_s", "max_messages", "keep_longer"},
+	required: 0b1,
+}
+
+func (v *RetentionSetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRetentionSet) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(int64)
+			*x = s.integer(60, 3155760000)
+			v.MaxAgeS = x
+		case 2:
+			x := new(int64)
+			*x = s.integer(1, 9007199254740991)
+			v.MaxMessages = x
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.KeepLonger = x
+		default:
+			return
+		}
+	}
+}
+
+var shapePurgeStart = shape{
+	method: "purge.start",
+	names:  []string{"room", "before", "keep_messages", "dry_run"},
+}
+
+func (v *PurgeStartParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapePurgeStart) {
+		case 0:
+			v.Room = s.text(1, 64)
+		case 1:
+			x := new(Timestamp)
+			*x = s.timestamp()
+			v.Before = x
+		case 2:
+			x := new(int64)
+			*x = s.integer(0, 9007199254740991)
+			v.KeepMessages = x
+		case 3:
+			x := new(bool)
+			*x = s.boolean()
+			v.DryRun = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeJobGet = shape{
+	method:   "job.get",
+	names:    []string{"job"},
+	required: 0b1,
+}
+
+func (v *JobGetParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeJobGet) {
+		case 0:
+			v.Job = JobID(s.match(0, -1, isJobID, "^job_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		default:
+			return
+		}
+	}
+}
+
+var shapeJobList = shape{
+	method: "job.list",
+	names:  []string{"state", "limit", "cursor"},
+}
+
+func (v *JobListParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeJobList) {
+		case 0:
+			v.State = scanJobState(s)
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 200)
+			v.Limit = x
+		case 2:
+			v.Cursor = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+var shapeJobCancel = shape{
+	method:   "job.cancel",
+	names:    []string{"job"},
+	required: 0b1,
+}
+
+func (v *JobCancelParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeJobCancel) {
+		case 0:
+			v.Job = JobID(s.match(0, -1, isJobID, "^job_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		default:
+			return
+		}
+	}
+}
+
 var shapeTypingSet = shape{
 	method:   "typing.set",
 	names:    []string{"room", "typing", "thread"},
@@ -3317,6 +3554,34 @@ func isSessionID(b []byte) bool {
 		return false
 	}
 	for _, c := range b[9:34] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isJobID matches ^job_[0-7][0-9a-hjkmnp-tv-z]{25}$
+func isJobID(b []byte) bool {
+	if len(b) != 30 {
+		return false
+	}
+	if c := b[0]; c != 'j' {
+		return false
+	}
+	if c := b[1]; c != 'o' {
+		return false
+	}
+	if c := b[2]; c != 'b' {
+		return false
+	}
+	if c := b[3]; c != '_' {
+		return false
+	}
+	if c := b[4]; c < '0' || c > '7' {
+		return false
+	}
+	for _, c := range b[5:30] {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'h') && (c < 'j' || c > 'k') && (c < 'm' || c > 'n') && (c < 'p' || c > 't') && (c < 'v' || c > 'z') {
 			return false
 		}
@@ -3844,8 +4109,8 @@ func (v *ExportRestriction) scan(s *scanner) {
 }
 
 var shapeExportRoom = shape{
-	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "slow_mode_ms", "read_only", "archived_at", "before", "head"},
-	required: 0b100001110011,
+	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "slow_mode_ms", "read_only", "archived_at", "retention", "keep_longer", "before", "head"},
+	required: 0b10000001110011,
 }
 
 func (v *ExportRoom) scan(s *scanner) {
@@ -3877,10 +4142,16 @@ func (v *ExportRoom) scan(s *scanner) {
 			*x = s.timestamp()
 			v.ArchivedAt = x
 		case 10:
+			x := new(RetentionRule)
+			x.scan(s)
+			v.Retention = x
+		case 11:
+			v.KeepLonger = s.boolean()
+		case 12:
 			x := new(Head)
 			x.scan(s)
 			v.Before = x
-		case 11:
+		case 13:
 			v.Head.scan(s)
 		default:
 			return
@@ -4382,7 +4653,7 @@ func (v *MemberUnmuted) scan(s *scanner) {
 }
 
 var shapeRoomUpdated = shape{
-	names: []string{"name", "title", "topic", "visibility", "slow_mode_ms", "read_only", "cleared"},
+	names: []string{"name", "title", "topic", "visibility", "slow_mode_ms", "read_only", "retention", "cleared"},
 	open:  true,
 }
 
@@ -4407,6 +4678,10 @@ func (v *RoomUpdated) scan(s *scanner) {
 			*x = s.boolean()
 			v.ReadOnly = x
 		case 6:
+			x := new(RetentionRule)
+			x.scan(s)
+			v.Retention = x
+		case 7:
 			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
 				var x0 RoomField
 				x0 = scanRoomField(s)
@@ -4464,6 +4739,46 @@ func (v *RoomDeleted) scan(s *scanner) {
 		switch s.next(&m, &shapeRoomDeleted) {
 		case 0:
 			v.Reason = s.text(1, 256)
+		default:
+			return
+		}
+	}
+}
+
+func scanJobState(s *scanner) JobState {
+	b := s.measured(1, 32)
+	switch string(b) {
+	case "queued":
+		return JobStateQueued
+	case "running":
+		return JobStateRunning
+	case "done":
+		return JobStateDone
+	case "cancelled":
+		return JobStateCancelled
+	case "failed":
+		return JobStateFailed
+	}
+	return JobState(b)
+}
+
+var shapeRetentionRule = shape{
+	names: []string{"max_age_s", "max_messages"},
+	open:  true,
+}
+
+func (v *RetentionRule) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRetentionRule) {
+		case 0:
+			x := new(int64)
+			*x = s.integer(60, 3155760000)
+			v.MaxAgeS = x
+		case 1:
+			x := new(int64)
+			*x = s.integer(1, 9007199254740991)
+			v.MaxMessages = x
 		default:
 			return
 		}

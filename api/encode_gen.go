@@ -21,6 +21,8 @@ func (v *Gap) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(v.From), 10)
 	dst = append(dst, `,"to":`...)
 	dst = strconv.AppendInt(dst, int64(v.To), 10)
+	dst = append(dst, `,"reason":`...)
+	dst = AppendString(dst, string(v.Reason))
 	return append(dst, '}')
 }
 
@@ -231,6 +233,14 @@ func (v *ExportRoom) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"archived_at":`...)
 		dst = v.ArchivedAt.AppendJSON(dst)
 	}
+	if v.Retention != nil {
+		dst = append(dst, `,"retention":`...)
+		dst = v.Retention.AppendJSON(dst)
+	}
+	if v.KeepLonger {
+		dst = append(dst, `,"keep_longer":`...)
+		dst = strconv.AppendBool(dst, v.KeepLonger)
+	}
 	if v.Before != nil {
 		dst = append(dst, `,"before":`...)
 		dst = v.Before.AppendJSON(dst)
@@ -398,6 +408,14 @@ func (v *Room) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, v.MemberCount, 10)
 	dst = append(dst, `,"head":`...)
 	dst = v.Head.AppendJSON(dst)
+	if v.FirstSeq != nil {
+		dst = append(dst, `,"first_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.FirstSeq), 10)
+	}
+	if v.Retention != nil {
+		dst = append(dst, `,"retention":`...)
+		dst = v.Retention.AppendJSON(dst)
+	}
 	if v.Role != "" {
 		dst = append(dst, `,"role":`...)
 		dst = AppendString(dst, string(v.Role))
@@ -917,6 +935,13 @@ func (v *RoomUpdated) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `"read_only":`...)
 		dst = strconv.AppendBool(dst, *v.ReadOnly)
 	}
+	if v.Retention != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"retention":`...)
+		dst = v.Retention.AppendJSON(dst)
+	}
 	if v.Cleared != nil {
 		if len(dst) > start {
 			dst = append(dst, ',')
@@ -1091,6 +1116,110 @@ func (v *Ban) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RetentionRule) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.MaxAgeS != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"max_age_s":`...)
+		dst = strconv.AppendInt(dst, *v.MaxAgeS, 10)
+	}
+	if v.MaxMessages != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"max_messages":`...)
+		dst = strconv.AppendInt(dst, *v.MaxMessages, 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobProgress) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"rooms":`...)
+	dst = strconv.AppendInt(dst, v.Rooms, 10)
+	dst = append(dst, `,"rooms_done":`...)
+	dst = strconv.AppendInt(dst, v.RoomsDone, 10)
+	dst = append(dst, `,"events":`...)
+	dst = strconv.AppendInt(dst, v.Events, 10)
+	dst = append(dst, `,"events_done":`...)
+	dst = strconv.AppendInt(dst, v.EventsDone, 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PurgeOrder) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.RoomID != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room_id":`...)
+		dst = AppendString(dst, string(v.RoomID))
+	}
+	if v.Before != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"before":`...)
+		dst = v.Before.AppendJSON(dst)
+	}
+	if v.KeepMessages != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"keep_messages":`...)
+		dst = strconv.AppendInt(dst, *v.KeepMessages, 10)
+	}
+	if v.DryRun {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"dry_run":`...)
+		dst = strconv.AppendBool(dst, v.DryRun)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *Job) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = AppendString(dst, string(v.ID))
+	dst = append(dst, `,"kind":`...)
+	dst = AppendString(dst, string(v.Kind))
+	dst = append(dst, `,"state":`...)
+	dst = AppendString(dst, string(v.State))
+	if v.StartedBy != "" {
+		dst = append(dst, `,"started_by":`...)
+		dst = AppendString(dst, string(v.StartedBy))
+	}
+	dst = append(dst, `,"created_at":`...)
+	dst = v.CreatedAt.AppendJSON(dst)
+	if v.StartedAt != nil {
+		dst = append(dst, `,"started_at":`...)
+		dst = v.StartedAt.AppendJSON(dst)
+	}
+	if v.EndedAt != nil {
+		dst = append(dst, `,"ended_at":`...)
+		dst = v.EndedAt.AppendJSON(dst)
+	}
+	dst = append(dst, `,"progress":`...)
+	dst = v.Progress.AppendJSON(dst)
+	if v.Purge != nil {
+		dst = append(dst, `,"purge":`...)
+		dst = v.Purge.AppendJSON(dst)
+	}
+	if v.Message != "" {
+		dst = append(dst, `,"message":`...)
+		dst = AppendString(dst, v.Message)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncRoom) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room":`...)
 	dst = AppendString(dst, v.Room)
@@ -1133,6 +1262,10 @@ func (v *SyncedRoom) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"read":`...)
 	dst = v.Read.AppendJSON(dst)
+	if v.FirstSeq != nil {
+		dst = append(dst, `,"first_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.FirstSeq), 10)
+	}
 	return append(dst, '}')
 }
 
@@ -1860,6 +1993,10 @@ func (v *MessageListResult) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendBool(dst, v.HasMoreBefore)
 	dst = append(dst, `,"has_more_after":`...)
 	dst = strconv.AppendBool(dst, v.HasMoreAfter)
+	if v.FirstSeq != nil {
+		dst = append(dst, `,"first_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.FirstSeq), 10)
+	}
 	return append(dst, '}')
 }
 
@@ -2090,6 +2227,10 @@ func (v *RoomHistoryResult) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendBool(dst, v.HasMoreBefore)
 	dst = append(dst, `,"has_more_after":`...)
 	dst = strconv.AppendBool(dst, v.HasMoreAfter)
+	if v.FirstSeq != nil {
+		dst = append(dst, `,"first_seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.FirstSeq), 10)
+	}
 	return append(dst, '}')
 }
 
@@ -2305,6 +2446,81 @@ func (v *RoomUnarchiveResult) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RetentionGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"server":`...)
+	dst = v.Server.AppendJSON(dst)
+	if v.Room != nil {
+		dst = append(dst, `,"room":`...)
+		dst = v.Room.AppendJSON(dst)
+	}
+	if v.KeepLonger {
+		dst = append(dst, `,"keep_longer":`...)
+		dst = strconv.AppendBool(dst, v.KeepLonger)
+	}
+	if v.InForce != nil {
+		dst = append(dst, `,"in_force":`...)
+		dst = v.InForce.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RetentionSetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
+	if v.Seq != nil {
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Seq), 10)
+	}
+	dst = append(dst, `,"in_force":`...)
+	dst = v.InForce.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PurgeStartResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"job":`...)
+	dst = v.Job.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobGetResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"job":`...)
+	dst = v.Job.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobListResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"jobs":`...)
+	dst = append(dst, '[')
+	for i := range v.Jobs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Jobs[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if v.NextCursor != "" {
+		dst = append(dst, `,"next_cursor":`...)
+		dst = AppendString(dst, v.NextCursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobCancelResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"cancelled":`...)
+	dst = strconv.AppendBool(dst, v.Cancelled)
+	dst = append(dst, `,"job":`...)
+	dst = v.Job.AppendJSON(dst)
 	return append(dst, '}')
 }
 
@@ -3569,6 +3785,116 @@ func (v *RoomUnarchiveParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RetentionGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *RetentionSetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room":`...)
+	dst = AppendString(dst, v.Room)
+	if v.MaxAgeS != nil {
+		dst = append(dst, `,"max_age_s":`...)
+		dst = strconv.AppendInt(dst, *v.MaxAgeS, 10)
+	}
+	if v.MaxMessages != nil {
+		dst = append(dst, `,"max_messages":`...)
+		dst = strconv.AppendInt(dst, *v.MaxMessages, 10)
+	}
+	if v.KeepLonger != nil {
+		dst = append(dst, `,"keep_longer":`...)
+		dst = strconv.AppendBool(dst, *v.KeepLonger)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *PurgeStartParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.Room != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"room":`...)
+		dst = AppendString(dst, v.Room)
+	}
+	if v.Before != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"before":`...)
+		dst = v.Before.AppendJSON(dst)
+	}
+	if v.KeepMessages != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"keep_messages":`...)
+		dst = strconv.AppendInt(dst, *v.KeepMessages, 10)
+	}
+	if v.DryRun != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"dry_run":`...)
+		dst = strconv.AppendBool(dst, *v.DryRun)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobGetParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"job":`...)
+	dst = AppendString(dst, string(v.Job))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobListParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	if v.State != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"state":`...)
+		dst = AppendString(dst, string(v.State))
+	}
+	if v.Limit != nil {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"limit":`...)
+		dst = strconv.AppendInt(dst, *v.Limit, 10)
+	}
+	if v.Cursor != "" {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"cursor":`...)
+		dst = AppendString(dst, v.Cursor)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *JobCancelParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"job":`...)
+	dst = AppendString(dst, string(v.Job))
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *TypingSetParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"room":`...)
 	dst = AppendString(dst, v.Room)
@@ -3712,6 +4038,15 @@ func (v *SyncGapParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *RoomTruncatedParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"first_seq":`...)
+	dst = strconv.AppendInt(dst, int64(v.FirstSeq), 10)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *RoomSignalParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = AppendString(dst, string(v.Type))
@@ -3804,6 +4139,13 @@ func AppendRoomCaughtUp(dst []byte, p *RoomCaughtUpParams) []byte {
 // AppendSyncGap appends the notification sync.gap: Events from..to of a followed room do not come on this connection; room.history has them where they still exist.
 func AppendSyncGap(dst []byte, p *SyncGapParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"sync.gap","params":`...)
+	dst = p.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendRoomTruncated appends the notification room.truncated: The oldest events of a followed room were removed: what stands before first_seq is not there any more.
+func AppendRoomTruncated(dst []byte, p *RoomTruncatedParams) []byte {
+	dst = append(dst, `{"jsonrpc":"2.0","method":"room.truncated","params":`...)
 	dst = p.AppendJSON(dst)
 	return append(dst, '}')
 }

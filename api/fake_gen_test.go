@@ -384,6 +384,36 @@ func (f *fake) RoomUnarchive(_ context.Context, p *RoomUnarchiveParams) (*RoomUn
 	return new(RoomUnarchiveResult), f.err
 }
 
+func (f *fake) RetentionGet(_ context.Context, p *RetentionGetParams) (*RetentionGetResult, error) {
+	f.got = p
+	return new(RetentionGetResult), f.err
+}
+
+func (f *fake) RetentionSet(_ context.Context, p *RetentionSetParams) (*RetentionSetResult, error) {
+	f.got = p
+	return new(RetentionSetResult), f.err
+}
+
+func (f *fake) PurgeStart(_ context.Context, p *PurgeStartParams) (*PurgeStartResult, error) {
+	f.got = p
+	return new(PurgeStartResult), f.err
+}
+
+func (f *fake) JobGet(_ context.Context, p *JobGetParams) (*JobGetResult, error) {
+	f.got = p
+	return new(JobGetResult), f.err
+}
+
+func (f *fake) JobList(_ context.Context, p *JobListParams) (*JobListResult, error) {
+	f.got = p
+	return new(JobListResult), f.err
+}
+
+func (f *fake) JobCancel(_ context.Context, p *JobCancelParams) (*JobCancelResult, error) {
+	f.got = p
+	return new(JobCancelResult), f.err
+}
+
 func (f *fake) TypingSet(_ context.Context, p *TypingSetParams) (*TypingSetResult, error) {
 	f.got = p
 	return new(TypingSetResult), f.err
@@ -471,6 +501,10 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ReactionCount),
 	new(Message),
 	new(Ban),
+	new(RetentionRule),
+	new(JobProgress),
+	new(PurgeOrder),
+	new(Job),
 	new(SyncRoom),
 	new(SyncRooms),
 	new(SyncedRoom),
@@ -556,6 +590,12 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdateResult),
 	new(RoomArchiveResult),
 	new(RoomUnarchiveResult),
+	new(RetentionGetResult),
+	new(RetentionSetResult),
+	new(PurgeStartResult),
+	new(JobGetResult),
+	new(JobListResult),
+	new(JobCancelResult),
 	new(RoomDeleteResult),
 	new(DmOpenResult),
 	new(SyncOpenResult),
@@ -635,6 +675,12 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomUpdateParams),
 	new(RoomArchiveParams),
 	new(RoomUnarchiveParams),
+	new(RetentionGetParams),
+	new(RetentionSetParams),
+	new(PurgeStartParams),
+	new(JobGetParams),
+	new(JobListParams),
+	new(JobCancelParams),
 	new(TypingSetParams),
 	new(PresenceSetParams),
 	new(PresenceGetParams),
@@ -644,6 +690,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomDeleteParams),
 	new(RoomCaughtUpParams),
 	new(SyncGapParams),
+	new(RoomTruncatedParams),
 	new(RoomSignalParams),
 	new(AccountEventParams),
 	new(SessionClosingParams),

@@ -117,6 +117,12 @@ const (
 	MethodRoomUpdate         = "room.update"
 	MethodRoomArchive        = "room.archive"
 	MethodRoomUnarchive      = "room.unarchive"
+	MethodRetentionGet       = "retention.get"
+	MethodRetentionSet       = "retention.set"
+	MethodPurgeStart         = "purge.start"
+	MethodJobGet             = "job.get"
+	MethodJobList            = "job.list"
+	MethodJobCancel          = "job.cancel"
 	MethodTypingSet          = "typing.set"
 	MethodPresenceSet        = "presence.set"
 	MethodPresenceGet        = "presence.get"
@@ -131,6 +137,7 @@ const (
 	NotifyRoomEvent      = "room.event"
 	NotifyRoomCaughtUp   = "room.caught_up"
 	NotifySyncGap        = "sync.gap"
+	NotifyRoomTruncated  = "room.truncated"
 	NotifyRoomSignal     = "room.signal"
 	NotifyAccountEvent   = "account.event"
 	NotifySessionClosing = "session.closing"
@@ -289,6 +296,18 @@ type Server interface {
 	RoomArchive(ctx context.Context, p *RoomArchiveParams) (*RoomArchiveResult, error)
 	// RoomUnarchive answers room.unarchive: Let an archived room be written again.
 	RoomUnarchive(ctx context.Context, p *RoomUnarchiveParams) (*RoomUnarchiveResult, error)
+	// RetentionGet answers retention.get: How long the history of a room is kept, and why; without a room, what the server's rule is.
+	RetentionGet(ctx context.Context, p *RetentionGetParams) (*RetentionGetResult, error)
+	// RetentionSet answers retention.set: Give a room a rule of its own on how long its history is kept; with nothing given, take it away.
+	RetentionSet(ctx context.Context, p *RetentionSetParams) (*RetentionSetResult, error)
+	// PurgeStart answers purge.start: Remove the oldest events of a room, or of all rooms, for good, as a job; or count what that would remove.
+	PurgeStart(ctx context.Context, p *PurgeStartParams) (*PurgeStartResult, error)
+	// JobGet answers job.get: One job, and how far it is.
+	JobGet(ctx context.Context, p *JobGetParams) (*JobGetResult, error)
+	// JobList answers job.list: Jobs, the newest first.
+	JobList(ctx context.Context, p *JobListParams) (*JobListResult, error)
+	// JobCancel answers job.cancel: End a job that waits or runs.
+	JobCancel(ctx context.Context, p *JobCancelParams) (*JobCancelResult, error)
 	// TypingSet answers typing.set: Say that one is typing in a room, or no longer.
 	TypingSet(ctx context.Context, p *TypingSetParams) (*TypingSetResult, error)
 	// PresenceSet answers presence.set: Say whether one wants to be disturbed, and what one is about.
@@ -381,6 +400,12 @@ var Methods = []*Method{
 	methodRoomUpdate,
 	methodRoomArchive,
 	methodRoomUnarchive,
+	methodRetentionGet,
+	methodRetentionSet,
+	methodPurgeStart,
+	methodJobGet,
+	methodJobList,
+	methodJobCancel,
 	methodTypingSet,
 	methodPresenceSet,
 	methodPresenceGet,
@@ -747,7 +772,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyKeyed,
 		Slow:     true,
 		Params:   shapeMessagePost.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeIdempotencyConflict, CodeTooLarge, CodeRateLimited, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessagePost,
 	}
 	methodMessageList = &Method{
@@ -755,7 +780,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageList.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated},
 		dispatch: dispatchMessageList,
 	}
 	methodMessageSearch = &Method{
@@ -771,7 +796,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeRoomHistory.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated},
 		dispatch: dispatchRoomHistory,
 	}
 	methodMessageGet = &Method{
@@ -779,7 +804,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageGet.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated},
 		dispatch: dispatchMessageGet,
 	}
 	methodThreadList = &Method{
@@ -819,7 +844,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageEdit.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeConflict, CodeTooLarge, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeConflict, CodeTooLarge, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchMessageEdit,
 	}
 	methodReactionAdd = &Method{
@@ -827,7 +852,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReactionAdd.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReactionAdd,
 	}
 	methodReactionRemove = &Method{
@@ -835,7 +860,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeReactionRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchReactionRemove,
 	}
 	methodPinAdd = &Method{
@@ -843,7 +868,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapePinAdd.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchPinAdd,
 	}
 	methodPinList = &Method{
@@ -859,7 +884,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapePinRemove.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchPinRemove,
 	}
 	methodMessageDelete = &Method{
@@ -867,7 +892,7 @@ var (
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeMessageDelete.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeUnavailable},
 		dispatch: dispatchMessageDelete,
 	}
 	methodReadMark = &Method{
@@ -966,12 +991,60 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
 		dispatch: dispatchRoomUnarchive,
 	}
+	methodRetentionGet = &Method{
+		Name: MethodRetentionGet, Summary: "How long the history of a room is kept, and why; without a room, what the server's rule is.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRetentionGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchRetentionGet,
+	}
+	methodRetentionSet = &Method{
+		Name: MethodRetentionSet, Summary: "Give a room a rule of its own on how long its history is kept; with nothing given, take it away.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeRetentionSet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchRetentionSet,
+	}
+	methodPurgeStart = &Method{
+		Name: MethodPurgeStart, Summary: "Remove the oldest events of a room, or of all rooms, for good, as a job; or count what that would remove.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNone,
+		Slow:     true,
+		Params:   shapePurgeStart.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchPurgeStart,
+	}
+	methodJobGet = &Method{
+		Name: MethodJobGet, Summary: "One job, and how far it is.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeJobGet.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound},
+		dispatch: dispatchJobGet,
+	}
+	methodJobList = &Method{
+		Name: MethodJobList, Summary: "Jobs, the newest first.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeJobList.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		dispatch: dispatchJobList,
+	}
+	methodJobCancel = &Method{
+		Name: MethodJobCancel, Summary: "End a job that waits or runs.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Params:   shapeJobCancel.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		dispatch: dispatchJobCancel,
+	}
 	methodTypingSet = &Method{
 		Name: MethodTypingSet, Summary: "Say that one is typing in a room, or no longer.",
 		Authz: AuthzMember, Idempotency: IdempotencyNatural,
 		Slow:     true,
 		Params:   shapeTypingSet.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeHistoryTruncated, CodeFailedPrecondition, CodeRateLimited, CodeUnavailable},
 		dispatch: dispatchTypingSet,
 	}
 	methodPresenceSet = &Method{
@@ -1173,6 +1246,18 @@ func Lookup(name string) *Method {
 		return methodRoomArchive
 	case MethodRoomUnarchive:
 		return methodRoomUnarchive
+	case MethodRetentionGet:
+		return methodRetentionGet
+	case MethodRetentionSet:
+		return methodRetentionSet
+	case MethodPurgeStart:
+		return methodPurgeStart
+	case MethodJobGet:
+		return methodJobGet
+	case MethodJobList:
+		return methodJobList
+	case MethodJobCancel:
+		return methodJobCancel
 	case MethodTypingSet:
 		return methodTypingSet
 	case MethodPresenceSet:

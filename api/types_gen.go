@@ -23,6 +23,9 @@ type SessionID string
 // TokenID: A token of token.create: token_ and 26 base-32 characters of a UUIDv7.
 type TokenID string
 
+// JobID: A job: job_ and 26 base-32 characters of a UUIDv7.
+type JobID string
+
 // InviteID: An invitation: invite_ and 26 base-32 characters of a UUIDv7.
 type InviteID string
 
@@ -144,13 +147,14 @@ const (
 	ExportScopeRooms  ExportScope = "rooms"
 )
 
-// GapReason: Why events do not come.
+// GapReason: Why events do not come. limited: there are more than max_replay; retention: they are there no more; deleted: the room is.
 type GapReason string
 
 // The values of GapReason known to this version; receivers take any other too.
 const (
 	GapReasonLimited   GapReason = "limited"
-	GapReasonTruncated GapReason = "truncated"
+	GapReasonRetention GapReason = "retention"
+	GapReasonDeleted   GapReason = "deleted"
 )
 
 // SignalType: What kind of signal.
@@ -259,8 +263,9 @@ type Head struct {
 
 // Gap: A hole in a replay, both ends included.
 type Gap struct {
-	From Seq `json:"from"`
-	To   Seq `json:"to"`
+	From   Seq       `json:"from"`
+	To     Seq       `json:"to"`
+	Reason GapReason `json:"reason"`
 }
 
 // User: An account.
@@ -333,18 +338,20 @@ type ExportRestriction struct {
 
 // ExportRoom: A room, as all of its events have left it. They follow.
 type ExportRoom struct {
-	ID         RoomID     `json:"id"`
-	Name       string     `json:"name"`
-	Title      string     `json:"title,omitempty"`
-	Topic      string     `json:"topic,omitempty"`
-	Visibility Visibility `json:"visibility"`
-	CreatedAt  Timestamp  `json:"created_at"`
-	CreatedBy  UserID     `json:"created_by"`
-	SlowModeMS *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
-	ReadOnly   bool       `json:"read_only,omitempty"`    // only moderators and owners post
-	ArchivedAt *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
-	Before     *Head      `json:"before,omitempty"`       // what stood before the first event that follows; absent: nothing
-	Head       Head       `json:"head"`                   // the last event that follows
+	ID         RoomID         `json:"id"`
+	Name       string         `json:"name"`
+	Title      string         `json:"title,omitempty"`
+	Topic      string         `json:"topic,omitempty"`
+	Visibility Visibility     `json:"visibility"`
+	CreatedAt  Timestamp      `json:"created_at"`
+	CreatedBy  UserID         `json:"created_by"`
+	SlowModeMS *int64         `json:"slow_mode_ms,omitempty"` // absent: members post as they like
+	ReadOnly   bool           `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt *Timestamp     `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Retention  *RetentionRule `json:"retention,omitempty"`    // the room's own rule; absent: it has none
+	KeepLonger bool           `json:"keep_longer,omitempty"`  // the room is kept by its own rule, whatever the server's is
+	Before     *Head          `json:"before,omitempty"`       // what stood before the first event that follows; absent: nothing
+	Head       Head           `json:"head"`                   // the last event that follows
 }
 
 // ExportEnd: What an export has, to tell one that is cut off.
@@ -410,20 +417,22 @@ type MadeToken struct {
 
 // Room: A room as the caller sees it.
 type Room struct {
-	ID          RoomID     `json:"id"`
-	Name        string     `json:"name"`
-	Title       string     `json:"title,omitempty"`
-	Topic       string     `json:"topic,omitempty"`
-	Visibility  Visibility `json:"visibility"`
-	CreatedAt   Timestamp  `json:"created_at"`
-	MemberCount int64      `json:"member_count"`
-	Head        Head       `json:"head"`
-	Role        Role       `json:"role,omitempty"`         // the caller's; absent: not a member
-	SlowModeMS  *int64     `json:"slow_mode_ms,omitempty"` // absent: members post as they like
-	ReadOnly    bool       `json:"read_only,omitempty"`    // only moderators and owners post
-	ArchivedAt  *Timestamp `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
-	Users       []RoomUser `json:"users,omitempty"`        // of a direct room: whom it is between, the caller too
-	Read        *ReadState `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
+	ID          RoomID         `json:"id"`
+	Name        string         `json:"name"`
+	Title       string         `json:"title,omitempty"`
+	Topic       string         `json:"topic,omitempty"`
+	Visibility  Visibility     `json:"visibility"`
+	CreatedAt   Timestamp      `json:"created_at"`
+	MemberCount int64          `json:"member_count"`
+	Head        Head           `json:"head"`
+	FirstSeq    *Seq           `json:"first_seq,omitempty"`    // where the log begins: retention has removed what stood before; absent: nothing was removed
+	Retention   *RetentionRule `json:"retention,omitempty"`    // how long its history is kept, by the server's rule and its own; absent: for ever
+	Role        Role           `json:"role,omitempty"`         // the caller's; absent: not a member
+	SlowModeMS  *int64         `json:"slow_mode_ms,omitempty"` // absent: members post as they like
+	ReadOnly    bool           `json:"read_only,omitempty"`    // only moderators and owners post
+	ArchivedAt  *Timestamp     `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived
+	Users       []RoomUser     `json:"users,omitempty"`        // of a direct room: whom it is between, the caller too
+	Read        *ReadState     `json:"read,omitempty"`         // how far the caller has read it; absent: not a member
 }
 
 // RoomUser: One of those whom a direct room is between.
@@ -444,7 +453,7 @@ type Invite struct {
 	ExpiresAt     Timestamp `json:"expires_at"`
 }
 
-// ReadState: How far the caller has read a room. A message of which nothing is left still counts as one, not as a mention.
+// ReadState: How far the caller has read a room. A message that was deleted still counts as one, not as a mention; what retention has removed counts as read.
 type ReadState struct {
 	Seq      Seq   `json:"seq"`      // up to this event
 	MsgNo    MsgNo `json:"msg_no"`   // so many messages
@@ -646,13 +655,14 @@ type MemberUnmuted struct {
 
 // RoomUpdated: Data of room.updated: what has changed, as it is now.
 type RoomUpdated struct {
-	Name       string      `json:"name,omitempty"`
-	Title      string      `json:"title,omitempty"`
-	Topic      string      `json:"topic,omitempty"`
-	Visibility Visibility  `json:"visibility,omitempty"`
-	SlowModeMS *int64      `json:"slow_mode_ms,omitempty"`
-	ReadOnly   *bool       `json:"read_only,omitempty"`
-	Cleared    []RoomField `json:"cleared,omitempty"` // what is empty now
+	Name       string         `json:"name,omitempty"`
+	Title      string         `json:"title,omitempty"`
+	Topic      string         `json:"topic,omitempty"`
+	Visibility Visibility     `json:"visibility,omitempty"`
+	SlowModeMS *int64         `json:"slow_mode_ms,omitempty"`
+	ReadOnly   *bool          `json:"read_only,omitempty"`
+	Retention  *RetentionRule `json:"retention,omitempty"` // how long its history is kept now, the server's rule counted in
+	Cleared    []RoomField    `json:"cleared,omitempty"`   // what is empty now
 }
 
 // RoomArchived: Data of room.archived: the room is only read from here on.
@@ -712,6 +722,62 @@ type Ban struct {
 	Reason   string     `json:"reason,omitempty"`
 }
 
+// JobKind: What a job does. Open: new kinds come.
+type JobKind string
+
+// The values of JobKind known to this version; receivers take any other too.
+const (
+	JobKindPurge JobKind = "purge"
+)
+
+// JobState: How a job stands: it waits for others, runs, or has ended in one of three ways.
+type JobState string
+
+// The values of JobState known to this version; receivers take any other too.
+const (
+	JobStateQueued    JobState = "queued"
+	JobStateRunning   JobState = "running"
+	JobStateDone      JobState = "done"
+	JobStateCancelled JobState = "cancelled"
+	JobStateFailed    JobState = "failed"
+)
+
+// RetentionRule: How long the history of a room is kept; without a bound, for ever.
+type RetentionRule struct {
+	MaxAgeS     *int64 `json:"max_age_s,omitempty"`    // events that are older go
+	MaxMessages *int64 `json:"max_messages,omitempty"` // what stands before the last so many messages goes
+}
+
+// JobProgress: How far a job is, of how much; what there is to do is counted first.
+type JobProgress struct {
+	Rooms      int64 `json:"rooms"` // in which there is something to do
+	RoomsDone  int64 `json:"rooms_done"`
+	Events     int64 `json:"events"` // with which there is something to do
+	EventsDone int64 `json:"events_done"`
+}
+
+// PurgeOrder: What purge.start was asked for. Neither before nor keep_messages: by the rules in force.
+type PurgeOrder struct {
+	RoomID       RoomID     `json:"room_id,omitempty"` // absent: all rooms
+	Before       *Timestamp `json:"before,omitempty"`
+	KeepMessages *int64     `json:"keep_messages,omitempty"`
+	DryRun       bool       `json:"dry_run,omitempty"` // events are counted, and none removed
+}
+
+// Job: Work that takes its time. It goes on after a restart of the server.
+type Job struct {
+	ID        JobID       `json:"id"`
+	Kind      JobKind     `json:"kind"`
+	State     JobState    `json:"state"`
+	StartedBy UserID      `json:"started_by,omitempty"` // absent: the server by itself
+	CreatedAt Timestamp   `json:"created_at"`
+	StartedAt *Timestamp  `json:"started_at,omitempty"`
+	EndedAt   *Timestamp  `json:"ended_at,omitempty"`
+	Progress  JobProgress `json:"progress"`
+	Purge     *PurgeOrder `json:"purge,omitempty"`   // of a purge
+	Message   string      `json:"message,omitempty"` // of one that failed: why
+}
+
 // SyncRoom: A room to follow.
 type SyncRoom struct {
 	Room  string `json:"room"`
@@ -746,12 +812,13 @@ func (v *SyncRooms) UnmarshalJSON(data []byte) error {
 
 // SyncedRoom: How following a room begins.
 type SyncedRoom struct {
-	RoomID RoomID       `json:"room_id"`
-	Name   string       `json:"name"`
-	Status FollowStatus `json:"status"`
-	Head   Head         `json:"head"`
-	Gap    *Gap         `json:"gap,omitempty"`
-	Read   ReadState    `json:"read"`
+	RoomID   RoomID       `json:"room_id"`
+	Name     string       `json:"name"`
+	Status   FollowStatus `json:"status"`
+	Head     Head         `json:"head"`
+	Gap      *Gap         `json:"gap,omitempty"`
+	Read     ReadState    `json:"read"`
+	FirstSeq *Seq         `json:"first_seq,omitempty"` // where the log begins: retention has removed what stood before; absent: nothing was removed
 }
 
 // Limits: What the server takes; 0 means no limit.
@@ -954,7 +1021,7 @@ type PermissionExplainResult struct {
 // AuditRecord: An act, and what came of it.
 type AuditRecord struct {
 	At          Timestamp `json:"at"`
-	ActorID     UserID    `json:"actor_id,omitempty"`   // absent: a stranger
+	ActorID     UserID    `json:"actor_id,omitempty"`   // absent: a stranger, or the server by itself
 	ActorName   string    `json:"actor_name,omitempty"` // of a stranger, the name that they gave
 	Address     string    `json:"address,omitempty"`
 	Action      string    `json:"action"` // the method
@@ -1101,6 +1168,7 @@ type MessageListResult struct {
 	Head          Head      `json:"head"`
 	HasMoreBefore bool      `json:"has_more_before"`
 	HasMoreAfter  bool      `json:"has_more_after"`
+	FirstSeq      *Seq      `json:"first_seq,omitempty"` // where the log begins: retention has removed what stood before; absent: nothing was removed
 }
 
 // MessageSearchResult: A page of what was found.
@@ -1215,6 +1283,7 @@ type RoomHistoryResult struct {
 	Head          Head    `json:"head"`
 	HasMoreBefore bool    `json:"has_more_before"`
 	HasMoreAfter  bool    `json:"has_more_after"`
+	FirstSeq      *Seq    `json:"first_seq,omitempty"` // where the log begins: retention has removed what stood before; absent: nothing was removed
 }
 
 // TypingSetResult: Where the caller is typing, or no longer.
@@ -1325,6 +1394,44 @@ type RoomUnarchiveResult struct {
 	RoomID     RoomID `json:"room_id"`
 	Unarchived bool   `json:"unarchived"`    // false: it was not archived
 	Seq        *Seq   `json:"seq,omitempty"` // of the event; absent when nothing changed
+}
+
+// RetentionGetResult: The rules.
+type RetentionGetResult struct {
+	Server     RetentionRule  `json:"server"`                // of the server
+	Room       *RetentionRule `json:"room,omitempty"`        // the room's own; absent: it has none
+	KeepLonger bool           `json:"keep_longer,omitempty"` // the room is kept by its own rule, whatever the server's is
+	InForce    *RetentionRule `json:"in_force,omitempty"`    // what counts for the room; absent: no room was asked for
+}
+
+// RetentionSetResult: The room's rule.
+type RetentionSetResult struct {
+	RoomID  RoomID        `json:"room_id"`
+	Changed bool          `json:"changed"`       // false: it was so already
+	Seq     *Seq          `json:"seq,omitempty"` // of the event; absent when nothing changed
+	InForce RetentionRule `json:"in_force"`      // what counts for the room now
+}
+
+// PurgeStartResult: The job.
+type PurgeStartResult struct {
+	Job Job `json:"job"`
+}
+
+// JobGetResult: The job.
+type JobGetResult struct {
+	Job Job `json:"job"`
+}
+
+// JobListResult: A page of jobs.
+type JobListResult struct {
+	Jobs       []Job  `json:"jobs"`
+	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+}
+
+// JobCancelResult: The job as it is now.
+type JobCancelResult struct {
+	Cancelled bool `json:"cancelled"` // false: it had ended already
+	Job       Job  `json:"job"`
 }
 
 // RoomDeleteResult: The room that is gone.
@@ -1526,7 +1633,7 @@ type PermissionExplainParams struct {
 // AuditListParams are the parameters of audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 type AuditListParams struct {
 	Actor   string `json:"actor,omitempty"`   // only what this user did
-	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session or token by id
+	Subject string `json:"subject,omitempty"` // only what was done to this: a user by id or username, a session, token, invitation, room, import or job by id
 	Action  string `json:"action,omitempty"`  // only this method; a noun and a dot for all of its methods
 	Limit   *int64 `json:"limit,omitempty"`   // at most this many; 100 unless given
 	Cursor  string `json:"cursor,omitempty"`  // next_cursor of the page before
@@ -1850,6 +1957,44 @@ type RoomUnarchiveParams struct {
 	Room string `json:"room"`
 }
 
+// RetentionGetParams are the parameters of retention.get: How long the history of a room is kept, and why; without a room, what the server's rule is.
+type RetentionGetParams struct {
+	Room string `json:"room,omitempty"` // of this room
+}
+
+// RetentionSetParams are the parameters of retention.set: Give a room a rule of its own on how long its history is kept; with nothing given, take it away.
+type RetentionSetParams struct {
+	Room        string `json:"room"`
+	MaxAgeS     *int64 `json:"max_age_s,omitempty"`    // keep events so long, in seconds
+	MaxMessages *int64 `json:"max_messages,omitempty"` // keep the last so many messages, and the events among them
+	KeepLonger  *bool  `json:"keep_longer,omitempty"`  // true: whatever the server's rule is; for administrators
+}
+
+// PurgeStartParams are the parameters of purge.start: Remove the oldest events of a room, or of all rooms, for good, as a job; or count what that would remove.
+type PurgeStartParams struct {
+	Room         string     `json:"room,omitempty"`          // of this room; all rooms unless given, private and archived ones too
+	Before       *Timestamp `json:"before,omitempty"`        // events of before this time
+	KeepMessages *int64     `json:"keep_messages,omitempty"` // all that stands before the last so many messages of a room; 0: all there is
+	DryRun       *bool      `json:"dry_run,omitempty"`       // true: count, and remove nothing
+}
+
+// JobGetParams are the parameters of job.get: One job, and how far it is.
+type JobGetParams struct {
+	Job JobID `json:"job"`
+}
+
+// JobListParams are the parameters of job.list: Jobs, the newest first.
+type JobListParams struct {
+	State  JobState `json:"state,omitempty"`  // only jobs in this state
+	Limit  *int64   `json:"limit,omitempty"`  // at most this many; 100 unless given
+	Cursor string   `json:"cursor,omitempty"` // next_cursor of the page before
+}
+
+// JobCancelParams are the parameters of job.cancel: End a job that waits or runs.
+type JobCancelParams struct {
+	Job JobID `json:"job"`
+}
+
 // TypingSetParams are the parameters of typing.set: Say that one is typing in a room, or no longer.
 type TypingSetParams struct {
 	Room   string `json:"room"`
@@ -1909,6 +2054,12 @@ type SyncGapParams struct {
 	From   Seq       `json:"from"` // first seq of the hole
 	To     Seq       `json:"to"`   // last seq of the hole
 	Reason GapReason `json:"reason"`
+}
+
+// RoomTruncatedParams are the parameters of room.truncated: The oldest events of a followed room were removed: what stands before first_seq is not there any more.
+type RoomTruncatedParams struct {
+	RoomID   RoomID `json:"room_id"`
+	FirstSeq Seq    `json:"first_seq"` // where the log begins now
 }
 
 // RoomSignalParams are the parameters of room.signal: Something of the moment: a member comes, goes, says how they are, or is typing.

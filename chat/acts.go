@@ -96,7 +96,7 @@ func (s *Session) onMessage(ctx context.Context, ref string, seq api.Seq, do fun
 	return s.inRoom(ctx, ref, func(t Tx, by *actor) error {
 		m, err := t.Message(seq)
 		if errors.Is(err, ErrNoMessage) {
-			return noMessage("seq")
+			return t.Room().noMessage("seq", seq)
 		}
 		if err != nil {
 			return err
@@ -116,6 +116,14 @@ func (on *target) there() error {
 		return api.Errorf(api.CodeNotFound, "the message was deleted").WithField("seq")
 	}
 	return nil
+}
+
+// noMessage says why there is no message seq, which is in no log, or not any more.
+func (r *RoomRecord) noMessage(field string, seq api.Seq) error {
+	if seq >= 1 && seq <= r.Gone.Seq {
+		return api.Errorf(api.CodeHistoryTruncated, "%s: retention has removed event %d; the room begins at %d", field, seq, r.Gone.Seq+1).WithField(field)
+	}
+	return noMessage(field)
 }
 
 func noMessage(field string) error {

@@ -89,7 +89,7 @@ func (s *Session) removeMessages(ctx context.Context, e *Entry, who *Account, si
 			end = step.next
 		case len(page) == removeAtOnce:
 			end = page[0].Seq
-		case len(oldest) > 0 && oldest[0].At < since:
+		case len(oldest) == 0 || oldest[0].At < since: // or everything before is gone
 			return removed, nil
 		default:
 			end = begin

@@ -21,6 +21,7 @@ const (
 	Update          Deed = "change the room"
 	Rename          Deed = "change a room's name and visibility"
 	Archive         Deed = "archive the room"
+	Retain          Deed = "change how long its history is kept"
 	Delete          Deed = "delete the room"
 	SeeInvites      Deed = "see and revoke invitations of others"
 	Export          Deed = "export the room"
@@ -45,6 +46,7 @@ var least = map[Deed]api.Role{
 	SetRole: api.RoleOwner,
 	Rename:  api.RoleOwner,
 	Archive: api.RoleOwner,
+	Retain:  api.RoleOwner,
 	Delete:  api.RoleOwner,
 	Export:  api.RoleOwner,
 }

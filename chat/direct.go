@@ -40,7 +40,7 @@ func (s *Session) DmOpen(ctx context.Context, p *api.DmOpenParams) (*api.DmOpenR
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
-	return &api.DmOpenResult{Room: v.view(), Opened: opened}, nil
+	return &api.DmOpenResult{Room: v.view(s.svc), Opened: opened}, nil
 }
 
 // people finds who is named, and the caller, each once, by username.

@@ -159,8 +159,10 @@ func (on *target) delete(t Tx, reason string) (int, error) {
 	var root *MessageState
 	if on.msg.Thread != 0 {
 		data.Thread = &on.msg.Thread
-		if root, err = t.Message(on.msg.Thread); err != nil {
-			return 0, err
+		if on.msg.Thread > t.Room().Gone.Seq {
+			if root, err = t.Message(on.msg.Thread); err != nil {
+				return 0, err
+			}
 		}
 	}
 	for i := range versions {

@@ -37,7 +37,7 @@ type Tx interface {
 	// DeleteRoom ends the room: nothing finds it any more, and its name is free. Erase takes away what it held.
 	DeleteRoom() error
 
-	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, hidden. ErrNameTaken.
+	// UpdateRoom changes what can be of a room: name, title, topic, visibility, slow mode, read-only, archived, hidden, retention. ErrNameTaken.
 	UpdateRoom(r *RoomRecord) error
 
 	// Account finds an account; ErrNotFound.
@@ -103,6 +103,10 @@ type Tx interface {
 
 	// Append adds an event to the log, sent by the entry's sender; the first has the entry's key.
 	Append(d Draft) error
+
+	// Purge removes all events up to an event of the log, for good, and what has become of the messages among them. Their
+	// numbers are not given again, nor are their idempotency keys.
+	Purge(upTo api.Seq) error
 }
 
 // Entry is one act waiting to be committed to one room's timeline: the changes it makes and the
@@ -111,7 +115,7 @@ type Entry struct {
 	// What is asked; static once handed to a lane.
 
 	RoomID   api.RoomID
-	SenderID api.UserID
+	SenderID api.UserID // "": the server, which appends nothing
 	At       api.Timestamp
 	Act      Act
 	// Plain, if not nil, is the only event of an Act that comes to this in an open room: the sender is a member, and not
@@ -119,8 +123,8 @@ type Entry struct {
 	Plain   Draft
 	ReplyTo api.Seq
 	// Key is the idempotency key of the first event, or "". If the sender used it in this room before: with the
-	// same Digest, or if none is known of the earlier one, that record comes back with Duplicate set, also to who has left since;
-	// otherwise ErrKeyConflict.
+	// same Digest, or if none is known of the earlier one, that record comes back with Duplicate set, also to who has left since,
+	// and without its Bytes if it was purged; otherwise ErrKeyConflict.
 	Key    string
 	Digest [16]byte // zero: none
 

@@ -19,6 +19,7 @@ var tryable = map[string]bool{
 	api.MethodReactionAdd: true, api.MethodReactionRemove: true, api.MethodPinAdd: true, api.MethodPinRemove: true,
 	api.MethodMemberInvite: true, api.MethodMemberRemove: true, api.MethodMemberSetRole: true, api.MethodMemberMute: true, api.MethodMemberUnmute: true,
 	api.MethodMemberBan: true, api.MethodMemberUnban: true, api.MethodMemberListBans: true, api.MethodInviteCreate: true,
+	api.MethodRetentionSet: true,
 }
 
 // PermissionExplain implements permission.explain.

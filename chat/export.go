@@ -248,12 +248,8 @@ func (x *export) readPeople(ctx context.Context, r Reader) error {
 	if err := x.changed(ctx, r, v); err != nil {
 		return err
 	}
-	before, err := beginning(ctx, r, &v.RoomRecord)
-	if err != nil {
-		return err
-	}
-	x.add(api.ExportLine{Room: v.exported(before)})
-	x.at.after, x.at.head, x.at.phase = before.Seq, v.Head.Seq, exportEvents
+	x.add(api.ExportLine{Room: v.exported()})
+	x.at.after, x.at.head, x.at.phase = v.Gone.Seq, v.Head.Seq, exportEvents
 	return nil
 }
 
@@ -341,21 +337,6 @@ func concerns(payload api.EventPayload) api.UserID {
 		return d.UserID
 	}
 	return ""
-}
-
-// beginning is what stands before the first event of a room's log.
-func beginning(ctx context.Context, r Reader, room *RoomRecord) (api.Head, error) {
-	q := &HistoryQuery{Room: room.ID, Before: room.Head.Seq + 1, Limit: 1}
-	first, err := r.History(ctx, q)
-	if err != nil || len(first) == 0 {
-		return room.Head, err
-	}
-	q.Types = []api.EventType{api.EventTypeMessagePosted}
-	message, err := r.History(ctx, q)
-	if err != nil || len(message) == 0 {
-		return api.Head{Seq: first[0].Seq - 1, MsgNo: room.Head.MsgNo}, err
-	}
-	return api.Head{Seq: first[0].Seq - 1, MsgNo: message[0].MsgNo - 1}, nil
 }
 
 func (x *export) readEvents(ctx context.Context, r Reader) error {

@@ -90,10 +90,10 @@ func importedUser(u *api.ExportUser, name string, keepAdmin bool) *Account {
 	return a
 }
 
-// exported is a room as a line, whose log here begins behind before.
-func (r *RoomRecord) exported(before api.Head) *api.ExportRoom {
+// exported is a room as a line.
+func (r *RoomRecord) exported() *api.ExportRoom {
 	x := &api.ExportRoom{
-		ID: r.ID, Name: r.Name, Title: r.Title, Topic: r.Topic, Visibility: r.Visibility, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, ReadOnly: r.ReadOnly, Head: r.Head,
+		ID: r.ID, Name: r.Name, Title: r.Title, Topic: r.Topic, Visibility: r.Visibility, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, ReadOnly: r.ReadOnly, KeepLonger: r.KeepLonger, Head: r.Head,
 	}
 	if r.SlowMode > 0 {
 		ms := r.SlowMode.Milliseconds()
@@ -102,16 +102,24 @@ func (r *RoomRecord) exported(before api.Head) *api.ExportRoom {
 	if r.ArchivedAt != 0 {
 		x.ArchivedAt = &r.ArchivedAt
 	}
-	if before != (api.Head{}) {
-		x.Before = &before
+	if r.Gone != (api.Head{}) {
+		x.Before = &r.Gone
+	}
+	if r.Retention != (Rule{}) {
+		x.Retention = r.Retention.view()
 	}
 	return x
 }
 
 // importedRoom is the room that a line tells of.
 func importedRoom(x *api.ExportRoom) *RoomRecord {
-	return &RoomRecord{
+	r := &RoomRecord{
 		ID: x.ID, Name: x.Name, Title: x.Title, Topic: x.Topic, Visibility: x.Visibility, CreatedAt: x.CreatedAt, CreatedBy: x.CreatedBy,
 		SlowMode: time.Duration(orElse(x.SlowModeMS, 0)) * time.Millisecond, ReadOnly: x.ReadOnly, ArchivedAt: orElse(x.ArchivedAt, 0),
+		KeepLonger: x.KeepLonger,
 	}
+	if rule := x.Retention; rule != nil {
+		r.Retention = Rule{MaxAge: time.Duration(orElse(rule.MaxAgeS, 0)) * time.Second, MaxMessages: orElse(rule.MaxMessages, 0)}
+	}
+	return r
 }

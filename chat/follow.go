@@ -89,10 +89,10 @@ func (s *Session) startFollow(f *follow, v *RoomView, b begin) (api.FollowStatus
 	case b.reset || *b.after > head.Seq:
 		status = api.FollowStatusReset
 	case *b.after == head.Seq:
-	case b.maxReplay != nil && int64(head.Seq-*b.after) > *b.maxReplay:
+	case *b.after < v.Gone.Seq || b.maxReplay != nil && int64(head.Seq-*b.after) > *b.maxReplay:
 		status = api.FollowStatusLimited
-		f.pos = head.Seq - api.Seq(*b.maxReplay)
-		f.gap = &api.Gap{From: *b.after + 1, To: f.pos}
+		f.gap = v.leftOut(*b.after, b.maxReplay)
+		f.pos = f.gap.To
 	default:
 		status = api.FollowStatusReplay
 		f.pos = *b.after
@@ -106,6 +106,15 @@ func (s *Session) startFollow(f *follow, v *RoomView, b begin) (api.FollowStatus
 		return "", nil, signInFirst()
 	}
 	return status, f.gap, nil
+}
+
+// leftOut is what does not come of the events after a seq: what was purged, and what is too much.
+func (v *RoomView) leftOut(after api.Seq, maxReplay *int64) *api.Gap {
+	gap := &api.Gap{From: after + 1, To: v.Gone.Seq, Reason: api.GapReasonRetention}
+	if maxReplay != nil && v.Head.Seq-api.Seq(*maxReplay) > gap.To {
+		gap.To, gap.Reason = v.Head.Seq-api.Seq(*maxReplay), api.GapReasonLimited
+	}
+	return gap
 }
 
 // goesOn tells whether f still follows, for a user who is known to be a member when the log ends at head.

@@ -84,7 +84,7 @@ func TestFollowStatuses(t *testing.T) {
 		t.Errorf("another epoch: %+v", r)
 	}
 	c, r = open(2, api.SyncOpenParams{MaxReplay: ptr(int64(4))})
-	if r.Status != api.FollowStatusLimited || r.Gap == nil || *r.Gap != (api.Gap{From: 3, To: 8}) {
+	if r.Status != api.FollowStatusLimited || r.Gap == nil || *r.Gap != (api.Gap{From: 3, To: 8, Reason: api.GapReasonLimited}) {
 		t.Errorf("limited: %+v", r)
 	}
 	wantDense(t, c.port.awaitEvents(4), 9, 12)

@@ -58,6 +58,8 @@ func build(t testing.TB) *town {
 		Limits: api.Limits{MaxTextBytes: 200, MaxDataBytes: 200, HistoryLimit: 100, HistoryBytes: 4096, MaxBatch: 50},
 		Now:    func() time.Time { return time.UnixMilli(w.clock.Load()) },
 		Rand:   &seeded{r: rand.NewChaCha8([32]byte{1})},
+
+		RetentionInterval: -1,
 	})
 	ctx := t.Context()
 	for i, name := range folk {
@@ -193,7 +195,7 @@ func FuzzMethods(f *testing.F) {
 
 // upsetting are methods after which others may find the town unlike it was built.
 var upsetting = []string{
-	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive, api.MethodUserSetPassword,
+	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive, api.MethodPurgeStart, api.MethodUserSetPassword,
 }
 
 // fault tells what is wrong with an error, "" if nothing is.
@@ -286,6 +288,13 @@ func methodSeeds(w *town) (seeds, words []string) {
 		api.MethodMemberUnmute:   {`["lobby","bob"]`},
 		api.MethodRoomUpdate:     {`{"room":"lobby","title":"Hall","topic":"dust","visibility":"private","slow_mode_ms":1000,"read_only":true}`, `{"room":"lobby","name":"hall","clear":["title","topic"]}`},
 		api.MethodRoomArchive:    {`{"room":"lobby","reason":"done"}`},
+		api.MethodRoomUnarchive:  {`["lobby"]`},
+		api.MethodRetentionGet:   {`{"room":"lobby"}`},
+		api.MethodRetentionSet:   {`["lobby",3600,10]`, `{"room":"lobby","keep_longer":true}`},
+		api.MethodPurgeStart:     {`{"room":"lobby","before":"2020-01-01T00:00:00Z"}`, `["lobby",null,2,true]`},
+		api.MethodJobGet:         {`["job_01kb1z3c8efyvs6tjv5vz0q7xv"]`},
+		api.MethodJobList:        {`{"state":"done","limit":1,"cursor":"9"}`},
+		api.MethodJobCancel:      {`["job_01kb1z3c8efyvs6tjv5vz0q7xv"]`},
 		api.MethodExportRead:     {`{"rooms":["lobby"],"limit":1}`, `{"limit":3}`},
 		api.MethodImportBegin: {
 			`{"header":{"version":1,"id":"export_01kb1z3c8efyvs6tjv5vz0q7y3","at":"2026-11-22T09:30:00.000Z","epoch":"e","scope":"rooms"},"rename_users":[{"from":"ada","to":"ada2"}],"keep_admins":true}`,
@@ -294,7 +303,6 @@ func methodSeeds(w *town) (seeds, words []string) {
 			`{"lines":[{"user":{"id":"user_01kb1z3c8efyvs6tjv5vz0q7y5","username":"ada","created_at":"2026-11-22T09:30:00.000Z"}}]}`,
 			`{"lines":[{"event":{"room_id":"` + string(w.room) + `","seq":1,"type":"message.posted","at":"2026-11-22T09:30:00.000Z","sender_id":"` + user + `","sender_name":"ada","data":{"msg_no":1,"text":"x"}}}]}`,
 		},
-		api.MethodRoomUnarchive: {`["lobby"]`},
 		api.MethodMessagePost: {
 			`{"room":"lobby","text":"I am Groot."}`, `{"room":"` + string(w.room) + `","text":"","idempotency_key":"k1","format":"markdown","data":{"a":[1,2.50,"\u00e9"]}}`,
 			`{"room":"lobby","text":"yes","reply_to":` + fmt.Sprint(w.messages) + `}`, `["lobby","hi","k0"]`,

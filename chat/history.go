@@ -20,6 +20,7 @@ type page struct {
 	records       []Record
 	head          api.Head
 	before, after bool // there is more on that side
+	first         *api.Seq
 }
 
 // RoomHistory implements room.history.
@@ -28,7 +29,7 @@ func (s *Session) RoomHistory(ctx context.Context, p *api.RoomHistoryParams) (*a
 	if err != nil {
 		return nil, err
 	}
-	res := &api.RoomHistoryResult{Events: make([]api.Event, len(page.records)), Head: page.head, HasMoreBefore: page.before, HasMoreAfter: page.after}
+	res := &api.RoomHistoryResult{Events: make([]api.Event, len(page.records)), Head: page.head, HasMoreBefore: page.before, HasMoreAfter: page.after, FirstSeq: page.first}
 	for i := range page.records {
 		res.Events[i].Raw = page.records[i].Bytes
 	}
@@ -69,8 +70,11 @@ func (s *Service) readPage(ctx context.Context, r Reader, v *RoomView, q *pageQu
 	if n := int(s.opts.Limits.HistoryLimit); n > 0 {
 		limit = min(limit, n)
 	}
-	end := v.Head.Seq + 1
-	p := &page{head: v.Head}
+	gone, end := v.Gone.Seq, v.Head.Seq+1
+	if q.around != nil && *q.around >= 1 && *q.around <= gone {
+		return nil, v.noMessage("around", *q.around)
+	}
+	p := &page{head: v.Head, first: v.first()}
 	query := &HistoryQuery{Room: v.ID, Thread: q.thread, Before: end, Types: q.types, Limit: limit, MaxBytes: int(s.opts.Limits.HistoryBytes)}
 	// lo and hi are what lies on either side of the page when it is empty.
 	var lo, hi api.Seq
@@ -99,10 +103,10 @@ func (s *Service) readPage(ctx context.Context, r Reader, v *RoomView, q *pageQu
 	if n := len(p.records); n > 0 {
 		lo, hi = p.records[0].Seq-1, p.records[n-1].Seq+1
 	}
-	if p.before, err = anyEvent(ctx, r, query, 0, min(lo+1, end)); err != nil {
+	if p.before, err = anyEvent(ctx, r, query, gone, min(lo+1, end)); err != nil {
 		return nil, err
 	}
-	p.after, err = anyEvent(ctx, r, query, max(hi, 1)-1, end)
+	p.after, err = anyEvent(ctx, r, query, max(hi-1, gone), end)
 	return p, err
 }
 
@@ -127,7 +131,7 @@ func readAround(ctx context.Context, r Reader, q *HistoryQuery, seq api.Seq) ([]
 	return append(earlier, later...), nil
 }
 
-// anyEvent tells whether there is an event as q wants them with after < seq < before. The log is
+// anyEvent tells whether there is an event as q wants them with after < seq < before, of which nothing is gone. The log is
 // dense, so only a question by type has to be put to the store.
 func anyEvent(ctx context.Context, r Reader, q *HistoryQuery, after, before api.Seq) (bool, error) {
 	if before <= after+1 {

@@ -17,6 +17,7 @@ const (
 	prefixRoom    = "room_"
 	prefixSession = "session_"
 	prefixMade    = "token_"
+	prefixJob     = "job_"
 	prefixToken   = "chd_"
 	prefixInvite  = "inv_"
 	prefixInvited = "invite_" // its id; the other begins its secret
@@ -74,7 +75,7 @@ func readRandom(random io.Reader, b []byte) {
 
 func hashSecret(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
 
-var idForm = regexp.MustCompile(`^(user|room|session|token|invite)_[0-7][0-9a-hjkmnp-tv-z]{25}$`)
+var idForm = regexp.MustCompile(`^(user|room|session|token|invite|job)_[0-7][0-9a-hjkmnp-tv-z]{25}$`)
 
 // isRoomID tells ids from names. A name cannot look like an id: register and room.create refuse it.
 func isRoomID(ref string) bool {

@@ -269,7 +269,7 @@ func (s *Service) appeared(e *Entry) {
 			s.logger.Warn("tell of an imported room", "room", e.RoomID, "user", user, "err", err)
 			continue
 		}
-		room := v.view()
+		room := v.view(s)
 		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeRoomAdded, RoomID: e.RoomID, Room: &room})
 		for _, sess := range sessions {
 			sess.joinedElsewhere(e, user)

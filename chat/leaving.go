@@ -32,7 +32,7 @@ func (s *Session) AccountExport(ctx context.Context, p *api.AccountExportParams)
 			return nil, err
 		}
 		if err := s.svc.eachRoom(ctx, user.ID, func(v *RoomView) error {
-			res.Rooms = append(res.Rooms, v.view())
+			res.Rooms = append(res.Rooms, v.view(s.svc))
 			return nil
 		}); err != nil {
 			return nil, s.svc.coded(err)

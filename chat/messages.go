@@ -209,7 +209,7 @@ func (m *post) answers(t Tx) (*MessageState, error) {
 			return nil, err
 		}
 		if !is {
-			return nil, ErrNoMessage
+			return nil, t.Room().noMessage("reply_to", to)
 		}
 	}
 	if m.params.Thread == nil {
@@ -223,7 +223,7 @@ func threadRoot(t Tx, seq api.Seq) (*MessageState, error) {
 	root, err := t.Message(seq)
 	switch {
 	case errors.Is(err, ErrNoMessage), err == nil && root.Deleted != 0:
-		return nil, noMessage("thread")
+		return nil, t.Room().noMessage("thread", seq)
 	case err == nil && root.Thread != 0:
 		err = api.Errorf(api.CodeFailedPrecondition, "thread: that message is in a thread itself, that of %d", root.Thread).WithField("thread")
 	}

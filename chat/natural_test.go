@@ -19,7 +19,7 @@ import (
 var unchanging = []string{
 	"rpc.discover", "server.info", "server.ping", "server.stats", "auth.resume", "account.get", "account.export", "session.list", "user.get", "user.list", "token.list", "bot.list",
 	"permission.explain", "audit.list", "invite.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "thread.get", "pin.list",
-	"presence.get", "presence.set", "typing.set", "sync.open", "sync.close",
+	"presence.get", "presence.set", "typing.set", "sync.open", "sync.close", "retention.get", "job.get", "job.list",
 }
 
 // before is what has to happen first, by the same caller with the same parameters, so that a method has something to do.
@@ -98,6 +98,9 @@ func (a *authz) twice(m *api.Method, target authzTarget, caller string) (changed
 			return false, false
 		}
 	}
+	if slices.Contains(m.Params, "job") {
+		a.putJob(params)
+	}
 	state := dump(a.t, a.w.store)
 	if c.SignedIn() {
 		_, _ = c.PermissionExplain(a.t.Context(), &api.PermissionExplainParams{Method: m.Name, Params: params})
@@ -124,6 +127,21 @@ func (a *authz) twice(m *api.Method, target authzTarget, caller string) (changed
 		a.t.Errorf("%s, by %s: twice is not as once:\n%s", target.name, caller, diff)
 	}
 	return !reflect.DeepEqual(state, once), true
+}
+
+// putJob puts the job that params name: it waits, and nobody wakes who would do it.
+func (a *authz) putJob(params json.RawMessage) {
+	a.t.Helper()
+	var of api.JobGetParams
+	if err := json.Unmarshal(params, &of); err != nil {
+		a.t.Fatal(err)
+	}
+	err := a.w.store.ChangeJobs(a.t.Context(), func(t chat.JobTx) error {
+		return t.PutJob(&chat.Job{ID: of.Job, Kind: api.JobKindPurge, State: api.JobStateQueued, Order: []byte(`{}`), CreatedAt: 1})
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 // some are the parameters of m, but those which the next call has too are that call's.
@@ -215,6 +233,7 @@ type state struct {
 	Accounts []*chat.Account
 	Sessions []*chat.LoginSession
 	Rooms    []roomState
+	Jobs     []*chat.Job
 	Imports  []*chat.Import
 	Hidden   []api.RoomID
 }
@@ -249,6 +268,8 @@ func dump(t *testing.T, s chat.Store) *state {
 	d := &state{}
 	var err error
 	d.Accounts, err = s.ListAccounts(ctx, &chat.AccountQuery{Limit: all})
+	must(err)
+	d.Jobs, err = s.ListJobs(ctx, &chat.JobQuery{Limit: all})
 	must(err)
 	d.Imports, err = s.Imports(ctx, all)
 	must(err)

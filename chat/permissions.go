@@ -30,7 +30,7 @@ func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) rul
 		return ruling{api.PermissionRuleLoginOnly, api.Errorf(api.CodePermissionDenied, "not with a token: this needs a sign-in with a password")}
 	case !login.Scope.allows(m.Name):
 		return ruling{api.PermissionRuleTokenMethods, api.Errorf(api.CodePermissionDenied, "the token is not for this method")}
-	case login.Scope.Rooms != nil && makesRoom(m.Name):
+	case login.Scope.Rooms != nil && beyondRooms(m.Name):
 		return ruling{api.PermissionRuleTokenRooms, api.Errorf(api.CodePermissionDenied, "the token is for some rooms only")}
 	case m.Authz == api.AuthzAdmin && !user.Admin:
 		return ruling{api.PermissionRuleAdmin, api.Errorf(api.CodePermissionDenied, "for administrators only")}
@@ -47,9 +47,9 @@ func loginOnly(method string) bool {
 	return noun == "session" || noun == "token" || noun == "bot" || method == api.MethodAuthLogout || method == api.MethodAccountSetPassword || method == api.MethodAccountDelete || method == api.MethodAccountExport || method == api.MethodUserSetPassword
 }
 
-// makesRoom are the methods whose room is none yet.
-func makesRoom(method string) bool {
-	return method == api.MethodRoomCreate || method == api.MethodDmOpen || strings.HasPrefix(method, "import.")
+// beyondRooms are the methods that are about more than some rooms: whose room is none yet, or any.
+func beyondRooms(method string) bool {
+	return method == api.MethodRoomCreate || method == api.MethodDmOpen || method == api.MethodPurgeStart || strings.HasPrefix(method, "job.") || strings.HasPrefix(method, "import.")
 }
 
 // mayEnter decides on a room as it was read for a user: may they know of it and, if they have to be one, are they a member?

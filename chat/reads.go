@@ -6,9 +6,13 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// state tells how far a member has read a room that ends at head.
-func (r *Read) state(head api.Head) api.ReadState {
-	return api.ReadState{Seq: r.Seq, MsgNo: r.MsgNo, Unread: int64(head.MsgNo - r.MsgNo), Mentions: r.Mentions}
+// state tells how far a member has read a room. What was purged counts as read.
+func (r *Read) state(room *RoomRecord) api.ReadState {
+	at := r.Head
+	if at.Seq < room.Gone.Seq {
+		at = room.Gone
+	}
+	return api.ReadState{Seq: at.Seq, MsgNo: at.MsgNo, Unread: int64(room.Head.MsgNo - at.MsgNo), Mentions: r.Mentions}
 }
 
 // ReadMark implements read.mark. Of two marks the one that is further on stays, whichever comes first.
@@ -27,7 +31,8 @@ func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Rea
 		if _, err := memberOf(t, user.ID); err != nil {
 			return err
 		}
-		res.Head = t.Room().Head
+		room := t.Room()
+		res.Head = room.Head
 		seq := orElse(p.Seq, res.Head.Seq)
 		if seq > res.Head.Seq {
 			return api.Errorf(api.CodeInvalidParams, "seq: the log ends at %d", res.Head.Seq).WithField("seq")
@@ -37,13 +42,13 @@ func (s *Session) ReadMark(ctx context.Context, p *api.ReadMarkParams) (*api.Rea
 		case err != nil:
 		case p.Thread != nil:
 			res.Thread, res.Marked, err = markThread(t, *p.Thread, user.ID, seq)
-		case seq > read.Seq:
+		case seq > max(read.Seq, room.Gone.Seq):
 			res.Marked = true
 			if err = t.PutRead(user.ID, seq); err == nil {
 				read, err = t.Read(user.ID)
 			}
 		}
-		res.Read = read.state(res.Head)
+		res.Read = read.state(room)
 		return err
 	})
 	e.after = func() {

@@ -75,7 +75,7 @@ func (f *follow) beginReplay(stop context.CancelFunc) bool {
 
 func (s *Session) replayPages(ctx context.Context, f *follow) error {
 	if f.gap != nil {
-		s.announceGap(f.room.id, *f.gap, api.GapReasonLimited)
+		s.announceGap(f.room.id, f.gap)
 	}
 	var records [][]byte // most who come back have missed nothing
 	for !s.goLive(f) {
@@ -94,16 +94,16 @@ func (s *Session) replayPages(ctx context.Context, f *follow) error {
 			page = page[:len(page)-1]
 		}
 		if len(page) == 0 {
-			// What was numbered is gone: nothing can fill this hole, so say so.
+			// What was numbered is gone, purged a moment ago: nothing can fill this hole, so say so.
 			if end <= f.pos {
 				continue
 			}
-			s.announceGap(f.room.id, api.Gap{From: f.pos + 1, To: end}, api.GapReasonTruncated)
+			s.announceGap(f.room.id, &api.Gap{From: f.pos + 1, To: end, Reason: api.GapReasonRetention})
 			f.pos = end
 			continue
 		}
 		if page[0].Seq != f.pos+1 {
-			s.announceGap(f.room.id, api.Gap{From: f.pos + 1, To: page[0].Seq - 1}, api.GapReasonTruncated)
+			s.announceGap(f.room.id, &api.Gap{From: f.pos + 1, To: page[0].Seq - 1, Reason: api.GapReasonRetention})
 		}
 		records = records[:0]
 		for i := range page {
@@ -176,8 +176,8 @@ func (f *follow) end() api.Seq {
 	return max(f.target, f.room.applied)
 }
 
-func (s *Session) announceGap(room api.RoomID, gap api.Gap, reason api.GapReason) {
+func (s *Session) announceGap(room api.RoomID, gap *api.Gap) {
 	s.svc.stats.gaps.Add(1)
-	params := api.SyncGapParams{RoomID: room, From: gap.From, To: gap.To, Reason: reason}
+	params := api.SyncGapParams{RoomID: room, From: gap.From, To: gap.To, Reason: gap.Reason}
 	s.port.Notify(api.AppendSyncGap(nil, &params))
 }

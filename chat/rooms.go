@@ -158,7 +158,7 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 		return nil, svc.coded(err)
 	}
 	v := RoomView{RoomRecord: *e.Room, Role: api.RoleOwner, Read: Read{Head: e.Joined[0].Read}}
-	return &api.RoomCreateResult{Room: v.view()}, nil
+	return &api.RoomCreateResult{Room: v.view(svc)}, nil
 }
 
 // refuseDirect refuses to make a room of a kind that dm.open alone makes.
@@ -205,7 +205,7 @@ func (s *Session) RoomGet(ctx context.Context, p *api.RoomGetParams) (*api.RoomG
 	if err != nil {
 		return nil, err
 	}
-	return &api.RoomGetResult{Room: v.view()}, nil
+	return &api.RoomGetResult{Room: v.view(s.svc)}, nil
 }
 
 // RoomList implements room.list. The cursor is the last name of the page before.
@@ -229,7 +229,7 @@ func (s *Session) RoomList(ctx context.Context, p *api.RoomListParams) (*api.Roo
 		res.NextCursor = rooms[limit-1].Name
 	}
 	for _, v := range rooms {
-		res.Rooms = append(res.Rooms, v.view())
+		res.Rooms = append(res.Rooms, v.view(s.svc))
 	}
 	return res, nil
 }
@@ -277,7 +277,7 @@ func (v *RoomView) seenBy(user *Account) *actor {
 	return &actor{user: user, me: me, role: roleOf(user, me), direct: v.Visibility == api.VisibilityDirect}
 }
 
-func (v *RoomView) view() api.Room {
+func (v *RoomView) view(svc *Service) api.Room {
 	var slow *int64
 	if v.SlowMode > 0 {
 		slow = new(int64)
@@ -289,10 +289,13 @@ func (v *RoomView) view() api.Room {
 	}
 	room := api.Room{
 		ID: v.ID, Name: v.Name, Title: v.Title, Topic: v.Topic, Visibility: v.Visibility, CreatedAt: v.CreatedAt,
-		MemberCount: v.MemberCount, Head: v.Head, Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived, Users: v.Users,
+		MemberCount: v.MemberCount, Head: v.Head, FirstSeq: v.first(), Role: v.Role, SlowModeMS: slow, ReadOnly: v.ReadOnly, ArchivedAt: archived, Users: v.Users,
+	}
+	if rule := svc.inForceFor(&v.RoomRecord); rule != (Rule{}) {
+		room.Retention = rule.view()
 	}
 	if v.Role != "" {
-		read := v.Read.state(v.Head)
+		read := v.Read.state(&v.RoomRecord)
 		room.Read = &read
 	}
 	return room

@@ -52,7 +52,7 @@ func (s *Session) bury(ctx context.Context, f *follow) bool {
 		lost--
 	}
 	if f.pos < lost {
-		s.announceGap(f.room.id, api.Gap{From: f.pos + 1, To: lost}, api.GapReasonTruncated)
+		s.announceGap(f.room.id, &api.Gap{From: f.pos + 1, To: lost, Reason: api.GapReasonDeleted})
 		f.pos = lost
 	}
 	if f.pos < end {

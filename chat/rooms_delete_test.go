@@ -154,7 +154,7 @@ func TestRoomDeletedWhileReplaying(t *testing.T) {
 		if leaves {
 			gap.To = 7
 		}
-		c.port.awaitNote(string(api.AppendSyncGap(nil, &api.SyncGapParams{RoomID: room, From: gap.From, To: gap.To, Reason: api.GapReasonTruncated})))
+		c.port.awaitNote(string(api.AppendSyncGap(nil, &api.SyncGapParams{RoomID: room, From: gap.From, To: gap.To, Reason: api.GapReasonDeleted})))
 		if !leaves {
 			if ev := c.awaitType(api.EventTypeRoomDeleted); ev.Seq != 7 {
 				t.Errorf("%+v", ev)

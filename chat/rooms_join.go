@@ -92,7 +92,7 @@ func (s *Session) rejoin(ctx context.Context, p *api.RoomJoinParams) (*api.RoomJ
 		if err != nil {
 			return nil, err
 		}
-		return &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}, nil
+		return &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}, nil
 	}
 	f, v, err := s.prepareFollow(ctx, "room", p.Room)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Session) joined(ctx context.Context, p *api.RoomJoinParams, e *Entry) (
 		if err != nil {
 			return nil, err
 		}
-		res = &api.RoomJoinResult{Room: v.view(), Status: api.FollowStatusNone, Head: v.Head}
+		res = &api.RoomJoinResult{Room: v.view(s.svc), Status: api.FollowStatusNone, Head: v.Head}
 	} else {
 		f, v, err := s.prepareFollow(ctx, "room", string(e.RoomID))
 		if err != nil {
@@ -136,14 +136,14 @@ func (s *Session) wantsToFollow(p *api.RoomJoinParams) bool {
 func (s *Session) followFrom(f *follow, v *RoomView, p *api.RoomJoinParams, before api.Seq) (*api.RoomJoinResult, error) {
 	b := begin{after: p.After}
 	if p.History != nil {
-		after := max(0, before-api.Seq(*p.History))
+		after := max(v.Gone.Seq, before-api.Seq(*p.History))
 		b.after = &after
 	}
 	status, gap, err := s.startFollow(f, v, b)
 	if err != nil {
 		return nil, err
 	}
-	return &api.RoomJoinResult{Room: v.view(), Status: status, Head: v.Head, Gap: gap}, nil
+	return &api.RoomJoinResult{Room: v.view(s.svc), Status: status, Head: v.Head, Gap: gap}, nil
 }
 
 func (s *Session) setJoining(id api.RoomID) {

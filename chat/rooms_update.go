@@ -56,7 +56,7 @@ func (s *Session) RoomUpdate(ctx context.Context, p *api.RoomUpdateParams) (*api
 		return nil, err
 	}
 	v.Head = e.Head
-	return &api.RoomUpdateResult{Room: v.view(), Changed: !e.Unchanged, Seq: eventOf(e)}, nil
+	return &api.RoomUpdateResult{Room: v.view(s.svc), Changed: !e.Unchanged, Seq: eventOf(e)}, nil
 }
 
 // change makes the room what p asks for, and tells what has changed; nil: nothing.

@@ -25,6 +25,9 @@ type Options struct {
 	SessionTTL   time.Duration    // how long a token lives unused; 0 means 90 days
 	Lanes        int              // commit lanes; 0 means 1, which is right for SQLite
 
+	Retention         Rule          // what is kept of rooms that have no rule of their own
+	RetentionInterval time.Duration // how often what is not to be kept is looked for; 0 means an hour, less never
+
 	PresenceGrace   time.Duration // how long a user without connections still counts as online; 0 means not at all
 	PresenceMembers int64         // rooms with more members get no signals; 0 means 500
 
@@ -50,6 +53,7 @@ type Service struct {
 	logins  *throttle
 	lanes   []*lane
 	tender  *tender
+	worker  *worker
 	eraser  *eraser
 
 	brokenOnce  sync.Once
@@ -111,6 +115,9 @@ func New(store Store, opts *Options) *Service {
 	if o.PresenceMembers == 0 {
 		o.PresenceMembers = 500
 	}
+	if o.RetentionInterval == 0 {
+		o.RetentionInterval = time.Hour
+	}
 	if o.HashTime == 0 {
 		o.HashTime = 2
 	}
@@ -131,6 +138,7 @@ func New(store Store, opts *Options) *Service {
 		s.lanes = append(s.lanes, startLane(s, i))
 	}
 	s.tender = startTender(s)
+	s.worker = startWorker(s)
 	s.eraser = startEraser(s)
 	return s
 }
@@ -138,6 +146,7 @@ func New(store Store, opts *Options) *Service {
 // Close commits what is queued, answers it, and ends the service's goroutines. Sessions are to be
 // closed before; what they ask for afterwards is refused as draining.
 func (s *Service) Close() {
+	s.worker.close()
 	for _, l := range s.lanes {
 		l.close()
 	}
@@ -194,13 +203,14 @@ type Stats struct {
 	CommitErrors  int64 // transactions whose fate is unknown
 	Replayed      int64 // events sent as replay
 	Gaps          int64 // announced
+	Purged        int64 // events removed
 	Logins        int64 // by password
 	LoginFailures int64
 	Resumes       int64 // by token
 }
 
 type counters struct {
-	sessions, posts, duplicates, commits, commitEntries, commitErrors, replayed, gaps, logins, loginFailures, resumes atomic.Int64
+	sessions, posts, duplicates, commits, commitEntries, commitErrors, replayed, gaps, purged, logins, loginFailures, resumes atomic.Int64
 }
 
 // Stats reads the counters.
@@ -220,7 +230,7 @@ func (s *Service) Stats() Stats {
 	return Stats{
 		Sessions: c.sessions.Load(), UsersOnline: int64(online), RoomsLive: int64(live),
 		Posts: c.posts.Load(), Duplicates: c.duplicates.Load(), Commits: c.commits.Load(), CommitEntries: c.commitEntries.Load(), CommitErrors: c.commitErrors.Load(),
-		Replayed: c.replayed.Load(), Gaps: c.gaps.Load(), Logins: c.logins.Load(), LoginFailures: c.loginFailures.Load(), Resumes: c.resumes.Load(),
+		Replayed: c.replayed.Load(), Gaps: c.gaps.Load(), Purged: c.purged.Load(), Logins: c.logins.Load(), LoginFailures: c.loginFailures.Load(), Resumes: c.resumes.Load(),
 	}
 }
 

@@ -38,6 +38,7 @@ type Store interface {
 	Eraser
 	Timeline
 	Searcher
+	JobStore
 	ImportStore
 
 	// Epoch is the identity of the logs; it is made when the store is.
@@ -61,10 +62,13 @@ type RoomRecord struct {
 	SlowMode    time.Duration  // how long a member waits after a post; 0: not at all
 	ReadOnly    bool           // only moderators and owners post
 	ArchivedAt  api.Timestamp  // 0: it may be written
+	Retention   Rule           // the room's own
+	KeepLonger  bool           // whatever the server's rule is
 	Users       []api.RoomUser // of a direct room: whom it is between, by username, for ever
 	Hidden      bool           // an import has begun it: nobody sees it
 	MemberCount int64
 	Head        api.Head
+	Gone        api.Head // the last event that was purged; zero: none was. The log begins behind it
 }
 
 // Open tells whether any member who is not muted may post in the room at any time.
@@ -110,6 +114,8 @@ type RoomStore interface {
 	ListMembers(ctx context.Context, room api.RoomID, afterName string, limit int) ([]*Membership, error)
 	// ListBans gives bans that end after a time, of users whose names come after afterName, by username, at most limit; ErrNotFound.
 	ListBans(ctx context.Context, room api.RoomID, after api.Timestamp, afterName string, limit int) ([]*Restriction, error)
+	// AllRooms gives rooms whose ids come after one, by id, at most limit.
+	AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*RoomRecord, error)
 	// DirectRoom finds the direct room between people, who are given by username, and the part that user has in it; ErrNotFound.
 	DirectRoom(ctx context.Context, between []api.RoomUser, user api.UserID) (*RoomView, error)
 	// MemberByID and MemberByName find a member; ErrNotFound. MutedUntil is not told.
@@ -177,6 +183,9 @@ type Reader interface {
 	// History gives records by ascending seq whatever Newest says; ErrNotFound. The slices are the caller's.
 	History(ctx context.Context, q *HistoryQuery) ([]Record, error)
 
+	// FirstKept finds the first event of part of a log that is to be kept; 0: there is none, or no such room.
+	FirstKept(ctx context.Context, q *KeptQuery) (api.Seq, error)
+
 	// Messages tells what has become of messages, given by their message.posted records, in the same order; Mine
 	// of the reactions is user's.
 	Messages(ctx context.Context, room api.RoomID, user api.UserID, posted []Record) ([]MessageView, error)
@@ -189,6 +198,15 @@ type Reader interface {
 	Threads(ctx context.Context, room api.RoomID, before api.Seq, limit int) ([]ThreadKey, error)
 	// FollowedThreads gives the threads that a user follows, answered or not, in rooms that they are in, in the order of their keys.
 	FollowedThreads(ctx context.Context, q *ThreadQuery) ([]ThreadKey, error)
+}
+
+// KeptQuery says what is to be kept: an event that is neither too old nor stands too far back.
+type KeptQuery struct {
+	Room   api.RoomID
+	After  api.Seq
+	Scan   int           // looks at so many events after that one at most
+	Since  api.Timestamp // it is not older than this
+	Beyond api.MsgNo     // and there are more messages than so many up to and with it
 }
 
 // MessageState is what has become of a message.

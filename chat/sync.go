@@ -95,7 +95,7 @@ func (s *Session) sync(res *api.SyncOpenResult, r prepared, b begin) error {
 		return err
 	}
 	v := r.room
-	res.Rooms = append(res.Rooms, api.SyncedRoom{RoomID: v.ID, Name: v.Name, Status: status, Head: v.Head, Gap: gap, Read: v.Read.state(v.Head)})
+	res.Rooms = append(res.Rooms, api.SyncedRoom{RoomID: v.ID, Name: v.Name, Status: status, Head: v.Head, Gap: gap, Read: v.Read.state(&v.RoomRecord), FirstSeq: v.first()})
 	return nil
 }
 

@@ -153,7 +153,7 @@ func (on *target) takePart(t Tx, was *api.MessageEdited, now Mentions) (*threadP
 func markThread(t Tx, seq api.Seq, user api.UserID, upTo api.Seq) (thread *api.Thread, marked bool, err error) {
 	root, err := t.Message(seq)
 	if err != nil {
-		return nil, false, noMessageAt("thread", err)
+		return nil, false, t.Room().noMessageAt("thread", seq, err)
 	}
 	if err := root.notRoot("thread"); err != nil {
 		return nil, false, err
@@ -183,9 +183,9 @@ func markThread(t Tx, seq api.Seq, user api.UserID, upTo api.Seq) (thread *api.T
 }
 
 // noMessageAt names the parameter of which there is no message.
-func noMessageAt(field string, err error) error {
+func (r *RoomRecord) noMessageAt(field string, seq api.Seq, err error) error {
 	if errors.Is(err, ErrNoMessage) {
-		return noMessage(field)
+		return r.noMessage(field, seq)
 	}
 	return err
 }

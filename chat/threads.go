@@ -198,7 +198,7 @@ func (s *Session) ThreadGet(ctx context.Context, p *api.ThreadGetParams) (*api.T
 		if err == nil {
 			res.Thread = *t
 		}
-		return noMessageAt("seq", err)
+		return v.noMessageAt("seq", p.Seq, err)
 	})
 	return res, err
 }

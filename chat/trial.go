@@ -165,6 +165,9 @@ func (t *trialTx) Audit(*AuditRecord) error { return errAllowed }
 // Append implements Tx.
 func (t *trialTx) Append(Draft) error { return errAllowed }
 
+// Purge implements Tx.
+func (t *trialTx) Purge(api.Seq) error { return errAllowed }
+
 // Restore implements ImportTx.
 func (t *trialTx) Restore(*Restored) error { return errAllowed }
 

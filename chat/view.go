@@ -90,7 +90,7 @@ func (s *Session) MessageList(ctx context.Context, p *api.MessageListParams) (*a
 		if err != nil {
 			return err
 		}
-		res.Head, res.HasMoreBefore, res.HasMoreAfter = page.head, page.before, page.after
+		res.Head, res.HasMoreBefore, res.HasMoreAfter, res.FirstSeq = page.head, page.before, page.after, v.first()
 		res.Messages, err = s.messages(ctx, r, v, page.records)
 		return err
 	})
@@ -110,7 +110,7 @@ func (s *Session) MessageGet(ctx context.Context, p *api.MessageGetParams) (*api
 			return err
 		}
 		if len(all) == 0 {
-			return noMessage("seq")
+			return v.noMessage("seq", p.Seq)
 		}
 		res.Message = all[0]
 		return nil

@@ -101,6 +101,8 @@ func setOption(t *testing.T, co *chat.Options, so *Options, words []string) {
 			t.Fatal(err)
 		}
 		co.PresenceGrace = d
+	case "retention_max_messages":
+		fmt.Sscan(words[1], &co.Retention.MaxMessages)
 	case "max_in_flight":
 		fmt.Sscan(words[1], &so.Limits.MaxInFlight)
 	default:
@@ -177,7 +179,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-var changing = regexp.MustCompile(`\b(user|room|session|token|epoch|invite|export|import)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
+var changing = regexp.MustCompile(`\b(user|room|session|token|epoch|invite|export|import|job)_[0-9a-z]{26}\b|\b(chd|inv|req)_[0-9A-Za-z_-]+`)
 
 // hide gives what differs from run to run a name.
 func (p *player) hide(msg string) string {

@@ -49,6 +49,7 @@ type exampleRun struct {
 	doc           *contract.Document
 	groot, thanos *chatClient
 	token         string
+	job           string // the last one that was started
 	invite        string // the id of one that was made
 	signedOut     bool
 	thanosIsHere  bool
@@ -81,6 +82,8 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 	switch method {
 	case api.MethodAuthResume:
 		args["token"] = quote(e.token)
+	case api.MethodJobGet, api.MethodJobCancel:
+		args["job"] = quote(e.job)
 	case api.MethodInviteRevoke:
 		args["invite"] = quote(e.invite)
 	case api.MethodImportWrite, api.MethodImportFinish, api.MethodImportAbort:
@@ -100,13 +103,20 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 		return
 	}
 	time.Sleep(time.Second) // the examples' clock goes on, too
-	var begun struct{ Import struct{ ID json.RawMessage } }
-	if method == api.MethodImportBegin && json.Unmarshal(got, &begun) == nil {
-		e.importing = begun.Import.ID
+	var made struct {
+		Token  string
+		Job    struct{ ID string }
+		Import struct{ ID json.RawMessage }
 	}
-	var signedIn struct{ Token string }
-	if json.Unmarshal(got, &signedIn) == nil && signedIn.Token != "" {
-		e.token = signedIn.Token
+	_ = json.Unmarshal(got, &made) // there may be none
+	if made.Token != "" {
+		e.token = made.Token
+	}
+	if made.Job.ID != "" {
+		e.job = made.Job.ID
+	}
+	if method == api.MethodImportBegin {
+		e.importing = made.Import.ID
 	}
 	if method == api.MethodInviteCreate {
 		var made api.InviteCreateResult
@@ -216,7 +226,7 @@ func (e *exampleRun) normal(t *testing.T, v any, schema map[string]any) any {
 		if s, ok := v.(string); ok && len(s) == len("room_")+26 && strings.HasPrefix(s, "room_") {
 			return "(RoomID)"
 		}
-	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "InviteID", "ExportID", "ImportID", "Epoch", "Token", "InviteSecret", "Timestamp":
+	case "AuditSubject", "UserID", "RoomID", "SessionID", "TokenID", "InviteID", "ExportID", "ImportID", "JobID", "Epoch", "Token", "InviteSecret", "Timestamp":
 		if s, ok := v.(string); !ok || s == "" {
 			t.Errorf("%v is no %s", v, name)
 		}

@@ -45,6 +45,7 @@ var outsiderCalls = []string{
 	`"export.read","params":{"rooms":["SECRET"]}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
 	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
+	`"retention.get","params":{"room":"SECRET"}`, `"retention.set","params":{"room":"SECRET","max_messages":1}`, `"purge.start","params":{"room":"SECRET"}`, `"job.list"`,
 }
 
 // privateCalls are what ada and bob do in the private room.
@@ -62,6 +63,8 @@ var privateCalls = [][2]string{
 	{"ada", `"member.ban","params":{"room":"cellar","user":"eve","reason":"she listens"}`},
 	{"ada", `"room.update","params":{"room":"cellar","topic":"eve"}`},
 	{"ada", `"pin.add","params":{"room":"cellar","seq":3}`},
+	{"ada", `"retention.set","params":{"room":"cellar","max_messages":1}`},
+	{"ada", `"purge.start","params":{"room":"cellar","keep_messages":1}`},
 	{"ada", `"invite.create","params":{"room":"cellar"}`},
 	{"ada", `"dm.open","params":{"users":["bob"]}`},
 	{"bob", `"message.post","params":{"room":"DIRECT","text":"only between us, @eve"}`},

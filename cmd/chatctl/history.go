@@ -122,7 +122,7 @@ type span struct {
 
 // walk hands the events of a stretch to do, page by page, and flushes the output after each.
 func (c *cli) walk(ctx context.Context, client *chatclient.Client, room string, s span, do func(*api.Event) error) error {
-	for s.limit != 0 {
+	for told := false; s.limit != 0; told = true {
 		limit := int64(pageLimit)
 		if s.limit > 0 {
 			limit = min(limit, s.limit)
@@ -130,6 +130,9 @@ func (c *cli) walk(ctx context.Context, client *chatclient.Client, room string, 
 		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, After: &s.after, Limit: &limit})
 		if err != nil {
 			return err
+		}
+		if first := page.FirstSeq; !told && first != nil && *first > s.after+1 && (s.before == 0 || *first < s.before) {
+			c.note("events before %d are not kept any more", *first)
 		}
 		for i := range page.Events {
 			e := &page.Events[i]

@@ -78,5 +78,8 @@ func changes(d *api.RoomUpdated) string {
 	if d.ReadOnly != nil {
 		all = append(all, fmt.Sprintf("read-only %t", *d.ReadOnly))
 	}
+	if d.Retention != nil {
+		all = append(all, "history kept "+keeps(d.Retention))
+	}
 	return strings.Join(all, ", ")
 }

@@ -17,11 +17,11 @@ func newRoom(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "room",
 		GroupID: groupRooms,
-		Short:   "Rooms: ls, show, members, create, join, leave, update, archive, unarchive, delete.",
+		Short:   "Rooms: ls, show, members, create, join, leave, update, archive, unarchive, delete, retention.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c), newRoomArchive(c), newRoomUnarchive(c), newRoomDelete(c))
+	cmd.AddCommand(newRoomLs(c), newRoomCreate(c), newRoomJoin(c), newRoomLeave(c), newRoomShow(c), newRoomMembers(c), newRoomUpdate(c), newRoomArchive(c), newRoomUnarchive(c), newRoomDelete(c), newRoomRetention(c))
 	return cmd
 }
 

@@ -56,6 +56,9 @@ func newRoomShow(c *cli) *cobra.Command {
 				if r.SlowModeMS != nil {
 					t.row("slow mode", "one message in "+(time.Duration(*r.SlowModeMS)*time.Millisecond).String())
 				}
+				if r.Retention != nil {
+					t.row("kept", keeps(r.Retention))
+				}
 				t.row("members", fmt.Sprint(r.MemberCount))
 				if r.Role != "" {
 					who, err := client.PresenceGet(ctx, &api.PresenceGetParams{Room: room})
@@ -65,6 +68,9 @@ func newRoomShow(c *cli) *cobra.Command {
 					t.row("here", here(who.Counts))
 				}
 				t.row("messages", fmt.Sprint(r.Head.MsgNo))
+				if r.FirstSeq != nil {
+					t.row("begins", fmt.Sprint(*r.FirstSeq))
+				}
 				t.row("head", fmt.Sprint(r.Head.Seq))
 				if r.Read != nil {
 					t.row("read", fmt.Sprintf("up to %d, %s", r.Read.Seq, unread(r.Read)))

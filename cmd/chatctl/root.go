@@ -86,7 +86,7 @@ the command line. Nothing is ever asked when stdin is no terminal.`,
 		newRegister(c), newLogin(c), newLogout(c), newWhoami(c), newPasswd(c), newAccount(c), newSession(c), newToken(c), newBot(c), newInvite(c), newPresence(c), newWatch(c),
 		newRoom(c), newMember(c),
 		newChat(c), newDm(c), newSend(c), newTail(c), newHistory(c), newRead(c), newSearch(c), newMessage(c), newThread(c),
-		newUser(c), newPermission(c), newExport(c), newImport(c), newAudit(c), newServer(c), newCall(c), newPing(c), newVersion(c),
+		newUser(c), newPermission(c), newExport(c), newImport(c), newAudit(c), newServer(c), newPurge(c), newJob(c), newCall(c), newPing(c), newVersion(c),
 		newExitCodesTopic(), newEnvironmentTopic(),
 	)
 	root.SetHelpCommandGroupID(groupServer)

@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// everyday are the commands that stand alone: what is typed all day, and plumbing. All others are a noun and a verb.
-var everyday = strings.Fields("register login logout whoami passwd watch chat dm send tail history read search export import call ping version completion help exit-codes environment")
+// everyday are the commands that stand alone: what is typed all day, purge (it spans rooms), and plumbing. All others are a
+// noun and a verb.
+var everyday = strings.Fields("register login logout whoami passwd watch chat dm send tail history read search purge export import call ping version completion help exit-codes environment")
 
 // Commands have one shape: a noun, and below it verbs, which the noun's help names; what is listed is listed by ls.
 func TestCommandsHaveOneShape(t *testing.T) {

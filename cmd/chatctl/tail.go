@@ -182,6 +182,10 @@ func (t *tail) live(ctx context.Context, client *chatclient.Client, after api.Se
 func (c *cli) news(n chatclient.Notification) error {
 	switch n := n.(type) {
 	case *chatclient.Gap:
+		if n.Reason == api.GapReasonRetention {
+			c.warn("events %d to %d are not kept any more", n.From, n.To)
+			break
+		}
 		c.warn("events %d to %d do not come (%s); what there is of them: chatctl history %s --after %d --limit %d",
 			n.From, n.To, string(n.Reason), string(n.RoomID), n.From-1, n.To-n.From+1)
 	case *chatclient.Reset:

@@ -117,6 +117,7 @@ func metricList() []metric {
 		counter("events_replayed", "Events sent to those who resume.", func(s *stats) int64 { return s.chat.Replayed }),
 		counter("signals_delivered", "Signals handed to followers, each counted for each follower.", func(s *stats) int64 { return s.rpc.Signals }),
 		counter("room_flushes", "Blocks of events handed out.", func(s *stats) int64 { return s.rpc.Flushes }),
+		counter("events_purged", "Events removed by purges and retention.", func(s *stats) int64 { return s.chat.Purged }),
 		counter("gaps", "Holes announced to those who resume.", func(s *stats) int64 { return s.chat.Gaps }),
 
 		counter("logins", "Logins by password.", func(s *stats) int64 { return s.chat.Logins }),

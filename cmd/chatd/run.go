@@ -248,6 +248,10 @@ func chatOptions(cfg *config.Config, fan chat.Fanout, setupToken string, logger 
 	o := &chat.Options{
 		Fanout: fan, Limits: apiLimits(&cfg.Limits), Registration: api.Registration(cfg.RegistrationInEffect()), SetupToken: setupToken,
 		Version: version, SessionTTL: cfg.SessionTTL, PresenceGrace: cfg.PresenceGrace, PresenceMembers: cfg.PresenceMembers, Logger: logger, Broken: broken,
+		Retention: chat.Rule{MaxAge: cfg.Retention.MaxAge, MaxMessages: cfg.Retention.MaxMessages}, RetentionInterval: cfg.Retention.Interval,
+	}
+	if o.RetentionInterval == 0 {
+		o.RetentionInterval = -1
 	}
 	if o.PresenceMembers == 0 {
 		o.PresenceMembers = -1 // every room has more members than that

@@ -77,6 +77,9 @@ func (o *Oracle) CheckFrom(name string, log iter.Seq2[[]byte, error], told *Stat
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := newCheck(r)
+	if told != nil && told.Gone > 0 {
+		c.begin(told.Gone)
+	}
 	for record, err := range log {
 		if err != nil {
 			return nil, err
@@ -109,7 +112,7 @@ type keyed struct {
 }
 
 func newCheck(r *room) *check {
-	c := &check{r: r, byBody: make(map[uint64]uint32), sums: []uint64{0}, state: State{Members: make(map[api.UserID]Member)}}
+	c := &check{r: r, byBody: make(map[uint64]uint32), sums: []uint64{0}, state: State{Members: make(map[api.UserID]Member), left: make(map[api.UserID]bool)}}
 	c.found.Room = r.name
 	for _, b := range r.breaches {
 		c.found.add(b.Rule, "%s", b.Detail)
@@ -133,6 +136,15 @@ func newCheck(r *room) *check {
 	}
 	return c
 }
+
+// begin says that the log begins behind gone.
+func (c *check) begin(gone api.Seq) {
+	c.last.Seq, c.state.Gone, c.state.Head = gone, gone, api.Head{Seq: gone, MsgNo: unknown}
+	c.sums = make([]uint64, min(gone, maxSeq)+1)
+}
+
+// unknown is the count of messages before the first one of a purged log.
+const unknown api.MsgNo = -1
 
 // claim notes where s says that it stands.
 func (c *check) claim(s *Send, i uint32) {
@@ -195,7 +207,7 @@ func (c *check) record(raw []byte) {
 // post judges a post that is in the log.
 func (c *check) post(e *api.Event, p *api.MessagePosted) {
 	c.report.Posts++
-	if p.MsgNo != c.state.Head.MsgNo+1 {
+	if p.MsgNo != c.state.Head.MsgNo+1 && c.state.Head.MsgNo != unknown {
 		c.found.add(RuleHole, "seq %d: after msg_no %d comes %d", e.Seq, c.state.Head.MsgNo, p.MsgNo)
 	}
 	if e.IdempotencyKey != "" {
@@ -255,14 +267,14 @@ func (c *check) finish(told *State) {
 	end := int64(c.last.Seq)
 	for i := range c.r.sends.n {
 		s := c.r.sends.at(i)
-		if s.seq != 0 && s.flags&inLog == 0 && (int64(s.seq) > end || int(s.seq) >= len(c.bySeq) || c.bySeq[s.seq] == uint32(i)+1) {
+		if api.Seq(s.seq) > c.state.Gone && s.flags&inLog == 0 && (int64(s.seq) > end || int(s.seq) >= len(c.bySeq) || c.bySeq[s.seq] == uint32(i)+1) {
 			c.found.add(RuleLost, "%s was acknowledged as seq %d and is not there; the log ends at %d", s, s.seq, end)
 		}
 	}
 	c.realTime()
 	c.sameKeys()
 	for _, s := range c.r.streams {
-		c.report.Followed += s.judge(&c.found, c.sums)
+		c.report.Followed += s.judge(&c.found, c.sums, int64(c.state.Gone))
 	}
 	if told != nil {
 		if diff := c.state.differs(told); diff != "" {

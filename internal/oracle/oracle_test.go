@@ -145,3 +145,53 @@ func TestNothingIsFound(t *testing.T) {
 		t.Errorf("%+v", totals)
 	}
 }
+
+// Of a log that was purged what is left is judged, and that it begins where the server says.
+func TestPurged(t *testing.T) {
+	w := newWorld(t)
+	w.join("bob", api.RoleMember)
+	all := w.Follower("all", "lobby", 0)
+	for i := range 60 { // 4 … 63
+		w.post("ada", fmt.Sprint("k", i), fmt.Sprint("text ", i))
+	}
+	w.append(api.EventTypeMemberLeft, "bob", "", &api.MemberLeft{UserID: "user_bob", Username: "bob"}) // 64
+	w.join("eve", api.RoleMember)                                                                      // 65
+	for _, raw := range w.log {
+		all.Event(raw)
+	}
+	all.Complete()
+	whole := w.log
+	told := func() *oracle.State {
+		return &oracle.State{
+			Gone: 40, Head: api.Head{Seq: 65, MsgNo: 60}, MemberCount: 2,
+			Members: map[api.UserID]oracle.Member{"user_ada": {"ada", api.RoleOwner, 1_000_001}, "user_eve": {"eve", api.RoleMember, 1_000_064}},
+		}
+	}
+	for _, gone := range []api.Seq{1, 40, 63, 65} {
+		w.log = whole[gone:]
+		state := told()
+		state.Gone = gone
+		if report, err := w.CheckFrom("lobby", w.records(), state); err != nil || report.Events != 65-int64(gone) {
+			t.Errorf("%d gone: %+v, %v", gone, report, err)
+		}
+	}
+	for what, c := range map[string]struct {
+		log    [][]byte
+		change func(s *oracle.State)
+	}{
+		"it begins too late":      {whole[41:], func(*oracle.State) {}},
+		"it begins too early":     {whole[39:], func(*oracle.State) {}},
+		"it has a hole":           {append(whole[40:50:50], whole[51:]...), func(*oracle.State) {}},
+		"its end is gone":         {whole[40:64], func(*oracle.State) {}},
+		"who came is not in":      {whole[40:], func(s *oracle.State) { delete(s.Members, "user_eve"); s.MemberCount-- }},
+		"who left is in":          {whole[40:], func(s *oracle.State) { s.Members["user_bob"] = oracle.Member{}; s.MemberCount++ }},
+		"members are not counted": {whole[40:], func(s *oracle.State) { s.MemberCount++ }},
+	} {
+		state := told()
+		c.change(state)
+		w.log = c.log
+		if _, err := w.CheckFrom("lobby", w.records(), state); err == nil {
+			t.Errorf("not found: %s", what)
+		}
+	}
+}

@@ -11,9 +11,12 @@ import (
 
 // State is a room as the server tells it, and as it follows from its events.
 type State struct {
+	Gone        api.Seq // what stands up to here was purged
 	Head        api.Head
 	MemberCount int64
 	Members     map[api.UserID]Member
+
+	left map[api.UserID]bool // as far as a purged log tells
 }
 
 // Member is what lasts of an api.Member.
@@ -34,6 +37,7 @@ func (s *State) fold(e *api.Event, payload api.EventPayload) error {
 			return fmt.Errorf("seq %d: %s joins, who is in", e.Seq, p.Username)
 		}
 		s.Members[p.UserID] = Member{Username: p.Username, Role: p.Role, JoinedAt: e.At}
+		delete(s.left, p.UserID)
 		s.MemberCount++
 	case *api.MemberLeft:
 		return s.leaves(e, p.UserID, p.Username)
@@ -45,6 +49,9 @@ func (s *State) fold(e *api.Event, payload api.EventPayload) error {
 		}
 	case *api.MemberRoleChanged:
 		m, in := s.Members[p.UserID]
+		if !in && s.Gone > 0 {
+			return nil // when they joined is not known
+		}
 		if !in || m.Role != p.Was {
 			return fmt.Errorf("seq %d: %s is made %s, who was %q", e.Seq, p.Username, p.Role, m.Role)
 		}
@@ -56,16 +63,20 @@ func (s *State) fold(e *api.Event, payload api.EventPayload) error {
 
 // leaves takes a member out.
 func (s *State) leaves(e *api.Event, id api.UserID, name string) error {
-	if _, in := s.Members[id]; !in {
+	if _, in := s.Members[id]; !in && s.Gone == 0 {
 		return fmt.Errorf("seq %d: %s leaves, who is not in", e.Seq, name)
 	}
 	delete(s.Members, id)
+	s.left[id] = true
 	s.MemberCount--
 	return nil
 }
 
 // differs says where two states differ; "" if they do not.
 func (s *State) differs(told *State) string {
+	if s.Gone > 0 {
+		return s.differsPartly(told)
+	}
 	switch {
 	case s.Head != told.Head:
 		return fmt.Sprintf("the log's head is %+v, room.get tells %+v", s.Head, told.Head)
@@ -78,6 +89,27 @@ func (s *State) differs(told *State) string {
 			}
 		}
 		return fmt.Sprintf("member.list tells %d members, the log %d", len(told.Members), len(s.Members))
+	}
+	return ""
+}
+
+// differsPartly is differs of what a purged log tells.
+func (s *State) differsPartly(told *State) string {
+	if s.Head.Seq != told.Head.Seq || s.Head.MsgNo > told.Head.MsgNo {
+		return fmt.Sprintf("the log's head is %+v, room.get tells %+v", s.Head, told.Head)
+	}
+	if n := int64(len(told.Members)); n != told.MemberCount {
+		return fmt.Sprintf("room.get tells %d members, member.list %d", told.MemberCount, n)
+	}
+	for id, m := range s.Members {
+		if told.Members[id] != m {
+			return fmt.Sprintf("%s is %+v by the log, %+v by member.list", id, m, told.Members[id])
+		}
+	}
+	for id := range s.left {
+		if m, in := told.Members[id]; in {
+			return fmt.Sprintf("%s has left by the log, and is %+v by member.list", id, m)
+		}
 	}
 	return ""
 }
@@ -96,6 +128,9 @@ func Told(ctx context.Context, c Reader, room string) (*State, error) {
 		return nil, err
 	}
 	s := &State{Head: got.Room.Head, MemberCount: got.Room.MemberCount, Members: make(map[api.UserID]Member)}
+	if first := got.Room.FirstSeq; first != nil {
+		s.Gone = *first - 1
+	}
 	for cursor := ""; ; {
 		page, err := c.MemberList(ctx, &api.MemberListParams{Room: room, Cursor: cursor})
 		if err != nil {

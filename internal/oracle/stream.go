@@ -113,8 +113,8 @@ func (s *Stream) breachLocked(format string, args ...any) {
 	}
 }
 
-// judge compares the stream with the log, where sums[n] is the sum of the hashes of the events 1..n.
-func (s *Stream) judge(v *Violations, sums []uint64) (events int64) {
+// judge compares the stream with the log, where sums[n] is the sum of the hashes of the events 1..n, without those up to gone.
+func (s *Stream) judge(v *Violations, sums []uint64, gone int64) (events int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealLocked()
@@ -125,6 +125,7 @@ func (s *Stream) judge(v *Violations, sums []uint64) (events int64) {
 	for _, p := range s.parts {
 		events += p.to - p.from + 1
 		switch {
+		case p.from >= 1 && p.from <= gone:
 		case p.from < 1 || p.to > end:
 			v.add(RuleStream, "follower %s saw %d..%d, but the log ends at %d", s.name, p.from, p.to, end)
 		case p.sum != sums[p.to]-sums[p.from-1]:

@@ -247,6 +247,14 @@ func (m *mounted) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Rec
 	return read(ctx, m, func() ([]chat.Record, error) { return m.disk.History(ctx, q) })
 }
 
+// ChangeJobs implements chat.JobStore.
+func (m *mounted) ChangeJobs(ctx context.Context, do func(t chat.JobTx) error) error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	return m.disk.ChangeJobs(ctx, do)
+}
+
 // ChangeAccounts implements chat.AccountStore.
 func (m *mounted) ChangeAccounts(ctx context.Context, do func(t chat.AccountTx) error) error {
 	if err := m.writable(); err != nil {

@@ -155,6 +155,27 @@ func (p *person) event(e *api.Event, begin bool) {
 	}
 }
 
+// gap takes a hole that the server announces.
+func (p *person) gap(room api.RoomID, from, to api.Seq, reason api.GapReason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.streams[room]
+	switch {
+	case reason != api.GapReasonRetention || !p.w.plan.has(purges):
+		p.wrong("%d to %d of %s do not come: %s", from, to, room, reason)
+	case f == nil || f.end:
+		p.followLocked(room, to)
+	default:
+		f.Gap(int64(from), int64(to))
+		f.last = to
+	}
+}
+
+// purged tells whether err is that what was asked for is not there any more, as may be.
+func (p *person) purged(err error) bool {
+	return p.w.plan.has(purges) && errors.Is(err, api.ErrHistoryTruncated)
+}
+
 // follow begins a stream after a seq.
 func (p *person) follow(room api.RoomID, after api.Seq) {
 	p.mu.Lock()

@@ -38,6 +38,7 @@ const (
 	leaps
 	leaving
 	logouts
+	purges
 	allTraits
 )
 
@@ -112,10 +113,11 @@ const (
 	strokeFull                    // the disk is full for a while
 	strokeSlow                    // the disk is slow for a while
 	strokeLeap                    // the clock leaps
+	strokePurge                   // an administrator removes the oldest events of a room
 	strokeKinds
 )
 
-var strokeNames = [strokeKinds]string{"cut", "stall", "black", "crash", "trap", "drain", "full", "slow", "leap"}
+var strokeNames = [strokeKinds]string{"cut", "stall", "black", "crash", "trap", "drain", "full", "slow", "leap", "purge"}
 
 func (s stroke) String() string {
 	return fmt.Sprintf("%v %s user%d n=%d for %v", s.at, strokeNames[s.kind], s.user, s.n, s.lasts)
@@ -185,13 +187,14 @@ func (p *plan) newStrokes(r *rand.Rand) {
 	add(brokenDisk, strokeTrap, 2, 20*time.Second)
 	add(slowDisk, strokeSlow, 3, 60*time.Second)
 	add(leaps, strokeLeap, 4, time.Second)
+	add(purges, strokePurge, 4, time.Second)
 	slices.SortStableFunc(p.strokes, func(a, b stroke) int { return int(a.at - b.at) })
 }
 
 // String is the plan in full, for who has to find out what went wrong.
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: traits %014b, %d rooms, %v, backlog %d\n", p.seed, p.traits, len(p.rooms), p.span, p.backlog)
+	fmt.Fprintf(&b, "seed %d: traits %015b, %d rooms, %v, backlog %d\n", p.seed, p.traits, len(p.rooms), p.span, p.backlog)
 	for _, u := range p.users {
 		fmt.Fprintf(&b, "%s sdk=%v buffer=%d\n", u.name, u.sdk, u.buffer)
 		for _, a := range u.acts {

@@ -61,11 +61,18 @@ func (u *rawUser) notified(w *wire, m *message) {
 	case api.NotifySyncGap:
 		p := decode[api.SyncGapParams](m.Params)
 		u.mu.Lock()
-		defer u.mu.Unlock()
-		if gap := u.gaps[p.RoomID]; gap == nil || gap.From != p.From || gap.To != p.To || p.Reason != api.GapReasonLimited {
-			u.wrong("a gap that nobody announced: %s", m.Params)
-		}
+		announced := u.gaps[p.RoomID]
 		delete(u.gaps, p.RoomID)
+		if u.anywhere[p.RoomID] {
+			delete(u.anywhere, p.RoomID)
+			u.followLocked(p.RoomID, p.From-1)
+		}
+		u.mu.Unlock()
+		if announced == nil { // purged in the midst of the replay
+			u.gap(p.RoomID, p.From, p.To, p.Reason)
+		} else if *announced != (api.Gap{From: p.From, To: p.To, Reason: p.Reason}) {
+			u.wrong("another gap than the answer told of: %s", m.Params)
+		}
 	case api.NotifySessionClosing:
 		w.mu.Lock()
 		w.closing = decode[api.SessionClosingParams](m.Params)
@@ -174,6 +181,8 @@ func (u *rawUser) mend(room string, err error) bool {
 	switch {
 	case errors.Is(err, api.ErrPermissionDenied) && u.everLeft[room]:
 		u.join(room, act{n: 2})
+	case u.purged(err):
+		return false
 	case !u.passing(err):
 		u.wrong("%v", err)
 		return false

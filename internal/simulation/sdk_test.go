@@ -150,7 +150,9 @@ func (u *sdkUser) take(n chatclient.Notification) {
 			u.wrong("unfollowed %s: %v", n.RoomID, n.Err)
 		}
 		delete(u.streams, n.RoomID)
-	case *chatclient.Gap, *chatclient.Reset:
+	case *chatclient.Gap:
+		u.gap(n.RoomID, n.From, n.To, n.Reason)
+	case *chatclient.Reset:
 		u.wrong("%#v", n)
 	}
 }
@@ -198,7 +200,7 @@ func (u *sdkUser) mend(room string, err error) bool {
 		u.join(room)
 		return true
 	}
-	return u.recover(err)
+	return !u.purged(err) && u.recover(err)
 }
 
 func (u *sdkUser) join(room string) {

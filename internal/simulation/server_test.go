@@ -50,11 +50,13 @@ func (w *world) start() *server {
 		s.http.Serve(s.rpc.Gate(s.listen))
 	}()
 	w.net.serve(s.listen)
+	w.serving.Store(s.svc)
 	return s
 }
 
 // stop takes it down in the order in which cmd/chatd does.
 func (s *server) stop() {
+	s.w.serving.Store(nil)
 	s.w.net.serve(nil)
 	s.http.Close()
 	<-s.served

@@ -122,6 +122,7 @@ func (w *world) run() {
 		busy.Go(u.finish)
 	}
 	busy.Wait()
+	time.Sleep(time.Minute) // what is being purged is purged to the end
 	w.check()
 	w.order(order{how: byEnd})
 	<-ended
@@ -199,6 +200,7 @@ func (w *world) check() {
 	for name, id := range w.rooms {
 		told, err := oracle.Told(ctx, sess, string(id))
 		if err == nil {
+			w.tally.purged.Add(int64(told.Gone))
 			_, err = w.judge.CheckFrom(string(id), w.logOf(id), told)
 		}
 		if err != nil {

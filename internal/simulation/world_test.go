@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/oracle"
 	"github.com/chatd-dev/chatd/rpcserver"
 )
@@ -26,6 +27,7 @@ type world struct {
 	earliest int64        // of the times by that clock when a process started; the supervisor's
 	leapt    atomic.Bool  // it has been, by more than a token lives
 	rooms    map[string]api.RoomID
+	serving  atomic.Pointer[chat.Service] // nil: nobody is
 	tally    tally
 	log      diary
 
@@ -36,7 +38,7 @@ type world struct {
 
 // tally counts what has happened, over all seeds: a simulation in which nothing happens proves nothing.
 type tally struct {
-	posts, events, replayed, connections, slow, idle, restarts, retries atomic.Int64
+	posts, events, replayed, connections, slow, idle, restarts, retries, purged atomic.Int64
 }
 
 func newWorld(t *testing.T, p *plan) *world {
@@ -152,7 +154,25 @@ func (w *world) strike(s stroke) {
 		const year = 365 * 24 * time.Hour
 		to := []time.Duration{0, -10 * year, 10 * year, time.Hour, -time.Hour, -year}[s.n%6]
 		w.clock.Store(int64(to))
+	case strokePurge:
+		w.purge(w.plan.rooms[s.n%len(w.plan.rooms)], int64(s.n%16))
 	}
+}
+
+// purge lets the host, who is the administrator, remove all but the last messages of a room, if a server is there to do it. It goes
+// on with that when it is started anew.
+func (w *world) purge(room string, keep int64) {
+	svc := w.serving.Load()
+	if svc == nil {
+		return
+	}
+	sess := svc.Connect(nil, chat.Peer{Loopback: true})
+	defer sess.Close()
+	_, err := sess.AuthLogin(w.t.Context(), &api.AuthLoginParams{Username: "host", Password: password("host")})
+	if err == nil {
+		_, err = sess.PurgeStart(w.t.Context(), &api.PurgeStartParams{Room: room, KeepMessages: &keep})
+	}
+	w.note("the host", "purges %s: %v", room, err)
 }
 
 // diary is where the server's log goes.
@@ -171,12 +191,12 @@ func (t *tally) add(o *tally) {
 }
 
 func (t *tally) all() []*atomic.Int64 {
-	return []*atomic.Int64{&t.posts, &t.retries, &t.events, &t.replayed, &t.connections, &t.slow, &t.idle, &t.restarts}
+	return []*atomic.Int64{&t.posts, &t.retries, &t.events, &t.replayed, &t.connections, &t.slow, &t.idle, &t.restarts, &t.purged}
 }
 
 func (t *tally) String() string {
-	return fmt.Sprintf("%d posts, %d retries answered, %d events delivered, %d replayed, %d connections, %d closed as slow, %d as gone, %d servers",
-		t.posts.Load(), t.retries.Load(), t.events.Load(), t.replayed.Load(), t.connections.Load(), t.slow.Load(), t.idle.Load(), t.restarts.Load())
+	return fmt.Sprintf("%d posts, %d retries answered, %d events delivered, %d replayed, %d connections, %d closed as slow, %d as gone, %d servers, %d events purged",
+		t.posts.Load(), t.retries.Load(), t.events.Load(), t.replayed.Load(), t.connections.Load(), t.slow.Load(), t.idle.Load(), t.restarts.Load(), t.purged.Load())
 }
 
 // enough fails the test if too little has happened for it to mean anything.

@@ -38,9 +38,9 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	}
 	a.put = true
 	a.r = newRoom(c)
-	a.r.ID, a.r.MemberCount, a.r.Head = a.e.RoomID, 0, api.Head{}
+	a.r.ID, a.r.MemberCount, a.r.Head, a.r.Gone = a.e.RoomID, 0, api.Head{}, api.Head{}
 	if c.Hidden {
-		a.r.Head, a.r.gone = c.Head, c.Head
+		a.r.Head, a.r.Gone = c.Head, c.Head
 	}
 	a.s.made++
 	a.r.no = a.s.made
@@ -57,6 +57,7 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	delete(a.s.names, a.r.Name)
 	a.s.names[r.Name] = a.r.ID
 	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
+	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
 	return nil
 }
 

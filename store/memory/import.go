@@ -62,7 +62,7 @@ func (a *act) Restore(r *chat.Restored) error {
 	a.put = true
 	rec := a.r.append(r, r.At, r.SenderID)
 	if r.Key != "" {
-		a.r.keys[k] = used{seq: rec.Seq}
+		a.r.keys[k] = used{Record: rec}
 	}
 	a.e.Records = append(a.e.Records, rec)
 	return nil

@@ -93,7 +93,7 @@ func (l look) History(_ context.Context, q *chat.HistoryQuery) ([]chat.Record, e
 	if r == nil {
 		return nil, chat.ErrNotFound
 	}
-	first, last := max(q.After, r.gone.Seq)+1, r.Head.Seq
+	first, last := max(q.After, r.Gone.Seq)+1, r.Head.Seq
 	if q.Before > 0 {
 		last = min(last, q.Before-1)
 	}

@@ -9,12 +9,11 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// room is a room, who is in it, and its log, which begins behind gone.
+// room is a room, who is in it, and its log, which begins behind Gone.
 type room struct {
 	chat.RoomRecord
 	no      int64 // 1, 2, 3 …
 	members map[api.UserID]*chat.Membership
-	gone    api.Head
 	log     []chat.Record
 	senders map[api.Seq]api.UserID
 	about   map[api.Seq]api.Seq // of the events that are about a message: which
@@ -45,17 +44,9 @@ func newRoom(rec *chat.RoomRecord) *room {
 	}
 }
 
-// at is the event of that number; nil: there is none.
-func (r *room) at(seq api.Seq) *chat.Record {
-	if seq <= r.gone.Seq || seq > r.Head.Seq {
-		return nil
-	}
-	return &r.log[seq-r.gone.Seq-1]
-}
-
 // headAt is where the log ended when that event was its last.
 func (r *room) headAt(seq api.Seq) api.Head {
-	h := api.Head{Seq: seq, MsgNo: r.gone.MsgNo}
+	h := api.Head{Seq: seq, MsgNo: r.Gone.MsgNo}
 	for i := range r.log {
 		if rec := &r.log[i]; rec.Seq <= seq {
 			h.MsgNo = max(h.MsgNo, rec.MsgNo)
@@ -71,8 +62,16 @@ type key struct {
 }
 
 type used struct {
-	seq    api.Seq
-	digest [16]byte
+	chat.Record // without its bytes
+	digest      [16]byte
+}
+
+// at gives an event of the log; nil: there is none, or none any more.
+func (r *room) at(seq api.Seq) *chat.Record {
+	if seq <= r.Gone.Seq || seq > r.Head.Seq {
+		return nil
+	}
+	return &r.log[seq-r.Gone.Seq-1]
 }
 
 func (r *room) view(user api.UserID) *chat.RoomView {
@@ -107,6 +106,20 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, arch
 	}
 	slices.SortFunc(views, func(a, b *chat.RoomView) int { return cmp.Compare(a.Name, b.Name) })
 	return views[:min(len(views), limit)], ctx.Err()
+}
+
+// AllRooms implements chat.RoomStore.
+func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*chat.RoomRecord, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var rooms []*chat.RoomRecord
+	for id, r := range s.rooms {
+		if id > after && !r.Hidden {
+			rooms = append(rooms, clone(&r.RoomRecord))
+		}
+	}
+	slices.SortFunc(rooms, func(a, b *chat.RoomRecord) int { return cmp.Compare(a.ID, b.ID) })
+	return rooms[:min(len(rooms), limit)], ctx.Err()
 }
 
 // RoomsOf implements chat.RoomStore.

@@ -21,7 +21,7 @@ func (s *Store) Commit(_ context.Context, entries []*chat.Entry) error {
 }
 
 func (s *Store) commit(e *chat.Entry) error {
-	if s.accounts[e.SenderID] == nil {
+	if s.accounts[e.SenderID] == nil && e.SenderID != "" {
 		return chat.ErrNotFound
 	}
 	a := &act{s: s, e: e, r: s.rooms[e.RoomID]}
@@ -32,7 +32,10 @@ func (s *Store) commit(e *chat.Entry) error {
 			if before.digest != e.Digest && before.digest != [16]byte{} && !mutant.On(mutant.KeyForAnyBody) {
 				return chat.ErrKeyConflict
 			}
-			e.Duplicate, e.Head, e.Records = true, a.r.Head, []chat.Record{copied(a.r.at(before.seq))}
+			e.Duplicate, e.Head, e.Records = true, a.r.Head, []chat.Record{before.Record}
+			if rec := a.r.at(before.Seq); rec != nil {
+				e.Records[0] = copied(rec)
+			}
 			return nil
 		}
 	}
@@ -44,7 +47,9 @@ func (s *Store) commit(e *chat.Entry) error {
 	}
 	e.Unchanged = len(e.Records) == 0
 	if e.Key != "" && !e.Unchanged {
-		a.r.keys[k] = used{e.Records[0].Seq, e.Digest}
+		rec := e.Records[0]
+		rec.Bytes = nil
+		a.r.keys[k] = used{rec, e.Digest}
 	}
 	if a.r != nil {
 		e.Head = a.r.Head

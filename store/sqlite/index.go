@@ -54,6 +54,7 @@ type index struct {
 	db      *indexDB                  // nil: not open
 	err     error                     // why it is not; nil: it is about to be
 	behind  map[int64]sqlstore.Growth // by room number
+	purged  map[int64]api.Seq         // by room number: what of the log is gone, and perhaps not from the index
 	gone    map[int64]struct{}        // rooms that were deleted, of which something may be there
 }
 
@@ -62,7 +63,7 @@ var _ sqlstore.Index = (*index)(nil)
 func newIndex(path string, logger *slog.Logger) *index {
 	return &index{
 		path: indexPath(path), logger: logger, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), broken: make(chan error, 1),
-		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, gone: map[int64]struct{}{},
+		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, purged: map[int64]api.Seq{}, gone: map[int64]struct{}{},
 	}
 }
 
@@ -74,7 +75,7 @@ func indexPath(path string) string {
 // start begins to index what s holds, until close. How long the logs are is read before anybody writes: an index that is
 // ahead of them is one that was beside another copy of the database.
 func (x *index) start(s *sqlstore.Store) error {
-	heads, err := s.Heads(context.Background())
+	heads, purged, err := s.Heads(context.Background())
 	if err != nil {
 		close(x.done)
 		return err
@@ -84,13 +85,13 @@ func (x *index) start(s *sqlstore.Store) error {
 	go func() {
 		defer close(x.done)
 		for {
-			err := x.run(ctx, heads)
+			err := x.run(ctx, heads, purged)
 			if ctx.Err() != nil {
 				return
 			}
 			wait(ctx, x.failed(err), nil)
-			if more, err := s.Heads(ctx); err == nil {
-				heads = more
+			if more, gone, err := s.Heads(ctx); err == nil {
+				heads, purged = more, gone
 			}
 		}
 	}()
@@ -141,12 +142,13 @@ func removeIndex(path string) (err error) {
 }
 
 // run opens the index and keeps it up to date until ctx ends or something fails.
-func (x *index) run(ctx context.Context, heads []sqlstore.Growth) error {
+func (x *index) run(ctx context.Context, heads []sqlstore.Growth, purged []sqlstore.Purge) error {
 	db, err := x.open(ctx, heads)
 	if err != nil {
 		return err
 	}
 	defer db.close()
+	x.Purged(purged)
 	for {
 		before, start := x.commits.Load(), time.Now()
 		more, err := x.indexSome(ctx, db)
@@ -346,7 +348,7 @@ func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err erro
 }
 
 // settled tells whether the index has what it is to have, and nothing else; mu is held.
-func (x *index) settled() bool { return len(x.behind) == 0 && len(x.gone) == 0 }
+func (x *index) settled() bool { return len(x.behind) == 0 && len(x.gone) == 0 && len(x.purged) == 0 }
 
 // next chooses what to index now.
 func (x *index) next() []sqlstore.Growth {

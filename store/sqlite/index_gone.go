@@ -10,13 +10,14 @@ func (x *index) Gone(rooms []int64) {
 	x.mu.Lock()
 	for _, no := range rooms {
 		delete(x.behind, no)
+		delete(x.purged, no)
 		x.gone[no] = struct{}{}
 	}
 	x.mu.Unlock()
 	signal(x.wake)
 }
 
-// forgetSome removes something of a room that was deleted; false: there is none.
+// forgetSome removes something of a room that was deleted, or else of what was purged; false: there is none.
 func (x *index) forgetSome(ctx context.Context, db *indexDB) (more bool, err error) {
 	x.mu.Lock()
 	room, found := int64(0), false
@@ -26,7 +27,7 @@ func (x *index) forgetSome(ctx context.Context, db *indexDB) (more bool, err err
 	}
 	x.mu.Unlock()
 	if !found {
-		return false, nil
+		return x.forgetPurged(ctx, db)
 	}
 	left, err := db.forget(ctx, room, indexBatch)
 	if err == nil && !left {

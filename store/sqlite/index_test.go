@@ -231,6 +231,36 @@ func TestIndexAheadOfTheLog(t *testing.T) {
 	mustClose(t, s)
 }
 
+// What was purged goes from the index too, also when the process ends before it has.
+func TestIndexForgetsWhatWasPurged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chatd.db")
+	index := filepath.Join(filepath.Dir(path), "chatd.search.db")
+	s := talkative(t, path)
+	for i := range 600 { // 3 … 602
+		sayInLobby(t, s, fmt.Sprintf("word%d and more", i))
+	}
+	indexedNow(t, s)
+	mustClose(t, s)
+	copyFile(t, index, index+".before")
+
+	s = mustOpen(t, path)
+	commit(t, s, storetest.Purge(storetest.RoomID("lobby"), 600))
+	wantHits(t, s, map[string]int{"word0": 0, "word597": 0, "word598": 1, "more": 2})
+	indexedNow(t, s)
+	wantHits(t, s, map[string]int{"word0": 0, "word598": 1, "more": 2})
+	mustClose(t, s)
+	for range 2 {
+		if docs, words := query(t, index, `SELECT COUNT(*) FROM doc`), query(t, index, `SELECT COUNT(*) FROM word('and')`); docs != "2" || words != "2" {
+			t.Errorf("%s messages are in the index, %s with a word that is in all of them", docs, words)
+		}
+		copyFile(t, index+".before", index) // as if it had not come to it
+		s = mustOpen(t, path)
+		indexedNow(t, s)
+		wantHits(t, s, map[string]int{"more": 2})
+		mustClose(t, s)
+	}
+}
+
 // A damaged index is no damage to the store: searches are refused until it is made anew.
 func TestIndexIsDamagedWhileInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chatd.db")

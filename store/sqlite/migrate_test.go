@@ -47,7 +47,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 		`ALTER TABLE invite DROP COLUMN created_at`, `ALTER TABLE invite DROP COLUMN used`)
 	execSQL(t, path, `INSERT INTO invite (hash, created_by, uses, expires_at) VALUES (x'01', 1, 2, 1764000000001), (x'02', 1, 1, 1764000000001)`)
 	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`, `ALTER TABLE room DROP COLUMN archived_at`)
-	execSQL(t, path, sinceThreads...)
+	dropSinceThreads(t, path)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestThreadsOfOlderSchema(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, sinceThreads...)
+	dropSinceThreads(t, path)
 	execSQL(t, path, `DROP TABLE thread`, `ALTER TABLE message DROP COLUMN answers`, `DELETE FROM schema_version WHERE version_id >= 8`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
@@ -121,9 +121,12 @@ func TestThreadsOfOlderSchema(t *testing.T) {
 	}
 }
 
-// sinceThreads takes away what came after threads.
-var sinceThreads = []string{
-	`DROP TABLE import`, `DROP TABLE import_line`, `DROP INDEX account_hidden`, `ALTER TABLE account DROP COLUMN hidden`, `DROP INDEX room_hidden`, `ALTER TABLE room DROP COLUMN hidden`,
+// dropSinceThreads takes away what schemas after that of threads brought.
+func dropSinceThreads(t *testing.T, path string) {
+	t.Helper()
+	execSQL(t, path, `DROP TABLE purged_key`, `DROP TABLE job`)
+	dropColumns(t, path, "room")
+	execSQL(t, path, `DROP TABLE import`, `DROP TABLE import_line`, `DROP INDEX account_hidden`, `ALTER TABLE account DROP COLUMN hidden`, `DROP INDEX room_hidden`, `ALTER TABLE room DROP COLUMN hidden`)
 }
 
 // dropColumns takes from a table what a later schema than the first gave it.
@@ -131,6 +134,7 @@ func dropColumns(t *testing.T, path, table string) {
 	t.Helper()
 	later := map[string][]string{
 		"account": {"display_name", "owner_id", "deleted_at", "suspended_at", "suspended_until", "suspend_reason"},
+		"room":    {"keep_ms", "keep_messages", "keep_longer", "gone_seq", "gone_msg_no"},
 		"session": {"addr", "seen_at", "made", "methods", "rooms", "per_minute"},
 	}
 	if table == "account" {

@@ -79,13 +79,15 @@ func (a *act) CreateRoom(c *chat.RoomRecord) error {
 	}
 	a.put = true
 	r := &room{RoomRecord: *c}
-	r.ID, r.MemberCount, r.Head = a.e.RoomID, 0, api.Head{}
+	r.ID, r.MemberCount, r.Head, r.Gone = a.e.RoomID, 0, api.Head{}, api.Head{}
 	if c.Hidden {
-		r.Head = c.Head
+		r.Head, r.Gone = c.Head, c.Head
 	}
-	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, hidden, member_count, head_seq, head_msg_no)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11) RETURNING room_no`,
-		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct, r.Hidden, int64(r.Head.Seq), int64(r.Head.MsgNo)).Scan(&r.no)
+	err = a.b.tx.row(`INSERT INTO room (id, name, title, topic, visibility, created_at, created_by, direct, hidden, member_count, head_seq, head_msg_no,
+			gone_seq, gone_msg_no, keep_ms, keep_messages, keep_longer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $10, $11, $12, $13, $14) RETURNING room_no`,
+		string(r.ID), r.Name, r.Title, r.Topic, string(r.Visibility), int64(r.CreatedAt), creator.no, direct, r.Hidden, int64(r.Head.Seq), int64(r.Head.MsgNo),
+		r.Retention.MaxAge.Milliseconds(), r.Retention.MaxMessages, r.KeepLonger).Scan(&r.no)
 	if err == nil && r.no > maxRoom {
 		err = errFull
 	}
@@ -109,8 +111,11 @@ func (a *act) UpdateRoom(r *chat.RoomRecord) error {
 	}
 	a.put = true
 	a.r.Name, a.r.Title, a.r.Topic, a.r.Visibility, a.r.SlowMode, a.r.ReadOnly, a.r.ArchivedAt, a.r.Hidden = r.Name, r.Title, r.Topic, r.Visibility, r.SlowMode, r.ReadOnly, r.ArchivedAt, r.Hidden
-	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7, hidden = $8 WHERE room_no = $9`,
-		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), r.Hidden, a.r.no)))
+	a.r.Retention, a.r.KeepLonger = r.Retention, r.KeepLonger
+	return a.check(one(a.b.tx.exec(`UPDATE room SET name = $1, title = $2, topic = $3, visibility = $4, slow_mode_ms = $5, read_only = $6, archived_at = $7, hidden = $8,
+			keep_ms = $9, keep_messages = $10, keep_longer = $11 WHERE room_no = $12`,
+		r.Name, r.Title, r.Topic, string(r.Visibility), r.SlowMode.Milliseconds(), r.ReadOnly, int64(r.ArchivedAt), r.Hidden,
+		r.Retention.MaxAge.Milliseconds(), r.Retention.MaxMessages, r.KeepLonger, a.r.no)))
 }
 
 // Member implements chat.Tx.

@@ -45,7 +45,7 @@ func (s *Store) Erase(ctx context.Context) (*chat.Erased, error) {
 	}
 	err = s.write.do(ctx, func(t *tx) error {
 		e.Members = nil
-		for _, step := range []func(t *tx, room int64, e *chat.Erased) (more bool, err error){eraseMembership, eraseRestrictions, eraseLog} {
+		for _, step := range []func(t *tx, room int64, e *chat.Erased) (more bool, err error){eraseMembership, eraseRestrictions, erasePurgedKeys, eraseLog} {
 			if more, err := step(t, no, e); err != nil || more {
 				return err
 			}
@@ -84,6 +84,12 @@ func eraseMembership(t *tx, room int64, e *chat.Erased) (more bool, err error) {
 
 func eraseRestrictions(t *tx, room int64, _ *chat.Erased) (more bool, err error) {
 	n, err := t.exec(`DELETE FROM restriction WHERE room_no = $1 AND (kind, user_no) IN (SELECT kind, user_no FROM restriction WHERE room_no = $1 LIMIT $2 + 0)`, room, eraseMembers)
+	return n > 0, err
+}
+
+// erasePurgedKeys erases the keys of what was purged.
+func erasePurgedKeys(t *tx, room int64, _ *chat.Erased) (more bool, err error) {
+	n, err := t.exec(`DELETE FROM purged_key WHERE room_no = $1 AND (idempotency_key, sender_no) IN (SELECT idempotency_key, sender_no FROM purged_key WHERE room_no = $1 LIMIT $2 + 0)`, room, eraseEvents)
 	return n > 0, err
 }
 

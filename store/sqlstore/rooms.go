@@ -25,12 +25,13 @@ const unreadMentions = `CASE WHEN COALESCE(e.msg_no, 0) > m.read_msg_no THEN (SE
 	WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943) ELSE 0 END`
 
 // roomColumns are what a RoomRecord says, of room r, its creator c and its last event e.
-const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.hidden, r.direct, r.member_count, ` + headColumns
+const roomColumns = `r.id, r.name, r.title, r.topic, r.visibility, r.created_at, c.id, r.slow_mode_ms, r.read_only, r.archived_at, r.hidden, r.direct,
+	r.keep_ms, r.keep_messages, r.keep_longer, r.member_count, r.gone_seq, r.gone_msg_no, ` + headColumns
 
 func roomFields(r *chat.RoomRecord) []any {
 	return []any{
-		&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.Hidden, (*direct)(&r.Users), &r.MemberCount,
-		&r.Head.Seq, &r.Head.MsgNo,
+		&r.ID, &r.Name, &r.Title, &r.Topic, &r.Visibility, &r.CreatedAt, &r.CreatedBy, (*millis)(&r.SlowMode), &r.ReadOnly, &r.ArchivedAt, &r.Hidden, (*direct)(&r.Users),
+		(*millis)(&r.Retention.MaxAge), &r.Retention.MaxMessages, &r.KeepLonger, &r.MemberCount, &r.Gone.Seq, &r.Gone.MsgNo, &r.Head.Seq, &r.Head.MsgNo,
 	}
 }
 
@@ -130,6 +131,18 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, arch
 		return nil, wrap("list rooms", err)
 	}
 	return views, nil
+}
+
+// AllRooms implements chat.RoomStore.
+func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*chat.RoomRecord, error) {
+	const query = `SELECT ` + roomColumns + ` FROM room r ` + joinLast + ` JOIN account c ON c.user_no = r.created_by WHERE r.id > $1 AND r.hidden = 0 AND r.deleted = 0 ORDER BY r.id LIMIT $2 + 0`
+	var rooms []*chat.RoomRecord
+	err := s.read.each(ctx, query, []any{string(after), int64(limit)}, func(rows *sql.Rows) (bool, error) {
+		r := new(chat.RoomRecord)
+		rooms = append(rooms, r)
+		return true, rows.Scan(roomFields(r)...)
+	})
+	return rooms, wrap("list all rooms", err)
 }
 
 // RoomsOf implements chat.RoomStore.

@@ -18,6 +18,8 @@ import (
 type Index interface {
 	// Grown tells which rooms have new events, when they are committed and before anybody is answered.
 	Grown(rooms []Growth)
+	// Purged tells of which rooms events were purged, likewise.
+	Purged(rooms []Purge)
 	// Gone tells which rooms, by number, were deleted: what the index has of them is to go. Those that Heads does not give are, too.
 	Gone(rooms []int64)
 	// Behind tells what the index does not have yet, by room number.
@@ -31,6 +33,12 @@ type Growth struct {
 	RoomNo      int64
 	RoomID      api.RoomID
 	After, Head api.Seq
+}
+
+// Purge is the beginning of a room's log that was purged.
+type Purge struct {
+	RoomNo int64
+	UpTo   api.Seq
 }
 
 // IndexQuery is what an index is asked.
@@ -342,16 +350,20 @@ func (s *Store) EventAt(ctx context.Context, room int64, seq api.Seq) (at api.Ti
 	return at, err == nil, wrap("read for the index", err)
 }
 
-// Heads tells how long the log of each room that there is is.
-func (s *Store) Heads(ctx context.Context) ([]Growth, error) {
-	const query = `SELECT r.room_no, r.id, COALESCE((SELECT MAX(e.log_no) FROM event e WHERE e.log_no >= r.room_no << 38 AND e.log_no < (r.room_no + 1) << 38), 0) FROM room r WHERE r.deleted = 0`
-	var all []Growth
-	err := s.read.each(ctx, query, nil, func(rows *sql.Rows) (bool, error) {
+// Heads tells how long the log of each room that there is is, and what of it was purged.
+func (s *Store) Heads(ctx context.Context) (all []Growth, purged []Purge, err error) {
+	const query = `SELECT r.room_no, r.id, COALESCE((SELECT MAX(e.log_no) FROM event e WHERE e.log_no >= r.room_no << 38 AND e.log_no < (r.room_no + 1) << 38), r.head_seq), r.gone_seq FROM room r WHERE r.deleted = 0`
+	err = s.read.each(ctx, query, nil, func(rows *sql.Rows) (bool, error) {
 		var g Growth
-		err := rows.Scan(&g.RoomNo, (*string)(&g.RoomID), (*int64)(&g.Head))
+		var p Purge
+		err := rows.Scan(&g.RoomNo, (*string)(&g.RoomID), (*int64)(&g.Head), (*int64)(&p.UpTo))
 		g.Head &= maxSeq
 		all = append(all, g)
+		if p.UpTo > 0 {
+			p.RoomNo = g.RoomNo
+			purged = append(purged, p)
+		}
 		return true, err
 	})
-	return all, wrap("read heads", err)
+	return all, purged, wrap("read heads", err)
 }

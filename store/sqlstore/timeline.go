@@ -27,6 +27,7 @@ type batch struct {
 	rooms   map[api.RoomID]*room
 	changed []*room // whose row is to be written
 	grown   []*room // that have new events
+	purged  []*room
 	deleted []int64 // numbers of rooms that are gone
 	people  map[personKey]person
 	records []chat.Record // of all entries, which get slices of it
@@ -53,6 +54,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 		return nil
 	}
 	var grown []Growth
+	var purged []Purge
 	var gone []int64
 	err := s.write.do(ctx, func(t *tx) error {
 		b := &t.w.batch
@@ -63,7 +65,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 				return err
 			}
 		}
-		grown, gone = b.growth(), slices.Clone(b.deleted)
+		grown, purged, gone = b.growth(), b.purges(), slices.Clone(b.deleted)
 		return b.updateRooms()
 	})
 	if err != nil {
@@ -73,6 +75,7 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 		return wrap("commit", err)
 	}
 	s.dialect.Index.Grown(grown)
+	s.dialect.Index.Purged(purged)
 	if len(gone) > 0 {
 		s.dialect.Index.Gone(gone)
 	}
@@ -100,7 +103,8 @@ func (b *batch) end() {
 	}
 	clear(b.changed)
 	clear(b.grown)
-	b.tx, b.records, b.changed, b.grown, b.deleted = nil, nil, b.changed[:0], b.grown[:0], b.deleted[:0]
+	clear(b.purged)
+	b.tx, b.records, b.changed, b.grown, b.purged, b.deleted = nil, nil, b.changed[:0], b.grown[:0], b.purged[:0], b.deleted[:0]
 	clear(b.people)
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
@@ -121,6 +125,9 @@ func (b *batch) commit(e *chat.Entry) error {
 		if done, err := b.post(e, r); done || err != nil {
 			return err
 		}
+	}
+	if e.SenderID == "" {
+		return b.act(e, r)
 	}
 	sender, err := b.person(r.no, e.SenderID)
 	if err != nil {
@@ -162,11 +169,17 @@ func refuse(e *chat.Entry, rule error) error {
 }
 
 // insertEvent stores nothing if the sender is not allowed to post, or has used the key before.
-const insertEvent = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record)
+const (
+	insertEvent = insertInto + onConflict
+	// insertInPurged is insertEvent for a room of which something was purged, but not the keys.
+	insertInPurged = insertInto + ` AND NOT EXISTS (SELECT 1 FROM purged_key k WHERE k.idempotency_key = $6 AND k.sender_no = a.user_no AND k.room_no = $2)` + onConflict
+
+	insertInto = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record)
 	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8, $9 FROM account a
 	WHERE a.id = $10 AND ($11 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no)
-		AND NOT EXISTS (SELECT 1 FROM restriction x WHERE x.room_no = $2 AND x.kind = 'mute' AND x.user_no = a.user_no))
-	ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
+		AND NOT EXISTS (SELECT 1 FROM restriction x WHERE x.room_no = $2 AND x.kind = 'mute' AND x.user_no = a.user_no))`
+	onConflict = ` ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
+)
 
 // insert appends d to the room's log if the sender is a member who is not muted, or anyway.
 func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway bool) (bool, error) {
@@ -192,7 +205,11 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 			digest = e.Digest[:]
 		}
 	}
-	n, err := b.tx.exec(insertEvent, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
+	query := insertEvent
+	if key != "" && r.Gone.Seq > 0 {
+		query = insertInPurged
+	}
+	n, err := b.tx.exec(query, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
 		keyArg, digest, about, rec.Bytes, string(e.SenderID), anyway)
 	if err != nil || n == 0 {
 		return false, err
@@ -214,6 +231,10 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 	var digest []byte
 	was, err := found(b.tx.row(`SELECT log_no, msg_no, type, at, digest, record FROM event WHERE idempotency_key = $1 AND sender_no = $2 AND room_no = $3`,
 		e.Key, sender, r.no), &rec.Seq, &rec.MsgNo, &rec.Type, &rec.At, &digest, &rec.Bytes)
+	if err == nil && !was && r.Gone.Seq > 0 {
+		was, err = found(b.tx.row(`SELECT seq, msg_no, type, at, digest FROM purged_key WHERE idempotency_key = $1 AND sender_no = $2 AND room_no = $3`,
+			e.Key, sender, r.no), &rec.Seq, &rec.MsgNo, &rec.Type, &rec.At, &digest)
+	}
 	if err != nil || !was {
 		return false, err
 	}
@@ -228,7 +249,7 @@ func (b *batch) repeated(e *chat.Entry, r *room, sender int64) (bool, error) {
 
 // typeOf gives the type of an event; "": there is none.
 func (b *batch) typeOf(r *room, seq api.Seq) (kind api.EventType, err error) {
-	if seq < 1 || seq > r.Head.Seq {
+	if seq <= r.Gone.Seq || seq > r.Head.Seq {
 		return "", nil
 	}
 	_, err = found(b.tx.row(`SELECT type FROM event WHERE log_no = $1`, logNo(r.no, seq)), &kind)
@@ -275,8 +296,8 @@ func (b *batch) growth() []Growth {
 func (b *batch) updateRooms() error {
 	for _, r := range b.changed {
 		r.changed = false
-		if _, err := b.tx.exec(`UPDATE room SET head_seq = $1, head_msg_no = $2, member_count = $3 WHERE room_no = $4`,
-			int64(r.Head.Seq), int64(r.Head.MsgNo), r.MemberCount, r.no); err != nil {
+		if _, err := b.tx.exec(`UPDATE room SET head_seq = $1, head_msg_no = $2, member_count = $3, gone_seq = $4, gone_msg_no = $5 WHERE room_no = $6`,
+			int64(r.Head.Seq), int64(r.Head.MsgNo), r.MemberCount, int64(r.Gone.Seq), int64(r.Gone.MsgNo), r.no); err != nil {
 			return err
 		}
 	}

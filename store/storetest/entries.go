@@ -151,6 +151,9 @@ func Copy(e *chat.Entry) *chat.Entry {
 	case *Ruling:
 		act := *a
 		c.Act, act.e = &act, &c
+	case *Purging:
+		act := *a
+		c.Act = &act
 	}
 	return &c
 }

@@ -181,7 +181,7 @@ func eraseAll(s chat.Store) (map[api.RoomID][]api.UserID, error) {
 func (m *machine) entry(t *rapid.T) *chat.Entry {
 	user := userIDs.Draw(t, "user")
 	room := roomIDs.Draw(t, "room")
-	switch rapid.IntRange(0, 21).Draw(t, "act") {
+	switch rapid.IntRange(0, 22).Draw(t, "act") {
 	case 0:
 		e := Create(roomNames.Draw(t, "name"), user)
 		if rapid.Bool().Draw(t, "private") {
@@ -210,6 +210,8 @@ func (m *machine) entry(t *rapid.T) *chat.Entry {
 	case 19:
 		j := &chat.Joining{Membership: chat.Membership{UserID: user, Role: api.RoleOwner, JoinedAt: now + 1}, Read: api.Head{Seq: api.Seq(seqsOf.Draw(t, "read"))}}
 		return doing(room, user, func(tx chat.Tx) error { return tx.RestoreMember(j) })
+	case 20, 22:
+		return Purge(room, api.Seq(seqsOf.Draw(t, "up to")))
 	case 13:
 		return Mark(room, user, api.Seq(seqsOf.Draw(t, "seq")))
 	case 16, 17:
@@ -244,7 +246,8 @@ func (m *machine) ruling(t *rapid.T) *Ruling {
 		return &Ruling{Update: &chat.RoomRecord{
 			Name: roomNames.Draw(t, "name"), Title: texts.Draw(t, "title"), Visibility: rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(t, "visibility"),
 			SlowMode: time.Duration(rapid.IntRange(0, 1).Draw(t, "slow")) * time.Second, ReadOnly: rapid.Bool().Draw(t, "read only"),
-			ArchivedAt: api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "archived")),
+			ArchivedAt: api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "archived")), KeepLonger: rapid.Bool().Draw(t, "keep longer"),
+			Retention: chat.Rule{MaxAge: time.Duration(rapid.IntRange(0, 1).Draw(t, "age")) * time.Hour, MaxMessages: rapid.Int64Range(0, 1).Draw(t, "messages")},
 		}}
 	case "restrict":
 		if _, err := m.want.AccountByID(ctx, r.By); err != nil {
@@ -268,6 +271,13 @@ func (m *machine) history(t *rapid.T) {
 	got, err := m.got.History(ctx, q)
 	want, wantErr := m.want.History(ctx, q)
 	same(t, "history", outcome(got, err), outcome(want, wantErr))
+	kept := &chat.KeptQuery{
+		Room: q.Room, After: q.After, Scan: rapid.IntRange(1, 6).Draw(t, "scan"), Since: now + api.Timestamp(rapid.Int64Range(0, 1).Draw(t, "since")),
+		Beyond: api.MsgNo(rapid.Int64Range(-1, 6).Draw(t, "beyond")),
+	}
+	first, err := m.got.FirstKept(ctx, kept)
+	wantFirst, wantErr := m.want.FirstKept(ctx, kept)
+	same(t, "first kept", outcome(first, err), outcome(wantFirst, wantErr))
 }
 
 func (m *machine) lists(t *rapid.T) {
@@ -276,6 +286,9 @@ func (m *machine) lists(t *rapid.T) {
 	got, err := m.got.ListRooms(ctx, user, joined, archived, after, limit)
 	want, wantErr := m.want.ListRooms(ctx, user, joined, archived, after, limit)
 	same(t, "rooms", outcome(got, err), outcome(want, wantErr))
+	all, err := m.got.AllRooms(ctx, RoomID(after), limit)
+	wantAll, wantErr := m.want.AllRooms(ctx, RoomID(after), limit)
+	same(t, "all rooms", outcome(all, err), outcome(wantAll, wantErr))
 	few := rapid.Int64Range(0, 3).Draw(t, "members")
 	of, err := m.got.RoomsOf(ctx, user, few)
 	wantOf, wantErr := m.want.RoomsOf(ctx, user, few)
@@ -329,7 +342,7 @@ func (m *machine) compareRooms(t *rapid.T) {
 		log, err := m.got.History(ctx, &chat.HistoryQuery{Room: got.ID, Limit: 1 << 30})
 		wantLog, wantErr := m.want.History(ctx, &chat.HistoryQuery{Room: got.ID, Limit: 1 << 30})
 		same(t, "log of "+name, outcome(log, err), outcome(wantLog, wantErr))
-		if err := Dense(log); err != nil {
+		if err := DenseAfter(got.Gone, log); err != nil {
 			t.Fatal(err)
 		}
 		m.compareMessages(t, got.ID)

@@ -29,7 +29,7 @@ func (r *Reading) Do(t chat.Tx) error {
 	case m == nil:
 		return chat.ErrNotMember
 	}
-	if r.Seen, err = t.Read(r.e.SenderID); err != nil || r.Seq < 1 || r.Seq > room.Head.Seq {
+	if r.Seen, err = t.Read(r.e.SenderID); err != nil || r.Seq <= room.Gone.Seq || r.Seq > room.Head.Seq {
 		return err
 	}
 	if r.What == "mark" {

@@ -25,7 +25,7 @@ func Run(t *testing.T, open func(t testing.TB) chat.Store, opts *Options) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, restrictionTests, readTests, threadTests, searchTests, deletionTests, directTests, inviteTests, importTests, concurrencyTests, reopenTests} {
+	for _, group := range [][]test{accountTests, roomTests, commitTests, keyTests, historyTests, messageTests, restrictionTests, readTests, threadTests, purgeTests, jobTests, searchTests, deletionTests, directTests, inviteTests, importTests, concurrencyTests, reopenTests} {
 		for _, tt := range group {
 			t.Run(tt.name, func(t *testing.T) {
 				f := &fixture{T: t, Store: open(t), open: open, reopen: opts.Reopen, indexed: opts.Indexed}
@@ -182,11 +182,14 @@ func (f *fixture) wantLog(room api.RoomID, n int) []chat.Record {
 }
 
 // Dense checks that log begins at seq 1 and msg_no 1 and has no hole.
-func Dense(log []chat.Record) error {
-	msgNo := api.MsgNo(0)
+func Dense(log []chat.Record) error { return DenseAfter(api.Head{}, log) }
+
+// DenseAfter is Dense of a log of which the beginning was purged.
+func DenseAfter(gone api.Head, log []chat.Record) error {
+	msgNo := gone.MsgNo
 	for i, r := range log {
-		if r.Seq != api.Seq(i+1) {
-			return fmt.Errorf("event %d has seq %d", i+1, r.Seq)
+		if r.Seq != gone.Seq+api.Seq(i+1) {
+			return fmt.Errorf("event %d after %d has seq %d", i+1, gone.Seq, r.Seq)
 		}
 		switch {
 		case r.Type != api.EventTypeMessagePosted:

@@ -27,6 +27,7 @@ type Config struct {
 	PresenceGrace   time.Duration `mapstructure:"presence_grace" doc:"How long somebody may be disconnected before others are told that they went offline." min:"0" max:"1h"`
 	PresenceMembers int64         `mapstructure:"presence_members" doc:"Rooms with more members get no signals of who comes and goes, or types." min:"1" max:"100000" off:"no signals in any room"`
 	DrainTimeout    time.Duration `mapstructure:"drain_timeout" doc:"How long SIGTERM lets what is under way finish." min:"0" max:"10m"`
+	Retention       Retention     `mapstructure:"retention" doc:"How long the history of rooms is kept; what is not goes for good. A room may keep less by a rule of its own, and more if an administrator lets it (chatctl room retention). See docs/RETENTION.md."`
 	Metrics         Metrics       `mapstructure:"metrics" doc:"Who may read /metrics: loopback (programs on this machine), public or off." enum:"loopback,public,off"`
 	Log             Log           `mapstructure:"log" doc:"The log goes to stderr. It holds ids, never what people wrote, and no secrets."`
 	Limits          Limits        `mapstructure:"limits" doc:"What strangers and mistakes cannot exceed. Clients read most of these in server.info.limits. 0 means no limit where the comment says so."`
@@ -37,6 +38,13 @@ type Config struct {
 type TLS struct {
 	CertFile string `mapstructure:"cert_file" doc:"Certificate chain, PEM."`
 	KeyFile  string `mapstructure:"key_file" doc:"Private key, PEM."`
+}
+
+// Retention says how long the history of rooms is kept.
+type Retention struct {
+	MaxAge      time.Duration `mapstructure:"max_age" doc:"Events that are older go." min:"1m" max:"36500d" off:"for ever"`
+	MaxMessages int64         `mapstructure:"max_messages" doc:"What stands before the last so many messages of a room goes." min:"1" max:"1000000000000" off:"all stay"`
+	Interval    time.Duration `mapstructure:"interval" doc:"How often the server looks for what is not to be kept." min:"1m" max:"7d" off:"only when purge.start asks it to"`
 }
 
 // Log says what is logged and how.
@@ -120,6 +128,7 @@ func Default() *Config {
 		PresenceGrace:   2 * time.Second,
 		PresenceMembers: 500,
 		DrainTimeout:    10 * time.Second,
+		Retention:       Retention{Interval: time.Hour},
 		Metrics:         MetricsLoopback,
 		Log:             Log{Level: "info", Format: LogText},
 		Limits: Limits{

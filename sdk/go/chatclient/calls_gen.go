@@ -388,7 +388,7 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 
 // AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 //
-// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, and for each export and import: failures too, of sign-ins and of what is for administrators. Records are never changed.
+// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, for what is removed for good, and for each export and import: failures too, of sign-ins and of what is for administrators. Records are never changed.
 func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	if p == nil {
 		p = new(api.AuditListParams)
@@ -681,7 +681,7 @@ func (c *Client) MessageSearch(ctx context.Context, p *api.MessageSearchParams) 
 
 // RoomHistory calls room.history: Raw events of a room, ascending.
 //
-// Give at most one of before, after and around; with none, the newest. Beyond the end the page is empty. A page may hold fewer than limit when it reaches limits.history_bytes; has_more_before and has_more_after tell whether to go on.
+// Give at most one of before, after and around; with none, the newest. Beyond the end the page is empty. A page may hold fewer than limit when it reaches limits.history_bytes; has_more_before and has_more_after tell whether to go on. What retention has removed is passed over, and first_seq says so; around an event that is gone there is nothing: history_truncated.
 func (c *Client) RoomHistory(ctx context.Context, p *api.RoomHistoryParams) (*api.RoomHistoryResult, error) {
 	if p == nil {
 		p = new(api.RoomHistoryParams)
@@ -1023,6 +1023,90 @@ func (c *Client) RoomUnarchive(ctx context.Context, p *api.RoomUnarchiveParams) 
 	return &r, nil
 }
 
+// RetentionGet calls retention.get: How long the history of a room is kept, and why; without a room, what the server's rule is.
+//
+// The server's rule is its configuration. A room may keep less than that by a rule of its own, and more if an administrator lets it.
+func (c *Client) RetentionGet(ctx context.Context, p *api.RetentionGetParams) (*api.RetentionGetResult, error) {
+	if p == nil {
+		p = new(api.RetentionGetParams)
+	}
+	var r api.RetentionGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodRetentionGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// RetentionSet calls retention.set: Give a room a rule of its own on how long its history is kept; with nothing given, take it away.
+//
+// For owners, and for administrators who see the room; also in an archived one. What is older than max_age_s, or stands before the last max_messages messages, is removed for good, from the oldest on, when the server next looks: within retention.interval of its configuration. A rule keeps no more than the server's does, unless an administrator says keep_longer: then the room's own rule counts alone, and without one the room is kept for ever. Only administrators change that again. The rule is a whole: what is not given is no bound.
+func (c *Client) RetentionSet(ctx context.Context, p *api.RetentionSetParams) (*api.RetentionSetResult, error) {
+	if p == nil {
+		p = new(api.RetentionSetParams)
+	}
+	var r api.RetentionSetResult
+	if err := c.call(ctx, api.Lookup(api.MethodRetentionSet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// PurgeStart calls purge.start: Remove the oldest events of a room, or of all rooms, for good, as a job; or count what that would remove.
+//
+// For administrators. Give at most one of before and keep_messages; with neither, what the rules in force no longer keep is removed, as the server does by itself from time to time. Only a whole beginning of a log goes: it ends at the first event that is to stay. Numbers stay as they are, and first_seq of the room tells where its log begins. With before and keep_messages, rooms for which an administrator has said keep_longer are passed over, and refused by name. Idempotency keys of what is removed are kept, so that a retry still has one effect. The job removes a few hundred events at a time, and leaves the disk to those who post in between.
+func (c *Client) PurgeStart(ctx context.Context, p *api.PurgeStartParams) (*api.PurgeStartResult, error) {
+	if p == nil {
+		p = new(api.PurgeStartParams)
+	}
+	var r api.PurgeStartResult
+	if err := c.call(ctx, api.Lookup(api.MethodPurgeStart), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// JobGet calls job.get: One job, and how far it is.
+//
+// For administrators.
+func (c *Client) JobGet(ctx context.Context, p *api.JobGetParams) (*api.JobGetResult, error) {
+	if p == nil {
+		p = new(api.JobGetParams)
+	}
+	var r api.JobGetResult
+	if err := c.call(ctx, api.Lookup(api.MethodJobGet), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// JobList calls job.list: Jobs, the newest first.
+//
+// For administrators. One job runs at a time; the others wait in their order. The latest jobs are kept, about two hundred; the audit log tells of all.
+func (c *Client) JobList(ctx context.Context, p *api.JobListParams) (*api.JobListResult, error) {
+	if p == nil {
+		p = new(api.JobListParams)
+	}
+	var r api.JobListResult
+	if err := c.call(ctx, api.Lookup(api.MethodJobList), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// JobCancel calls job.cancel: End a job that waits or runs.
+//
+// For administrators. What it has done stays done; after the answer it does nothing more. A job that has ended stays as it is.
+func (c *Client) JobCancel(ctx context.Context, p *api.JobCancelParams) (*api.JobCancelResult, error) {
+	if p == nil {
+		p = new(api.JobCancelParams)
+	}
+	var r api.JobCancelResult
+	if err := c.call(ctx, api.Lookup(api.MethodJobCancel), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // TypingSet calls typing.set: Say that one is typing in a room, or no longer.
 //
 // The room's followers hear of it (room.signal, typing); it is stored nowhere. What they hear is good for 8 seconds: say it again about every 4 seconds while it goes on. The same again within 3 seconds is not told again. It ends by itself with a message of the user's in that place, when they leave the room, and when their last connection goes. It is for the user, not for the connection. Who may not post, in an archived or read-only room or against a mute, is refused. In rooms with too many members nobody hears of it.
@@ -1067,7 +1151,7 @@ func (c *Client) PresenceGet(ctx context.Context, p *api.PresenceGetParams) (*ap
 
 // SyncOpen calls sync.open: Follow rooms on this connection, resuming each after a seq.
 //
-// WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.
+// WebSocket only. For each room: events after the given seq are replayed, room.caught_up says that the replay is over, and what follows is live; nothing falls between. Where retention has removed some of them, the replay is limited: gap and sync.gap tell which do not come. Without after, following starts at the head. Calling it again adds rooms, and starts those anew that are given with after.
 func (c *Client) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.SyncOpenResult, error) {
 	if p == nil {
 		p = new(api.SyncOpenParams)

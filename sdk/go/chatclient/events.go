@@ -6,7 +6,7 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Signal, *Account, *AccountGap,
+// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Truncated, *Signal, *Account, *AccountGap,
 // *Closing, *Reconnected or *Unfollowed. More may come; ignore what you do not know.
 type Notification interface{ notification() }
 
@@ -20,7 +20,8 @@ type CaughtUp struct {
 	Seq    api.Seq // the last before live events
 }
 
-// Gap says that events From..To of a room do not come; room.history has them where they still exist.
+// Gap says that events From..To of a room do not come; room.history has them where they still exist. With
+// api.GapReasonRetention they do not.
 type Gap struct {
 	RoomID   api.RoomID
 	From, To api.Seq
@@ -37,6 +38,13 @@ type Reset struct {
 	RoomID api.RoomID
 	Epoch  api.Epoch
 	Seq    api.Seq
+}
+
+// Truncated says that the oldest events of a room were removed: its log begins with FirstSeq now. What is kept of those before
+// it is to be dropped. It comes when following begins, and again when there is less.
+type Truncated struct {
+	RoomID   api.RoomID
+	FirstSeq api.Seq
 }
 
 // Signal is something of the moment, such as a member coming online. Signals may be lost.
@@ -71,6 +79,7 @@ func (*EventReceived) notification() {}
 func (*CaughtUp) notification()      {}
 func (*Gap) notification()           {}
 func (*Reset) notification()         {}
+func (*Truncated) notification()     {}
 func (*Signal) notification()        {}
 func (*Account) notification()       {}
 func (*AccountGap) notification()    {}

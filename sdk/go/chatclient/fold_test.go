@@ -1,7 +1,10 @@
 package chatclient_test
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -15,6 +18,37 @@ import (
 var folk = []string{"ann", "bob", "cy"}
 
 func followingPort(string) chat.Port { return followPort{} }
+
+// purge removes all but the last few messages of a room, and comes back when that is done.
+func purge(rt *rapid.T, admin *chat.Session, room string) {
+	keep := rapid.Int64Range(0, 5).Draw(rt, "keep")
+	started, err := admin.PurgeStart(ctx, &api.PurgeStartParams{Room: room, KeepMessages: &keep})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for {
+		res, err := admin.JobGet(ctx, &api.JobGetParams{Job: started.Job.ID})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if res.Job.EndedAt != nil {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// truncated is a room.truncated, if the notification is one.
+func truncated(msg string) (p api.RoomTruncatedParams, ok bool) {
+	if !strings.Contains(msg, `"room.truncated"`) {
+		return p, false
+	}
+	n := struct{ Params *api.RoomTruncatedParams }{&p}
+	if err := json.Unmarshal([]byte(msg), &n); err != nil {
+		panic(err)
+	}
+	return p, true
+}
 
 // folding is what is kept from events by one test, on one store.
 type folding struct {

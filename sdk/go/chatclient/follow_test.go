@@ -261,14 +261,14 @@ func TestStrangeNotifications(t *testing.T) {
 		`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"room_lobby","from":1,"to":2,"reason":"limited"}}`,
 		`{"jsonrpc":"2.0","method":"room.painted","params":{"room_id":"room_lobby"}}`,
 		`{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"user_2","username":"thanos"}}`,
-		`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"room_lobby","from":3,"to":5,"reason":"truncated"}}`,
+		`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"room_lobby","from":3,"to":5,"reason":"retention"}}`,
 	} {
 		p.send(msg)
 	}
 	w.rooms[lobby] = append(w.rooms[lobby], "", "", "") // 3 to 5
 	w.mu.Unlock()
 	w.add(lobby, "lobby.painted", `{"colour":"red"}`)
-	expect(t, s, "lobby:1", "lobby:2", "thanos online", "lobby gap 3-5 truncated", "lobby:6 lobby.painted")
+	expect(t, s, "lobby:1", "lobby:2", "thanos online", "lobby gap 3-5 retention", "lobby:6 lobby.painted")
 	p.send(`{"jsonrpc":"2.0","method":"room.event","params":{"room_id":7}}`)
 	w.post(lobby, 1)
 	n, err := s.Next(within(t, 10*time.Second))
@@ -278,6 +278,32 @@ func TestStrangeNotifications(t *testing.T) {
 	if err != nil || show(n) != "lobby:7" {
 		t.Errorf("got %v, %v", n, err)
 	}
+}
+
+// Where a room begins is told when that changes, also while the connection was away, and what does not come of it.
+func TestTruncated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lobby)
+		w.post(lobby, 8)
+		w.first[lobby] = 6
+		s := follow(t, w.f.dial(&Options{MinBackoff: 1, MaxBackoff: 1}), &FollowOptions{Rooms: []RoomPosition{{Room: "lobby", After: After(2)}}, Signals: true})
+		expect(t, s, "lobby begins at 6", "lobby gap 3-5 retention", "lobby:6", "lobby:7", "lobby:8", "lobby caught up 8")
+		for _, first := range []string{"6", "8", "7", "8"} {
+			w.f.peer(1).send(`{"jsonrpc":"2.0","method":"room.truncated","params":{"room_id":"room_lobby","first_seq":` + first + `}}`)
+		}
+		w.post(lobby, 1)
+		expect(t, s, "lobby begins at 8", "lobby:9")
+		w.mu.Lock()
+		w.first[lobby] = 8
+		w.mu.Unlock()
+		w.f.peer(1).drop()
+		expect(t, s, "reconnected", "lobby caught up 9")
+		w.mu.Lock()
+		w.first[lobby] = 10
+		w.mu.Unlock()
+		w.f.peer(2).drop()
+		expect(t, s, "reconnected", "lobby begins at 10", "lobby caught up 9")
+	})
 }
 
 func TestNoSignalsUnlessAsked(t *testing.T) {

@@ -63,7 +63,7 @@ const (
 	event      = `{"jsonrpc":"2.0","method":"room.event","params":{"room_id":"r1","seq":4,"type":"message.posted","at":"2026-11-22T09:30:01.000Z","sender_id":"u","sender_name":"a","data":{"msg_no":1,"text":"x"}}}`
 	leaving    = `{"jsonrpc":"2.0","method":"room.event","params":{"room_id":"r1","seq":6,"type":"member.left","at":"2026-11-22T09:30:01.000Z","sender_id":"u","sender_name":"a","data":{"user_id":"ada","username":"a"}}}`
 	caughtUp   = `{"jsonrpc":"2.0","method":"room.caught_up","params":{"room_id":"r1","seq":5}}`
-	gap        = `{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"r2","from":4,"to":9,"reason":"truncated"}}`
+	gap        = `{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"r2","from":4,"to":9,"reason":"retention"}}`
 	presence   = `{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"u","username":"a","room_id":"r1"}}`
 	goodbye    = `{"jsonrpc":"2.0","method":"session.closing","params":{"reason":"draining","reconnect_after_ms":100}}`
 	noSuchRoom = `{"jsonrpc":"2.0","id":2,"error":{"code":4040,"message":"no","data":{"reason":"not_found","retryable":false,"request_id":"x"}}}`

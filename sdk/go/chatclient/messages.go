@@ -7,8 +7,8 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// Messages keeps messages of one room as they stand: from pages of message.list, and the room's events after
-// them. It is for one goroutine at a time. What it holds is what message.list would give now.
+// Messages keeps messages of one room as they stand: from pages of message.list, the room's events after
+// them, and Truncate. It is for one goroutine at a time. What it holds is what message.list would give now.
 type Messages struct {
 	me    api.UserID
 	head  api.Seq
@@ -23,12 +23,24 @@ func NewMessages(me api.UserID) *Messages {
 // Load takes a page in, which may be older than what is there. Its messages stand as of the page's head: load what is to be
 // held first, then apply all events after the lowest of these heads.
 func (v *Messages) Load(page *api.MessageListResult) {
+	if page.FirstSeq != nil {
+		v.Truncate(*page.FirstSeq)
+	}
 	for i := range page.Messages {
 		m := page.Messages[i]
 		m.Reactions = slices.Clone(m.Reactions)
 		v.bySeq[m.Seq] = &m
 	}
 	v.head = max(v.head, page.Head.Seq)
+}
+
+// Truncate drops what stands before first, where the log begins now: *Truncated says so.
+func (v *Messages) Truncate(first api.Seq) {
+	for seq := range v.bySeq {
+		if seq < first {
+			delete(v.bySeq, seq)
+		}
+	}
 }
 
 // Head is the seq of the last event that it knows.

@@ -22,6 +22,7 @@ import (
 type recorder struct {
 	mu      sync.Mutex
 	records [][]byte
+	firsts  map[api.RoomID]api.Seq // where logs begin, as it was told last
 }
 
 func (r *recorder) Publish(_ api.RoomID, _ api.Seq, record []byte) {
@@ -30,7 +31,25 @@ func (r *recorder) Publish(_ api.RoomID, _ api.Seq, record []byte) {
 	r.records = append(r.records, record)
 }
 
-func (*recorder) Signal(api.RoomID, []byte) {}
+func (r *recorder) Signal(_ api.RoomID, msg []byte) {
+	p, ok := truncated(string(msg))
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.firsts == nil {
+		r.firsts = map[api.RoomID]api.Seq{}
+	}
+	r.firsts[p.RoomID] = p.FirstSeq
+}
+
+// first is where a room's log begins, as it was told last; 0: it was not.
+func (r *recorder) first(room api.RoomID) api.Seq {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.firsts[room]
+}
 
 // What a client keeps from events is what it would fetch, whatever happens, on every store; and each event is as the contract says.
 func TestMessagesFoldIsFresh(t *testing.T) {
@@ -48,6 +67,7 @@ type foldWorld struct {
 	rt    *rapid.T
 	rooms int
 	room  string
+	id    api.RoomID
 	views []*chatclient.Messages
 	head  api.Seq
 	seen  int // records that have been applied
@@ -57,9 +77,11 @@ type foldWorld struct {
 func (w *foldWorld) run(rt *rapid.T) {
 	w.rooms++
 	w.rt, w.room, w.views, w.head = rt, fmt.Sprint("room", w.rooms), nil, 0
-	if _, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room}); err != nil {
+	made, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room})
+	if err != nil {
 		rt.Fatal(err)
 	}
+	w.id = made.Room.ID
 	for _, s := range w.people {
 		res, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: w.room}) // and follows, so that records are published
 		if err != nil {
@@ -77,6 +99,7 @@ func (w *foldWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
+		"purge": func(rt *rapid.T) { purge(rt, w.people[0], w.room) },
 	})
 }
 
@@ -236,6 +259,7 @@ func (w *foldWorld) compare(rt *rapid.T) {
 		}
 	}
 	for i, v := range w.views {
+		v.Truncate(w.fan.first(w.id))
 		if d := cmp.Diff(w.fresh(rt, i).Messages, v.All(), cmp.Transformer("nothing", func(b json.RawMessage) string { return string(b) })); d != "" {
 			rt.Fatalf("%d: -fresh +kept:\n%s", i, d)
 		}

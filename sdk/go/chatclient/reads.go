@@ -10,7 +10,8 @@ import (
 // events of the rooms and of the account after that. It is for one goroutine at a time.
 //
 // Follow with FollowOptions.Account, then load, then apply what the Subscription hands out: rooms that are not followed stay
-// as they were loaded. After *AccountGap, *Gap and *Reset the rooms that they are about are to be loaded again.
+// as they were loaded. After *AccountGap, *Gap and *Reset the rooms that they are about are to be loaded again; *Truncated is for
+// Truncate, and may make them Stale.
 type Reads struct {
 	me    api.UserID
 	rooms map[api.RoomID]*roomReads
@@ -53,8 +54,16 @@ func (v *Reads) Room(id api.RoomID) (api.Head, api.ReadState, bool) {
 	return r.head, r.read, true
 }
 
-// Stale gives the rooms whose mentions have to be loaded again: a message changed that was unread when they were loaded, and
-// events do not say whether it was one of the mentions.
+// Truncate notes that the log of a room begins with first now. What stood before it counts as read: if some of it was not, the
+// room is stale.
+func (v *Reads) Truncate(id api.RoomID, first api.Seq) {
+	if r := v.rooms[id]; r != nil && r.read.Seq+1 < first {
+		r.stale = true
+	}
+}
+
+// Stale gives the rooms that have to be loaded again: a message changed that was unread when they were loaded, and
+// events do not say whether it was one of the mentions; or unread messages were removed.
 func (v *Reads) Stale() []api.RoomID {
 	var stale []api.RoomID
 	for id, r := range v.rooms {

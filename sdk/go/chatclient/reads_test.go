@@ -26,7 +26,7 @@ type wiretap struct {
 }
 
 type heard struct {
-	to  string // who alone; "": every follower of the room
+	to  string // who alone; "": every follower of the room; allWhoFollow: of a signal
 	msg string
 }
 
@@ -37,7 +37,9 @@ func (w *wiretap) hear(to, msg string) {
 }
 
 func (w *wiretap) Publish(_ api.RoomID, _ api.Seq, record []byte) { w.hear("", string(record)) }
-func (*wiretap) Signal(api.RoomID, []byte)                        {}
+func (w *wiretap) Signal(_ api.RoomID, msg []byte)                { w.hear(allWhoFollow, string(msg)) }
+
+const allWhoFollow = "*"
 
 type tapPort struct {
 	name string
@@ -90,6 +92,7 @@ func (w *readsWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "mark": w.mark, "mark2": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload,
+		"purge": func(rt *rapid.T) { purge(rt, w.people[0], w.room) },
 	})
 }
 
@@ -222,6 +225,11 @@ func (w *readsWorld) apply(rt *rapid.T, h heard) {
 			}
 		}
 		return
+	}
+	if p, ok := truncated(h.msg); ok && p.RoomID == w.id {
+		for _, v := range w.views {
+			v.Truncate(p.RoomID, p.FirstSeq)
+		}
 	}
 	if !strings.Contains(h.msg, `"account.event"`) {
 		return

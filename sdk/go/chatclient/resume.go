@@ -60,13 +60,21 @@ func (s *Subscription) resolve() error {
 			if err != nil {
 				return fmt.Errorf("room %s: %w", p.Room, err)
 			}
-			room = api.SyncRoom{Room: string(got.Room.ID), After: After(max(got.Room.Head.Seq-api.Seq(p.History), 0))}
+			room = api.SyncRoom{Room: string(got.Room.ID), After: After(max(got.Room.Head.Seq-api.Seq(p.History), before(&got.Room)))}
 		}
 		s.mu.Lock()
 		s.stream.wanted = append(s.stream.wanted, room)
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// before is the seq before the first event that the room still has.
+func before(room *api.Room) api.Seq {
+	if room.FirstSeq == nil {
+		return 0
+	}
+	return *room.FirstSeq - 1
 }
 
 // openAll opens every room on conn, each after the last event that was let through.

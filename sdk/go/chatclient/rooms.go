@@ -9,7 +9,8 @@ import (
 
 // RoomState keeps what a room is and who is in it as they stand: from room.get and pages of member.list, and the room's
 // events after them. It is for one goroutine at a time. What it holds is what these would give now, but for what no event
-// tells: who is online is as it was when it was loaded, and a mute ends by the clock. How far the caller has read is Reads'.
+// tells: who is online is as it was when it was loaded, a mute ends by the clock, and where the log begins is told by
+// Truncate. How far the caller has read is Reads'.
 type RoomState struct {
 	me      api.UserID
 	room    api.Room
@@ -36,6 +37,13 @@ func (s *RoomState) Load(page *api.MemberListResult) {
 
 // Room gives the room.
 func (s *RoomState) Room() api.Room { return s.room }
+
+// Truncate notes that the log begins with first now: *Truncated says so.
+func (s *RoomState) Truncate(first api.Seq) {
+	if s.room.FirstSeq == nil || *s.room.FirstSeq < first {
+		s.room.FirstSeq = &first
+	}
+}
 
 // Deleted tells whether the room was deleted: the rest is as it was before, and the server knows no such room.
 func (s *RoomState) Deleted() bool { return s.deleted }
@@ -136,6 +144,11 @@ func (s *RoomState) update(d *api.RoomUpdated) {
 	}
 	if d.ReadOnly != nil {
 		r.ReadOnly = *d.ReadOnly
+	}
+	if d.Retention != nil {
+		if r.Retention = nil; *d.Retention != (api.RetentionRule{}) {
+			r.Retention = d.Retention
+		}
 	}
 	for _, f := range d.Cleared {
 		switch f {

@@ -57,7 +57,7 @@ func (w *roomWorld) run(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	w.ann = chatclient.NewRoomState(w.people[1].UserID(), &seen.Room)
-	rt.Repeat(map[string]func(*rapid.T){"": w.compare, "act": w.act, "act2": w.act, "act3": w.act, "reload": w.load})
+	rt.Repeat(map[string]func(*rapid.T){"": w.compare, "act": w.act, "act2": w.act, "act3": w.act, "reload": w.load, "purge": func(rt *rapid.T) { purge(rt, w.people[0], string(w.room)) }})
 	if _, err := w.people[0].RoomDelete(ctx, &api.RoomDeleteParams{Room: string(w.room)}); err != nil {
 		rt.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func (w *roomWorld) act(rt *rapid.T) {
 		end = &until
 	}
 	var err error
-	switch what := rapid.SampledFrom([]string{"join", "join", "leave", "invite", "remove", "ban", "unban", "role", "role", "mute", "mute", "unmute", "update", "post", "archive", "unarchive"}).Draw(rt, "what"); what {
+	switch what := rapid.SampledFrom([]string{"join", "join", "leave", "invite", "remove", "ban", "unban", "role", "role", "mute", "mute", "unmute", "update", "post", "retain", "archive", "unarchive"}).Draw(rt, "what"); what {
 	case "join":
 		_, err = s.RoomJoin(ctx, &api.RoomJoinParams{Room: room, Follow: new(bool)})
 	case "leave":
@@ -137,6 +137,15 @@ func (w *roomWorld) act(rt *rapid.T) {
 			p.Visibility = rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(rt, "visibility")
 		}
 		_, err = s.RoomUpdate(ctx, p)
+	case "retain":
+		p := &api.RetentionSetParams{Room: room}
+		if n := rapid.Int64Range(0, 2).Draw(rt, "messages"); n > 0 {
+			p.MaxMessages = &n
+		}
+		if s := rapid.Int64Range(59, 61).Draw(rt, "seconds"); s > 59 {
+			p.MaxAgeS = &s
+		}
+		_, err = s.RetentionSet(ctx, p)
 	case "archive":
 		_, err = s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
 	case "unarchive":
@@ -175,6 +184,10 @@ func (w *roomWorld) compare(rt *rapid.T) {
 	room, members := w.fresh(rt)
 	for w.view.Head() < room.Head.Seq { // the last event is committed, and may be about to be published
 		w.take(rt)
+	}
+	if first := w.fan.first(w.room); first > 0 {
+		w.view.Truncate(first)
+		w.ann.Truncate(first)
 	}
 	for i := range members.Members {
 		members.Members[i].Online = false

@@ -24,6 +24,7 @@ type stream struct {
 type followed struct {
 	as    api.SyncedRoom
 	last  api.Seq   // the last event that was let through
+	first api.Seq   // where the log is known to begin; 0: at its beginning
 	epoch api.Epoch // that last belongs to
 	phase phase
 	left  bool // the user left it: not opened again, unless it comes back
@@ -65,6 +66,13 @@ func (s *Subscription) receive(conn *conn, m message) {
 		if err = json.Unmarshal(m.params, p); err == nil {
 			if r := s.stream.rooms[p.RoomID]; r != nil && !s.stream.stale && r.phase != opening {
 				s.gapLocked(r, p.To, p.Reason)
+			}
+		}
+	case api.NotifyRoomTruncated:
+		p := new(api.RoomTruncatedParams)
+		if err = json.Unmarshal(m.params, p); err == nil {
+			if r := s.stream.rooms[p.RoomID]; r != nil && !s.stream.stale && r.phase != opening {
+				s.truncatedLocked(r, p.FirstSeq)
 			}
 		}
 	case api.NotifyRoomSignal:
@@ -168,6 +176,15 @@ func (s *Subscription) gapLocked(r *followed, to api.Seq, reason api.GapReason) 
 	r.last = to
 }
 
+// truncatedLocked tells where a room begins now. What is missed here is told when the room is opened anew.
+func (s *Subscription) truncatedLocked(r *followed, first api.Seq) {
+	if first <= r.first {
+		return
+	}
+	s.buffer.force(&Truncated{RoomID: r.as.RoomID, FirstSeq: first}, 0)
+	r.first = first
+}
+
 // refreshLocked drops what comes until run has opened the rooms anew.
 func (s *Subscription) refreshLocked() {
 	s.stream.stale = true
@@ -251,8 +268,11 @@ func (s *Subscription) beginLocked(r *followed, as api.SyncedRoom) {
 		r.last = as.Head.Seq
 		r.anywhere = false
 	}
+	if as.FirstSeq != nil {
+		s.truncatedLocked(r, *as.FirstSeq)
+	}
 	if as.Gap != nil {
-		s.gapLocked(r, as.Gap.To, api.GapReasonLimited)
+		s.gapLocked(r, as.Gap.To, as.Gap.Reason)
 	}
 }
 

@@ -17,6 +17,7 @@ type world struct {
 	mu      sync.Mutex
 	rooms   map[api.RoomID][]string // records
 	absent  map[api.RoomID]bool     // not found
+	first   map[api.RoomID]api.Seq  // where the log begins; 0: at its beginning
 	follows map[*peer]map[api.RoomID]bool
 	joined  map[*peer]bool
 	opens   []api.SyncOpenParams
@@ -25,7 +26,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, rooms ...api.RoomID) *world {
-	w := &world{t: t, f: newFake(t), rooms: map[api.RoomID][]string{}, absent: map[api.RoomID]bool{}, follows: map[*peer]map[api.RoomID]bool{}, joined: map[*peer]bool{}}
+	w := &world{t: t, f: newFake(t), rooms: map[api.RoomID][]string{}, absent: map[api.RoomID]bool{}, first: map[api.RoomID]api.Seq{}, follows: map[*peer]map[api.RoomID]bool{}, joined: map[*peer]bool{}}
 	for _, id := range rooms {
 		w.rooms[id] = nil
 	}
@@ -145,7 +146,10 @@ func (w *world) open(p *peer, r *req) {
 			return
 		}
 		as := api.SyncedRoom{RoomID: id, Name: name(id), Status: api.FollowStatusLive, Head: w.head(id)}
-		after := as.Head.Seq
+		after, first := as.Head.Seq, w.first[id]
+		if first > 0 {
+			as.FirstSeq = &first
+		}
 		switch {
 		case want.After == nil && w.follows[p][id]:
 			res.Rooms = append(res.Rooms, as)
@@ -153,9 +157,12 @@ func (w *world) open(p *peer, r *req) {
 		case want.After == nil:
 		case q.Epoch != "" && q.Epoch != w.f.epoch || *want.After > as.Head.Seq:
 			as.Status = api.FollowStatusReset
+		case *want.After+1 < first:
+			after = first - 1
+			as.Status, as.Gap = api.FollowStatusLimited, &api.Gap{From: *want.After + 1, To: after, Reason: api.GapReasonRetention}
 		case q.MaxReplay != nil && int64(as.Head.Seq-*want.After) > *q.MaxReplay:
 			after = as.Head.Seq - api.Seq(*q.MaxReplay)
-			as.Status, as.Gap = api.FollowStatusLimited, &api.Gap{From: *want.After + 1, To: after}
+			as.Status, as.Gap = api.FollowStatusLimited, &api.Gap{From: *want.After + 1, To: after, Reason: api.GapReasonLimited}
 			gap := *as.Gap
 			then = append(then, func() {
 				p.send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":%q,"from":%d,"to":%d,"reason":"limited"}}`, id, gap.From, gap.To))
@@ -227,6 +234,8 @@ func show(n Notification) string {
 		return fmt.Sprintf("%s caught up %d", name(n.RoomID), n.Seq)
 	case *Gap:
 		return fmt.Sprintf("%s gap %d-%d %s", name(n.RoomID), n.From, n.To, n.Reason)
+	case *Truncated:
+		return fmt.Sprintf("%s begins at %d", name(n.RoomID), n.FirstSeq)
 	case *Reset:
 		return fmt.Sprintf("%s reset %d %s", name(n.RoomID), n.Seq, n.Epoch)
 	case *Signal:
