@@ -15,9 +15,10 @@ import (
 var tryable = map[string]bool{
 	api.MethodRoomJoin: true, api.MethodRoomLeave: true, api.MethodRoomUpdate: true, api.MethodRoomArchive: true, api.MethodRoomUnarchive: true, api.MethodRoomDelete: true,
 	api.MethodMessagePost: true, api.MethodMessageEdit: true, api.MethodMessageDelete: true, api.MethodReadMark: true, api.MethodTypingSet: true,
+	api.MethodThreadFollow: true, api.MethodThreadUnfollow: true,
 	api.MethodReactionAdd: true, api.MethodReactionRemove: true, api.MethodPinAdd: true, api.MethodPinRemove: true,
 	api.MethodMemberInvite: true, api.MethodMemberRemove: true, api.MethodMemberSetRole: true, api.MethodMemberMute: true, api.MethodMemberUnmute: true,
-	api.MethodMemberBan: true, api.MethodMemberUnban: true, api.MethodMemberListBans: true,
+	api.MethodMemberBan: true, api.MethodMemberUnban: true, api.MethodMemberListBans: true, api.MethodInviteCreate: true,
 	api.MethodRetentionSet: true,
 }
 

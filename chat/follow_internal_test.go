@@ -32,8 +32,7 @@ func TestFollowedOnce(t *testing.T) {
 
 // What somebody has joined is not followed for who signs in after them on the same connection, however late it is told.
 func TestJoiningElsewhereIsNotTheNextUsers(t *testing.T) {
-	svc := New(nil, nil)
-	defer svc.Close()
+	svc := &Service{live: map[api.RoomID]*liveRoom{}}
 	s := svc.Connect(struct{ Port }{}, Peer{})
 	s.user, s.login, s.followJoined = &Account{ID: "user_2"}, &LoginSession{}, true
 	e := &Entry{RoomID: "room_1", Records: []Record{{Seq: 1}}, Joined: []Joining{{Membership: Membership{UserID: "user_1"}}}}

@@ -18,7 +18,7 @@ import (
 // unchanging are the methods that change nothing that a store keeps: they read, or they are about the connection and the moment.
 var unchanging = []string{
 	"rpc.discover", "server.info", "server.ping", "server.stats", "auth.resume", "account.get", "account.export", "session.list", "user.get", "user.list", "token.list", "bot.list",
-	"permission.explain", "audit.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "pin.list",
+	"permission.explain", "audit.list", "invite.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "thread.get", "pin.list",
 	"presence.get", "presence.set", "typing.set", "sync.open", "sync.close", "retention.get", "job.get", "job.list",
 }
 
@@ -245,6 +245,7 @@ type roomState struct {
 	Bans     []*chat.Restriction
 	Events   []string
 	Messages []chat.MessageView
+	Threads  []*chat.ThreadPart // of each member under each message
 }
 
 func differ(a, b *state) string {
@@ -312,6 +313,13 @@ func dump(t *testing.T, s chat.Store) *state {
 		}
 		r.Messages, err = s.Messages(ctx, room.ID, "", posted)
 		must(err)
+		for _, m := range r.Members {
+			for i := range posted {
+				v, err := s.Thread(ctx, room.ID, posted[i].Seq, m.UserID)
+				must(err)
+				r.Threads = append(r.Threads, v.Part)
+			}
+		}
 		d.Rooms = append(d.Rooms, r)
 	}
 	return d

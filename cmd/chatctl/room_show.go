@@ -74,7 +74,7 @@ func newRoomShow(c *cli) *cobra.Command {
 				t.row("head", fmt.Sprint(r.Head.Seq))
 				if r.Read != nil {
 					t.row("read", fmt.Sprintf("up to %d, %s", r.Read.Seq, unread(r.Read)))
-					threads, err := unreadThreads(ctx, client, args[0])
+					threads, err := unreadThreads(ctx, client, string(r.ID))
 					if err != nil {
 						return aboutRoom(args[0], err)
 					}

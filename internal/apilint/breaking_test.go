@@ -69,7 +69,7 @@ func TestBreaking(t *testing.T) {
 			`"required": ["room", "epoch"],
         "properties": {"room": {"$ref": "#/components/schemas/RoomRef"}, "epoch": {"$ref": "#/components/schemas/Epoch"}`,
 		}},
-		{`import.check.lines[].room.visibility: "private" is not taken any more`, change{`"enum": ["public", "private"]`, `"enum": ["public"]`}},
+		{`import.check.lines[].room.visibility: "private" is not taken any more`, change{`"enum": ["public", "private", "direct"]`, `"enum": ["public", "direct"]`}},
 		{"import.check.lines[].room.title: has become an enumeration", change{`{"title": "RoomTitle", "description": "A room's name for people.", "type": "string", `, `{"title": "RoomTitle", "description": "A room's name for people.", "type": "string", "enum": ["a"], `}},
 		{"room.history.types[]: the enumeration is closed now", change{`"maxLength": 64, "minLength": 1, "x-open": true`, `"maxLength": 64, "minLength": 1`}},
 		{"room.create result.room: the type has changed", change{`"properties": {"room": {"$ref": "#/components/schemas/Room"}}`, `"properties": {"room": {"$ref": "#/components/schemas/RoomID"}}`}},

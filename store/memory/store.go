@@ -23,7 +23,7 @@ type Store struct {
 	made     int64                 // rooms, ever
 	erasing  []*room               // deleted, and not erased yet
 	audit    []chat.AuditRecord
-	jobs     []*chat.Job // by number
+	jobs     []*chat.Job  // by number
 	joined   []api.UserID // accounts, in order
 	imports  []*chat.Import
 	lines    map[api.RoomID]map[string][]byte // of imports

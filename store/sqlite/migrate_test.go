@@ -47,9 +47,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 		`ALTER TABLE invite DROP COLUMN created_at`, `ALTER TABLE invite DROP COLUMN used`)
 	execSQL(t, path, `INSERT INTO invite (hash, created_by, uses, expires_at) VALUES (x'01', 1, 2, 1764000000001), (x'02', 1, 1, 1764000000001)`)
 	execSQL(t, path, `DROP TABLE restriction`, `DROP INDEX member_owner`, `ALTER TABLE room DROP COLUMN slow_mode_ms`, `ALTER TABLE room DROP COLUMN read_only`, `ALTER TABLE room DROP COLUMN archived_at`)
-	execSQL(t, path, `DROP TABLE purged_key`, `DROP TABLE job`)
-	dropColumns(t, path, "room")
-	execSQL(t, path, `DROP TABLE import`, `DROP TABLE import_line`, `DROP INDEX account_hidden`, `ALTER TABLE account DROP COLUMN hidden`, `DROP INDEX room_hidden`, `ALTER TABLE room DROP COLUMN hidden`)
+	dropSinceThreads(t, path)
 	execSQL(t, path, `DELETE FROM schema_version WHERE version_id > 1`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
@@ -104,7 +102,8 @@ func TestThreadsOfOlderSchema(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, `DROP TABLE thread`, `ALTER TABLE message DROP COLUMN answers`, `DELETE FROM schema_version WHERE version_id = 8`)
+	dropSinceThreads(t, path)
+	execSQL(t, path, `DROP TABLE thread`, `ALTER TABLE message DROP COLUMN answers`, `DELETE FROM schema_version WHERE version_id >= 8`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +119,14 @@ func TestThreadsOfOlderSchema(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
 	}
+}
+
+// dropSinceThreads takes away what schemas after that of threads brought.
+func dropSinceThreads(t *testing.T, path string) {
+	t.Helper()
+	execSQL(t, path, `DROP TABLE purged_key`, `DROP TABLE job`)
+	dropColumns(t, path, "room")
+	execSQL(t, path, `DROP TABLE import`, `DROP TABLE import_line`, `DROP INDEX account_hidden`, `ALTER TABLE account DROP COLUMN hidden`, `DROP INDEX room_hidden`, `ALTER TABLE room DROP COLUMN hidden`)
 }
 
 // dropColumns takes from a table what a later schema than the first gave it.
