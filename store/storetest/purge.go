@@ -38,6 +38,9 @@ var purgeTests = []test{
 		f.commit(Mark(room, thanos, 3), Mean(room, groot, 4, thanos), Mean(room, groot, 6, thanos))
 		before := f.history(room)
 
+		part := &chat.ThreadPart{UserID: thanos, Followed: true}
+		f.commit(Partake(room, 4, part), Partake(room, 6, part))
+
 		f.commit(Purge(room, 2), Purge(room, 5))
 		v := f.byID(room, thanos)
 		f.want("what is gone", v.Gone, api.Head{Seq: 5, MsgNo: 2})
@@ -49,6 +52,10 @@ var purgeTests = []test{
 		f.want("around what is gone", f.page(&chat.HistoryQuery{Room: room, Before: 6, Limit: 9, Newest: true}), []chat.Record(nil))
 		f.want("pinned", seqsOfRecords(must(f.Pinned(f.ctx(), room))), []api.Seq{6})
 		f.want("threads", len(must(f.Threads(f.ctx(), room, 0, 10))), 1)
+		followed := must(f.FollowedThreads(f.ctx(), &chat.ThreadQuery{User: thanos, Limit: 9}))
+		f.want("followed threads", followed, []chat.ThreadKey{{Room: room, Root: 6, Last: 11, At: now}})
+		_, err := f.Thread(f.ctx(), room, 4, thanos)
+		f.wantErr(err, chat.ErrNoMessage)
 		f.want("answers", len(f.page(&chat.HistoryQuery{Room: room, Thread: 4, Types: []api.EventType{api.EventTypeMessagePosted}, Limit: 9})), 1)
 		for _, seq := range []api.Seq{1, 4, 5} {
 			on := On(room, groot, seq, "react", "b")
