@@ -117,6 +117,7 @@ func hiddenRooms(f *fixture) {
 	rooms, err := f.ListRooms(f.ctx(), ann, false, true, "", 9)
 	f.wantErr(err, nil)
 	f.want("listed", len(rooms), 1)
+	f.want("all rooms", len(must(f.AllRooms(f.ctx(), "", 9))), 1)
 	no, first, err := f.RoomAfter(f.ctx(), 0)
 	f.wantErr(err, nil)
 	f.want("the first room", first, open)
