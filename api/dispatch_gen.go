@@ -4764,7 +4764,6 @@ func scanJobState(s *scanner) JobState {
 
 var shapeRetentionRule = shape{
 	names: []string{"max_age_s", "max_messages"},
-	open:  true,
 }
 
 func (v *RetentionRule) scan(s *scanner) {
