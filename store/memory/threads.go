@@ -71,10 +71,10 @@ func (s *Store) FollowedThreads(ctx context.Context, q *chat.ThreadQuery) ([]cha
 // Thread implements chat.Reader.
 func (l look) Thread(_ context.Context, id api.RoomID, root api.Seq, user api.UserID) (*chat.ThreadView, error) {
 	r := l.s.rooms[id]
-	if r == nil || root < 1 || root > r.Head.Seq || r.log[root-1].Type != api.EventTypeMessagePosted {
+	if r == nil || r.at(root) == nil || r.at(root).Type != api.EventTypeMessagePosted {
 		return nil, chat.ErrNoMessage
 	}
-	v := &chat.ThreadView{Root: copied(&r.log[root-1]), State: chat.MessageState{Seq: root, Thread: r.about[root]}, Part: r.part(root, user)}
+	v := &chat.ThreadView{Root: copied(r.at(root)), State: chat.MessageState{Seq: root, Thread: r.about[root]}, Part: r.part(root, user)}
 	if st := r.states[root]; st != nil {
 		v.State.Replies, v.State.LastReply, v.State.Answers = st.Replies, st.LastReply, st.Answers
 	}
@@ -125,5 +125,5 @@ func (r *room) key(root api.Seq) chat.ThreadKey {
 	if st := r.states[root]; st != nil && st.LastReply > 0 {
 		last = st.LastReply
 	}
-	return chat.ThreadKey{Root: root, At: r.log[last-1].At, Room: r.ID, Last: last}
+	return chat.ThreadKey{Root: root, At: r.at(last).At, Room: r.ID, Last: last}
 }
