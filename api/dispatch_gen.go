@@ -4047,7 +4047,7 @@ func (v *ExportUser) scan(s *scanner) {
 }
 
 var shapeExportMember = shape{
-	names:    []string{"room_id", "user_id", "role", "joined_at", "read", "ban", "mute"},
+	names:    []string{"room_id", "user_id", "role", "joined_at", "read", "ban", "mute", "threads"},
 	required: 0b11,
 }
 
@@ -4077,6 +4077,33 @@ func (v *ExportMember) scan(s *scanner) {
 			x := new(ExportRestriction)
 			x.scan(s)
 			v.Mute = x
+		case 7:
+			for l0 := (list{min: 0, max: -1}); s.item(&l0); {
+				var x0 ExportThread
+				x0.scan(s)
+				v.Threads = append(v.Threads, x0)
+			}
+		default:
+			return
+		}
+	}
+}
+
+var shapeExportThread = shape{
+	names:    []string{"root", "read"},
+	required: 0b1,
+}
+
+func (v *ExportThread) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeExportThread) {
+		case 0:
+			v.Root = Seq(s.integer(1, 9007199254740991))
+		case 1:
+			x := new(Seq)
+			*x = Seq(s.integer(0, 9007199254740991))
+			v.Read = x
 		default:
 			return
 		}
@@ -4109,8 +4136,8 @@ func (v *ExportRestriction) scan(s *scanner) {
 }
 
 var shapeExportRoom = shape{
-	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "slow_mode_ms", "read_only", "archived_at", "retention", "keep_longer", "before", "head"},
-	required: 0b10000001110011,
+	names:    []string{"id", "name", "title", "topic", "visibility", "created_at", "created_by", "users", "slow_mode_ms", "read_only", "archived_at", "retention", "keep_longer", "before", "head"},
+	required: 0b100000001110011,
 }
 
 func (v *ExportRoom) scan(s *scanner) {
@@ -4132,26 +4159,32 @@ func (v *ExportRoom) scan(s *scanner) {
 		case 6:
 			v.CreatedBy = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
 		case 7:
+			for l0 := (list{min: 1, max: 10}); s.item(&l0); {
+				var x0 RoomUser
+				x0.scan(s)
+				v.Users = append(v.Users, x0)
+			}
+		case 8:
 			x := new(int64)
 			*x = s.integer(0, 86400000)
 			v.SlowModeMS = x
-		case 8:
-			v.ReadOnly = s.boolean()
 		case 9:
+			v.ReadOnly = s.boolean()
+		case 10:
 			x := new(Timestamp)
 			*x = s.timestamp()
 			v.ArchivedAt = x
-		case 10:
+		case 11:
 			x := new(RetentionRule)
 			x.scan(s)
 			v.Retention = x
-		case 11:
-			v.KeepLonger = s.boolean()
 		case 12:
+			v.KeepLonger = s.boolean()
+		case 13:
 			x := new(Head)
 			x.scan(s)
 			v.Before = x
-		case 13:
+		case 14:
 			v.Head.scan(s)
 		default:
 			return
@@ -4216,6 +4249,25 @@ func (v *RoomRename) scan(s *scanner) {
 			v.From = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
 		case 1:
 			v.To = s.match(0, 64, isRoomName, "^[a-z0-9][a-z0-9._-]{0,63}$")
+		default:
+			return
+		}
+	}
+}
+
+var shapeRoomUser = shape{
+	names:    []string{"user_id", "username"},
+	required: 0b11,
+}
+
+func (v *RoomUser) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeRoomUser) {
+		case 0:
+			v.UserID = UserID(s.match(0, -1, isUserID, "^user_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+		case 1:
+			v.Username = s.match(0, 32, isUsername, "^[a-z0-9][a-z0-9._-]{0,31}$")
 		default:
 			return
 		}

@@ -181,6 +181,28 @@ func (v *ExportMember) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"mute":`...)
 		dst = v.Mute.AppendJSON(dst)
 	}
+	if v.Threads != nil {
+		dst = append(dst, `,"threads":`...)
+		dst = append(dst, '[')
+		for i := range v.Threads {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Threads[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *ExportThread) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"root":`...)
+	dst = strconv.AppendInt(dst, int64(v.Root), 10)
+	if v.Read != nil {
+		dst = append(dst, `,"read":`...)
+		dst = strconv.AppendInt(dst, int64(*v.Read), 10)
+	}
 	return append(dst, '}')
 }
 
@@ -221,6 +243,17 @@ func (v *ExportRoom) AppendJSON(dst []byte) []byte {
 	dst = v.CreatedAt.AppendJSON(dst)
 	dst = append(dst, `,"created_by":`...)
 	dst = AppendString(dst, string(v.CreatedBy))
+	if v.Users != nil {
+		dst = append(dst, `,"users":`...)
+		dst = append(dst, '[')
+		for i := range v.Users {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Users[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
 	if v.SlowModeMS != nil {
 		dst = append(dst, `,"slow_mode_ms":`...)
 		dst = strconv.AppendInt(dst, *v.SlowModeMS, 10)

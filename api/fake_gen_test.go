@@ -459,6 +459,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(ExportLine),
 	new(ExportUser),
 	new(ExportMember),
+	new(ExportThread),
 	new(ExportRestriction),
 	new(ExportRoom),
 	new(ExportEnd),

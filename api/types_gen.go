@@ -326,6 +326,13 @@ type ExportMember struct {
 	Read     *Head              `json:"read,omitempty"`      // how far they have read; absent: no member
 	Ban      *ExportRestriction `json:"ban,omitempty"`
 	Mute     *ExportRestriction `json:"mute,omitempty"`
+	Threads  []ExportThread     `json:"threads,omitempty"` // a member's part in threads, each once
+}
+
+// ExportThread: A member's part in a thread.
+type ExportThread struct {
+	Root Seq  `json:"root"`           // the message under which it is
+	Read *Seq `json:"read,omitempty"` // they follow it, and have read it up to here; absent: they do not want to follow it
 }
 
 // ExportRestriction: A ban or a mute.
@@ -345,6 +352,7 @@ type ExportRoom struct {
 	Visibility Visibility     `json:"visibility"`
 	CreatedAt  Timestamp      `json:"created_at"`
 	CreatedBy  UserID         `json:"created_by"`
+	Users      []RoomUser     `json:"users,omitempty"`        // of a direct room: whom it is between
 	SlowModeMS *int64         `json:"slow_mode_ms,omitempty"` // absent: members post as they like
 	ReadOnly   bool           `json:"read_only,omitempty"`    // only moderators and owners post
 	ArchivedAt *Timestamp     `json:"archived_at,omitempty"`  // since when it is only read; absent: it is not archived

@@ -40,6 +40,9 @@ func (s *Session) DmOpen(ctx context.Context, p *api.DmOpenParams) (*api.DmOpenR
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
+	if v.Hidden {
+		return nil, api.Errorf(api.CodeUnavailable, "it is coming with an import that is not finished")
+	}
 	return &api.DmOpenResult{Room: v.view(s.svc), Opened: opened}, nil
 }
 

@@ -15,6 +15,8 @@ const (
 	exportLines = 1000 // on a page, unless it is asked for fewer
 	exportFew   = 100  // a page with room for fewer ends before a room
 	aboutALine  = 200  // bytes of a line that is no event
+
+	aboutAThread = 32 // bytes of what a member's line says of a thread
 )
 
 // ExportRead implements export.read.
@@ -93,16 +95,20 @@ func (x *export) enter(ctx context.Context, r Reader, i int, ref string) (*RoomV
 		err = ErrNotFound
 	}
 	_, login := x.s.who()
+	direct := err == nil && v.Visibility == api.VisibilityDirect && !x.whole()
 	switch {
 	case login == nil:
 		return nil, signInFirst()
 	case errors.Is(err, ErrNotFound):
 		return nil, noRoom(field)
-	case err == nil && x.user.Admin && login.Scope.covers(v.ID):
+	case err == nil && !direct && x.user.Admin && login.Scope.covers(v.ID):
 		return v, nil
 	}
 	if err := mayEnter(login, field, v, err, true).err; err != nil {
 		return nil, err
+	}
+	if direct {
+		return nil, api.Errorf(api.CodeFailedPrecondition, "in a direct room nobody may %s", Export).WithField(field)
 	}
 	if !Can(v.Role, Export) {
 		return nil, api.Errorf(api.CodePermissionDenied, "only owners may %s", Export).WithField(field)
@@ -172,6 +178,9 @@ func (x *export) read(ctx context.Context) error {
 func (x *export) add(l api.ExportLine) {
 	x.lines = append(x.lines, l)
 	x.size += max(len(l.Event), aboutALine)
+	if l.Member != nil {
+		x.size += aboutAThread * len(l.Member.Threads)
+	}
 }
 
 func (x *export) readUsers(ctx context.Context) error {
@@ -240,7 +249,9 @@ func (x *export) readPeople(ctx context.Context, r Reader) error {
 	}
 	for i := range page {
 		x.addPerson(&page[i], false)
-		x.at.people = page[i].No
+		if x.at.people = page[i].No; x.bytes > 0 && x.size >= x.bytes {
+			return nil // who is left comes on the next page
+		}
 	}
 	if len(page) == left {
 		return nil
@@ -303,6 +314,9 @@ func (x *export) changed(ctx context.Context, r Reader, v *RoomView) error {
 			if user := concerns(payload); user != "" {
 				who[user] = true
 			}
+			if err := follows(ctx, r, v.ID, payload, who); err != nil {
+				return err
+			}
 		}
 		after = page[len(page)-1].Seq
 	}
@@ -337,6 +351,39 @@ func concerns(payload api.EventPayload) api.UserID {
 		return d.UserID
 	}
 	return ""
+}
+
+// follows adds to who those whom an event may have made follow a thread: whom it means and, of an answer, who said what it
+// answers and whom that means.
+func follows(ctx context.Context, r Reader, room api.RoomID, payload api.EventPayload, who map[api.UserID]bool) error {
+	var root *api.Seq
+	var meant []api.UserID
+	switch d := payload.(type) {
+	case *api.MessagePosted:
+		root, meant = d.Thread, d.Mentions
+	case *api.MessageEdited:
+		meant = d.Mentions
+	}
+	if root != nil {
+		v, err := r.Thread(ctx, room, *root, "")
+		if err != nil {
+			return unless(ErrNoMessage, err)
+		}
+		views, err := r.Messages(ctx, room, "", []Record{v.Root})
+		if err != nil {
+			return err
+		}
+		m, err := views[0].Message()
+		if err != nil {
+			return err
+		}
+		who[m.SenderID] = true
+		meant = slices.Concat(meant, m.Mentions)
+	}
+	for _, user := range meant {
+		who[user] = true
+	}
+	return nil
 }
 
 func (x *export) readEvents(ctx context.Context, r Reader) error {

@@ -8,14 +8,15 @@ import (
 
 // parts are what a user has in a room, each with the way into a line of an export and back: what is added to one is added here.
 var parts = []struct {
-	export  func(p *Person, m *api.ExportMember)
+	export  func(p *Person, m *api.ExportMember) (has bool)
 	restore func(t Tx, m *api.ExportMember) error
 }{
 	{
-		func(p *Person, m *api.ExportMember) {
+		func(p *Person, m *api.ExportMember) bool {
 			if p.Role != "" {
 				m.Role, m.JoinedAt, m.Read = p.Role, &p.JoinedAt, &p.Read
 			}
+			return p.Role != ""
 		},
 		func(t Tx, m *api.ExportMember) error {
 			if m.Role == "" {
@@ -31,19 +32,65 @@ var parts = []struct {
 	},
 	restrictionPart(RestrictionBan, func(m *api.ExportMember) **api.ExportRestriction { return &m.Ban }),
 	restrictionPart(RestrictionMute, func(m *api.ExportMember) **api.ExportRestriction { return &m.Mute }),
+	{
+		func(p *Person, m *api.ExportMember) bool {
+			for i := range p.Threads {
+				part := &p.Threads[i]
+				line := api.ExportThread{Root: part.Root}
+				if part.Followed {
+					line.Read = &part.Read.Seq
+				}
+				m.Threads = append(m.Threads, line)
+			}
+			return len(p.Threads) > 0
+		},
+		func(t Tx, m *api.ExportMember) error {
+			for i := range m.Threads {
+				if err := restoreThread(t, m, &m.Threads[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+}
+
+// restoreThread gives a member back their part in a thread, if the message under which that is came along. Which answer is the
+// last that they have read follows from the log.
+func restoreThread(t Tx, m *api.ExportMember, x *api.ExportThread) error {
+	if m.Role == "" {
+		return nil
+	}
+	root, err := t.Message(x.Root)
+	if err != nil {
+		return unless(ErrNoMessage, err)
+	}
+	if root.Thread != 0 {
+		return nil
+	}
+	head := t.Room().Head.Seq
+	seq := min(orElse(x.Read, head), head)
+	after, err := t.AnswersAfter(root.Seq, seq)
+	if err != nil {
+		return err
+	}
+	read := ThreadRead{ThreadHead: api.ThreadHead{Seq: seq, ThreadNo: root.Answers - api.ThreadNo(after)}}
+	return t.PutThread(root.Seq, &ThreadPart{UserID: m.UserID, Followed: x.Read != nil, Read: read})
 }
 
 func restrictionPart(kind RestrictionKind, of func(m *api.ExportMember) **api.ExportRestriction) (part struct {
-	export  func(p *Person, m *api.ExportMember)
+	export  func(p *Person, m *api.ExportMember) (has bool)
 	restore func(t Tx, m *api.ExportMember) error
 },
 ) {
-	part.export = func(p *Person, m *api.ExportMember) {
+	part.export = func(p *Person, m *api.ExportMember) (has bool) {
 		for i := range p.Restrictions {
 			if r := &p.Restrictions[i]; r.Kind == kind {
 				*of(m) = &api.ExportRestriction{By: r.By, At: r.At, Until: ending(r.Until), Reason: r.Reason}
+				has = true
 			}
 		}
+		return has
 	}
 	part.restore = func(t Tx, m *api.ExportMember) error {
 		r := *of(m)
@@ -57,11 +104,11 @@ func restrictionPart(kind RestrictionKind, of func(m *api.ExportMember) **api.Ex
 
 // member is a user's part in a room as a line; empty: they have none.
 func (p *Person) member(room api.RoomID) (m *api.ExportMember, empty bool) {
-	m = &api.ExportMember{RoomID: room, UserID: p.ID}
+	m, empty = &api.ExportMember{RoomID: room, UserID: p.ID}, true
 	for i := range parts {
-		parts[i].export(p, m)
+		empty = !parts[i].export(p, m) && empty
 	}
-	return m, *m == api.ExportMember{RoomID: room, UserID: p.ID}
+	return m, empty
 }
 
 // exported is an account as a line: without what opens it, and without what only administrators see unless all is told.
@@ -94,6 +141,7 @@ func importedUser(u *api.ExportUser, name string, keepAdmin bool) *Account {
 func (r *RoomRecord) exported() *api.ExportRoom {
 	x := &api.ExportRoom{
 		ID: r.ID, Name: r.Name, Title: r.Title, Topic: r.Topic, Visibility: r.Visibility, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, ReadOnly: r.ReadOnly, KeepLonger: r.KeepLonger, Head: r.Head,
+		Users: r.Users,
 	}
 	if r.SlowMode > 0 {
 		ms := r.SlowMode.Milliseconds()

@@ -188,8 +188,15 @@ func live(t *testing.T, w *world, rng *rand.Rand) []*client {
 			t.Fatal(err)
 		}
 	}
-	for i := range 250 {
-		c, room, user, seq := people[rng.IntN(len(people))], rooms[rng.IntN(3)], names[rng.IntN(4)], api.Seq(1+rng.IntN(40))
+	for _, others := range [][]string{{"bob"}, {"cy", "dee"}, {}} {
+		res, err := people[0].DmOpen(ctx, &api.DmOpenParams{Users: append(others, "ada")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rooms = append(rooms, string(res.Room.ID))
+	}
+	for i := range 400 {
+		c, room, user, seq := people[rng.IntN(len(people))], rooms[rng.IntN(len(rooms))], names[rng.IntN(4)], api.Seq(1+rng.IntN(40))
 		if err := something(ctx, c, rng, i, room, user, seq); err != nil && !errors.As(err, new(*api.Error)) {
 			t.Fatal(err)
 		}
@@ -206,7 +213,7 @@ func something(ctx context.Context, c *client, rng *rand.Rand, i int, room, user
 	emoji := []string{"👍", "x"}[rng.IntN(2)]
 	post := &api.MessagePostParams{Room: room, Text: fmt.Sprintf("text %d @%s", i, user)}
 	var err error
-	switch rng.IntN(24) {
+	switch rng.IntN(28) {
 	case 0, 1, 2:
 		_, err = c.RoomJoin(ctx, &api.RoomJoinParams{Room: room, Follow: ptr(false)})
 	case 3:
@@ -239,12 +246,18 @@ func something(ctx context.Context, c *client, rng *rand.Rand, i int, room, user
 		_, err = c.RoomUpdate(ctx, &api.RoomUpdateParams{Room: room, Topic: fmt.Sprint("topic ", i), ReadOnly: ptr(rng.IntN(4) == 0)})
 	case 19:
 		_, err = c.ReadMark(ctx, &api.ReadMarkParams{Room: room, Seq: &seq})
-	case 20:
+	case 20, 23, 24:
 		post.Thread = &seq
 		_, err = c.MessagePost(ctx, post)
 	case 21:
 		post.ReplyTo, post.IdempotencyKey, post.Data = &seq, fmt.Sprint("key", i), json.RawMessage(`{"a": 1.50}`)
 		_, err = c.MessagePost(ctx, post)
+	case 25:
+		_, err = c.ThreadFollow(ctx, &api.ThreadFollowParams{Room: room, Seq: seq})
+	case 26:
+		_, err = c.ThreadUnfollow(ctx, &api.ThreadUnfollowParams{Room: room, Seq: seq})
+	case 27:
+		_, err = c.ReadMark(ctx, &api.ReadMarkParams{Room: room, Seq: ptr(seq + 10), Thread: &seq})
 	case 22:
 		if rng.IntN(3) == 0 {
 			_, err = c.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
@@ -296,6 +309,10 @@ func (c *client) looks() []string {
 		add("pins", pins, err)
 		threads, err := c.ThreadList(ctx, &api.ThreadListParams{Room: room})
 		add("threads", threads, err)
+	}
+	for _, unread := range []bool{false, true} {
+		followed, err := c.ThreadList(ctx, &api.ThreadListParams{Unread: &unread, Limit: ptr(int64(200))})
+		add("followed threads", followed, err)
 	}
 	found, err := c.MessageSearch(ctx, &api.MessageSearchParams{Query: "edit", Limit: ptr(int64(200))})
 	add("found", found, err)

@@ -52,16 +52,36 @@ func (s *Service) checkRoom(ctx context.Context, r *importRun, i int, x *api.Exp
 	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	name := r.st.roomName(x.Name)
-	if refuseIDForm("name", name) != nil {
-		return r.refuse(api.CodeInvalidParams, i, "room.name", "must not look like an id")
+	named := *x
+	if err := r.named(i, &named); err != nil {
+		return err
 	}
-	_, err = s.store.RoomByName(ctx, name, "")
+	if len(x.Users) > 0 {
+		return s.checkDirect(ctx, r, i, x.Users)
+	}
+	_, err = s.store.RoomByName(ctx, named.Name, "")
 	if err == nil {
-		return r.refuse(api.CodeAlreadyExists, i, "room.name", "%s is another room here", name)
+		return r.refuse(api.CodeAlreadyExists, i, "room.name", "%s is another room here", named.Name)
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return nil
+}
+
+// checkDirect refuses a direct room between people who have one here. Who is not here yet has none.
+func (s *Service) checkDirect(ctx context.Context, r *importRun, i int, users []api.RoomUser) error {
+	between := make([]api.RoomUser, len(users))
+	for j, u := range users {
+		a, err := s.store.AccountByID(ctx, u.UserID)
+		if err != nil {
+			return unless(ErrNotFound, err)
+		}
+		between[j] = api.RoomUser{UserID: a.ID, Username: a.Username}
+	}
+	_, err := s.store.DirectRoom(ctx, byUsername(between), "")
+	if err == nil {
+		return r.refuse(api.CodeAlreadyExists, i, "room.users", "there is a direct room between them here")
+	}
+	return unless(ErrNotFound, err)
 }

@@ -63,7 +63,10 @@ func (r *importRun) record(i int, raw json.RawMessage) (*api.Event, api.EventPay
 	if err != nil {
 		return nil, nil, r.refuse(api.CodeInvalidParams, i, "event.data", "%s", faultOf(err))
 	}
-	if _, unknown := payload.(*api.UnknownEvent); unknown {
+	switch payload.(type) {
+	case *api.RoomDeleted:
+		return nil, nil, r.refuse(api.CodeInvalidParams, i, "event.type", "of a deleted room there is no log")
+	case *api.UnknownEvent:
 		return nil, nil, r.refuse(api.CodeInvalidParams, i, "event.type", "this server does not know what %.64q does", ev.Type)
 	}
 	return ev, payload, nil
@@ -152,6 +155,9 @@ func (f *fold) posted(d *api.MessagePosted) error {
 		if root, err = f.message(f.rec.Of, "thread"); err != nil {
 			return err
 		}
+		if root != nil && d.ThreadNo != nil && *d.ThreadNo != root.Answers+1 { // older records have none
+			return f.run.refuse(api.CodeInvalidParams, f.i, "event.data.thread_no", "the next one is %d", root.Answers+1)
+		}
 	}
 	err := f.t.Restore(f.rec)
 	if errors.Is(err, ErrKeyConflict) {
@@ -161,6 +167,7 @@ func (f *fold) posted(d *api.MessagePosted) error {
 		err = f.t.PutMessage(&MessageState{Seq: f.ev.Seq, Deleted: f.ev.Seq})
 	}
 	if err == nil && root != nil {
+		root.Answers++
 		if root.LastReply = f.ev.Seq; !d.Deleted {
 			root.Replies++
 		}

@@ -83,6 +83,21 @@ func TestImportRefusals(t *testing.T) {
 		{"sent by nobody", func(l []api.ExportLine) {
 			swap(&l[first], `"sender_id":"`+string(l[0].User.ID), `"sender_id":"user_01kb1z3c8efyvs6tjv5vz0q7xn`)
 		}, first, "event.sender_id", api.CodeNotFound},
+		{"deleted", func(l []api.ExportLine) { swap(&l[first], "room.created", "room.deleted") }, first, "event.type", api.CodeInvalidParams},
+		{"a room for all that is between some", func(l []api.ExportLine) {
+			l[room].Room.Users = []api.RoomUser{{UserID: l[0].User.ID, Username: "ada"}}
+		}, room, "room.users", api.CodeInvalidParams},
+		{"a direct room between nobody", func(l []api.ExportLine) { l[room].Room.Visibility = api.VisibilityDirect }, room, "room.users", api.CodeInvalidParams},
+		{"a direct room with a name", func(l []api.ExportLine) {
+			l[room].Room.Visibility, l[room].Room.Users = api.VisibilityDirect, []api.RoomUser{{UserID: l[0].User.ID, Username: "ada"}}
+		}, room, "room.name", api.CodeInvalidParams},
+		{"a direct room with others in it", func(l []api.ExportLine) {
+			l[room].Room.Name, l[room].Room.Visibility, l[room].Room.Users = string(l[room].Room.ID), api.VisibilityDirect, []api.RoomUser{{UserID: l[0].User.ID, Username: "ada"}}
+		}, room, "room.users", api.CodeInvalidParams},
+		{"a direct room of nobody", func(l []api.ExportLine) {
+			l[room].Room.Name, l[room].Room.Visibility, l[room].Room.Users = string(l[room].Room.ID), api.VisibilityDirect, []api.RoomUser{{UserID: "user_01kb1z3c8efyvs6tjv5vz0q7xn", Username: "ada"}}
+		}, room, "room.users[0].user_id", api.CodeNotFound},
+		{"a miscounted answer", func(l []api.ExportLine) { swap(&l[post+1], `"msg_no":2`, `"msg_no":2,"thread":4,"thread_no":2`) }, post + 1, "event.data.thread_no", api.CodeInvalidParams},
 		{"a type of tomorrow", func(l []api.ExportLine) { swap(&l[first], "room.created", "moon.rose") }, first, "event.type", api.CodeInvalidParams},
 		{"no data", func(l []api.ExportLine) { swap(&l[post], `"data":{`, `"datum":{`) }, post, "event.data", api.CodeInvalidParams},
 		{"a miscount", func(l []api.ExportLine) { swap(&l[post], `"msg_no":1`, `"msg_no":2`) }, post, "event.data.msg_no", api.CodeInvalidParams},

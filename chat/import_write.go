@@ -1,9 +1,12 @@
 package chat
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -98,7 +101,9 @@ func (r *importRun) roomOf(i int, now *api.RoomID) (api.RoomID, error) {
 // bytes is about how much memory the run holds.
 func (r *importRun) bytes() (n int) {
 	for i := r.from; i < r.end; i++ {
-		n += max(len(r.lines[i].Event), aboutALine)
+		if n += max(len(r.lines[i].Event), aboutALine); r.lines[i].Member != nil {
+			n += aboutAThread * len(r.lines[i].Member.Threads)
+		}
 	}
 	return n
 }
@@ -248,11 +253,18 @@ func (r *importRun) begin(t Tx, i int, x *api.ExportRoom) error {
 		return r.refuse(api.CodeInvalidParams, i, "room.before", "is behind the head")
 	}
 	whole := *x
-	if whole.Name = r.st.roomName(x.Name); refuseIDForm("name", whole.Name) != nil {
-		return r.refuse(api.CodeInvalidParams, i, "room.name", "must not look like an id")
+	if err := r.named(i, &whole); err != nil {
+		return err
 	}
-	err := t.CreateRoom(&RoomRecord{ID: x.ID, Name: whole.Name, Visibility: api.VisibilityPrivate, CreatedAt: x.CreatedAt, CreatedBy: x.CreatedBy, Hidden: true, Head: before})
-	if errors.Is(err, ErrNameTaken) {
+	if err := r.between(t, i, &whole); err != nil {
+		return err
+	}
+	room := &RoomRecord{ID: x.ID, Name: whole.Name, Visibility: api.VisibilityPrivate, Users: whole.Users, CreatedAt: x.CreatedAt, CreatedBy: x.CreatedBy, Hidden: true, Head: before}
+	err := t.CreateRoom(room)
+	switch {
+	case errors.Is(err, ErrNameTaken) && len(whole.Users) > 0: // its name is its id, which no other room has
+		return r.refuse(api.CodeAlreadyExists, i, "room.users", "there is a direct room between them here")
+	case errors.Is(err, ErrNameTaken):
 		return r.refuse(api.CodeAlreadyExists, i, "room.name", "%s is another room here", whole.Name)
 	}
 	if err != nil {
@@ -261,6 +273,65 @@ func (r *importRun) begin(t Tx, i int, x *api.ExportRoom) error {
 	r.st.Room, r.st.Gone, r.st.At, r.st.Until = x.ID, before, before, x.Head
 	r.st.Import.Rooms++
 	return t.PutLine("room", (&api.ExportLine{Room: &whole}).AppendJSON(nil))
+}
+
+// named gives a room the name that it has here. That of a direct room is its id.
+func (r *importRun) named(i int, x *api.ExportRoom) error {
+	if (x.Visibility == api.VisibilityDirect) != (len(x.Users) > 0) {
+		return r.refuse(api.CodeInvalidParams, i, "room.users", "a direct room is between users, and no other is")
+	}
+	if len(x.Users) > 0 {
+		if x.Name != string(x.ID) {
+			return r.refuse(api.CodeInvalidParams, i, "room.name", "that of a direct room is its id")
+		}
+		return nil
+	}
+	if x.Name = r.st.roomName(x.Name); refuseIDForm("name", x.Name) != nil {
+		return r.refuse(api.CodeInvalidParams, i, "room.name", "must not look like an id")
+	}
+	return nil
+}
+
+// between gives a direct room its people under the names that they have here, and refuses one that has others in it.
+func (r *importRun) between(t Tx, i int, x *api.ExportRoom) error {
+	if len(x.Users) == 0 {
+		return nil
+	}
+	users := make([]api.RoomUser, len(x.Users))
+	is := map[api.UserID]bool{}
+	for j, u := range x.Users {
+		path := fmt.Sprintf("room.users[%d].user_id", j)
+		a, err := t.Account(u.UserID)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return r.refuse(api.CodeNotFound, i, path, "no such user, here or in a line before")
+		case err != nil:
+			return err
+		case is[u.UserID]:
+			return r.refuse(api.CodeInvalidParams, i, path, "is there twice")
+		}
+		is[u.UserID], users[j] = true, api.RoomUser{UserID: u.UserID, Username: a.Username}
+	}
+	x.Users = byUsername(users)
+	lines, err := t.Lines()
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		var l api.ExportLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return fmt.Errorf("stored line of %s: %w", x.ID, err)
+		}
+		if l.Member != nil && l.Member.Role != "" && !is[l.Member.UserID] {
+			return r.refuse(api.CodeInvalidParams, i, "room.users", "%s is a member and not among them", l.Member.UserID)
+		}
+	}
+	return nil
+}
+
+func byUsername(users []api.RoomUser) []api.RoomUser {
+	slices.SortFunc(users, func(a, b api.RoomUser) int { return cmp.Compare(a.Username, b.Username) })
+	return users
 }
 
 func (st *importState) roomName(name string) string {

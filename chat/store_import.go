@@ -51,6 +51,13 @@ type Person struct {
 	JoinedAt     api.Timestamp
 	Read         api.Head
 	Restrictions []Restriction // bans and mutes, ended or not
+	Threads      []RootedPart  // by root
+}
+
+// RootedPart is a ThreadPart in the thread under a message. How many answers mean the user is not told.
+type RootedPart struct {
+	Root api.Seq
+	ThreadPart
 }
 
 // Restored is an event that was in another log. It is a Draft that is written already.

@@ -14,7 +14,7 @@ type act struct {
 	do     func(r *Room) bool
 }
 
-// acts are what happens, by how often: every type of event is among them.
+// acts are what happens, by how often: every type of event is among them but room.deleted, after which there is no room.
 var acts = []act{
 	{6000, (*Room).post},
 	{900, (*Room).answer},
@@ -34,6 +34,13 @@ var acts = []act{
 	{40, (*Room).promote},
 	{40, (*Room).update},
 	{8, (*Room).archive},
+	{150, (*Room).decide},
+	{300, (*Room).readOn},
+}
+
+// directActs are those of direct rooms.
+var directActs = []act{
+	{600, (*Room).post}, {200, (*Room).answer}, {150, (*Room).react}, {25, (*Room).unreact}, {55, (*Room).edit}, {18, (*Room).erase}, {6, (*Room).pin}, {5, (*Room).unpin}, {15, (*Room).decide}, {40, (*Room).readOn},
 }
 
 // step lets something happen.
@@ -41,6 +48,10 @@ func (r *Room) step() {
 	if r.Line.ArchivedAt != nil {
 		r.unarchive()
 		return
+	}
+	acts := acts
+	if r.direct() {
+		acts = directActs
 	}
 	total := 0
 	for i := range acts {
@@ -74,7 +85,7 @@ func (r *Room) speak(root *Message) bool {
 	if by == nil {
 		return r.join()
 	}
-	msg := &Message{reactions: map[string][]api.UserID{}}
+	msg := &Message{reactions: map[string][]api.UserID{}, parts: map[api.UserID]*part{}}
 	msg.Text = r.m.text.say()
 	if r.m.rng.IntN(6) == 0 {
 		msg.Format = api.TextFormatMarkdown
@@ -87,7 +98,8 @@ func (r *Room) speak(root *Message) bool {
 		msg.ReplyTo = &to.Seq
 	}
 	if root != nil {
-		msg.Thread = &root.Seq
+		no := root.answers + 1
+		msg.Thread, msg.ThreadNo = &root.Seq, &no
 	}
 	key := ""
 	if r.m.rng.IntN(2) == 0 {
@@ -96,7 +108,8 @@ func (r *Room) speak(root *Message) bool {
 	}
 	msg.RoomID, msg.MsgNo, msg.At, msg.SenderID, msg.SenderName = r.Line.ID, r.Line.Head.MsgNo+1, api.Timestamp(r.m.now), by.UserID, r.m.user(by.UserID).Username
 	msg.Seq = r.tell(by.UserID, api.EventTypeMessagePosted, key, &api.MessagePosted{
-		MsgNo: msg.MsgNo, Text: msg.Text, Format: msg.Format, ReplyTo: msg.ReplyTo, Data: msg.Data, Thread: msg.Thread, Mentions: msg.Mentions, MentionsRoom: msg.MentionsRoom,
+		MsgNo: msg.MsgNo, Text: msg.Text, Format: msg.Format, ReplyTo: msg.ReplyTo, Data: msg.Data, Thread: msg.Thread, ThreadNo: msg.ThreadNo, Mentions: msg.Mentions,
+		MentionsRoom: msg.MentionsRoom,
 	})
 	msg.events = []api.Seq{msg.Seq}
 	r.bySeq[msg.Seq] = msg
@@ -104,6 +117,7 @@ func (r *Room) speak(root *Message) bool {
 	head := r.Line.Head
 	by.Read = &head
 	if root != nil {
+		r.takePart(root, msg)
 		r.answered(root, 1)
 		last := msg.Seq
 		root.LastReply = &last
@@ -169,9 +183,11 @@ func (r *Room) edit() bool {
 		return false
 	}
 	msg.Text = r.m.text.say()
+	was := msg.Mentions
 	r.mention(msg, r.people[msg.SenderID])
+	r.meant(msg, was)
 	seq := r.tell(msg.SenderID, api.EventTypeMessageEdited, "", &api.MessageEdited{
-		Message: msg.Seq, Text: msg.Text, Format: msg.Format, Data: msg.Data, Mentions: msg.Mentions, MentionsRoom: msg.MentionsRoom,
+		Message: msg.Seq, Thread: msg.Thread, Text: msg.Text, Format: msg.Format, Data: msg.Data, Mentions: msg.Mentions, MentionsRoom: msg.MentionsRoom,
 	})
 	at := api.Timestamp(r.m.now)
 	msg.EditedSeq, msg.EditedAt = &seq, &at
@@ -182,6 +198,9 @@ func (r *Room) edit() bool {
 // erase deletes a message: what it said goes from its records.
 func (r *Room) erase() bool {
 	msg, by := r.message(func(*Message) bool { return true }), r.any(leading)
+	if msg != nil && r.direct() {
+		by = r.person(msg.SenderID) // where nobody deletes what others said
+	}
 	if msg == nil || by == nil {
 		return false
 	}
@@ -190,9 +209,9 @@ func (r *Room) erase() bool {
 		if err := json.Unmarshal(r.Events[seq-1], &ev); err != nil {
 			panic(err) // it was made here
 		}
-		var left appender = &api.MessageEdited{Message: msg.Seq, Deleted: true}
+		var left appender = &api.MessageEdited{Message: msg.Seq, Thread: msg.Thread, Deleted: true}
 		if i == 0 {
-			left = &api.MessagePosted{MsgNo: msg.MsgNo, ReplyTo: msg.ReplyTo, Thread: msg.Thread, Deleted: true}
+			left = &api.MessagePosted{MsgNo: msg.MsgNo, ReplyTo: msg.ReplyTo, Thread: msg.Thread, ThreadNo: msg.ThreadNo, Deleted: true}
 		}
 		ev.Data, ev.Raw = left.AppendJSON(nil), nil
 		r.Events[seq-1] = ev.AppendJSON(nil)
@@ -212,8 +231,10 @@ func (r *Room) erase() bool {
 	return true
 }
 
+func (r *Room) pinning(p *api.ExportMember) bool { return leading(p) || in(p) && r.direct() }
+
 func (r *Room) pin() bool {
-	msg, by := r.message(func(m *Message) bool { return !m.Pinned }), r.any(leading)
+	msg, by := r.message(func(m *Message) bool { return !m.Pinned }), r.any(r.pinning)
 	if msg == nil || by == nil || len(r.Pinned()) >= 50 {
 		return false
 	}
@@ -223,7 +244,7 @@ func (r *Room) pin() bool {
 }
 
 func (r *Room) unpin() bool {
-	pinned, by := r.Pinned(), r.any(leading)
+	pinned, by := r.Pinned(), r.any(r.pinning)
 	if len(pinned) == 0 || by == nil {
 		return false
 	}

@@ -115,8 +115,9 @@ func checkTypes(t *testing.T, m *month.Month) {
 		}
 	}
 	for kind := range contract.Read().EventTypes {
-		if !have[kind] {
-			t.Errorf("no %s in the month", kind)
+		// A room ends with room.deleted, and its log goes with it: no export can have that one.
+		if gone := kind == string(api.EventTypeRoomDeleted); have[kind] == gone {
+			t.Errorf("%s in the month: %t", kind, have[kind])
 		}
 	}
 }
@@ -182,7 +183,35 @@ func (w *world) checkRooms() {
 		slices.Sort(got)
 		slices.Sort(want)
 		w.same("rooms", got, want)
+		w.checkFollowed(id, c)
 	}
+}
+
+// checkFollowed asks somebody for the threads that they follow.
+func (w *world) checkFollowed(id api.UserID, c *chatclient.Client) {
+	all := int64(200)
+	var got, want []string
+	for p := (&api.ThreadListParams{Limit: &all}); ; {
+		page, err := c.ThreadList(w.t.Context(), p)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range page.Threads {
+			got = append(got, text(&page.Threads[i]))
+		}
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			break
+		}
+	}
+	for _, r := range w.m.Rooms {
+		for _, root := range r.Followed(id) {
+			thread := r.Thread(root, id)
+			want = append(want, text(&thread))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	w.same("followed threads", got, want)
 }
 
 // viewer is somebody in a room who has one of the roles, if they may be had.
@@ -251,8 +280,8 @@ func (w *world) checkRoom(r *month.Room) {
 		}
 	}
 	for _, msg := range r.Threads() {
-		seen := msg.Seen(me)
-		want = append(want, text(&seen))
+		thread := r.Thread(msg, me)
+		want = append(want, text(&thread))
 	}
 	w.same("threads of "+r.Line.Name, got, want)
 }

@@ -25,6 +25,10 @@ type Message struct {
 	api.Message
 	reactions map[string][]api.UserID
 	events    []api.Seq // of the post and its edits
+
+	answers api.ThreadNo // that were ever given under it
+	last    api.Seq      // of them, there or not
+	parts   map[api.UserID]*part
 }
 
 // Seen is the message as somebody sees it.
@@ -60,7 +64,7 @@ func (r *Room) View(p *api.ExportMember) api.Room {
 	}
 	return api.Room{
 		ID: x.ID, Name: x.Name, Title: x.Title, Topic: x.Topic, Visibility: x.Visibility, CreatedAt: x.CreatedAt, MemberCount: int64(len(r.Members())), Head: x.Head,
-		Role: p.Role, SlowModeMS: x.SlowModeMS, ReadOnly: x.ReadOnly, ArchivedAt: x.ArchivedAt, Read: read,
+		Role: p.Role, Users: x.Users, SlowModeMS: x.SlowModeMS, ReadOnly: x.ReadOnly, ArchivedAt: x.ArchivedAt, Read: read,
 	}
 }
 
@@ -76,22 +80,49 @@ func (r *Room) Threads() []*Message {
 	return all
 }
 
-func (m *Month) open(i int) {
-	creator := m.Users[i%5]
-	r := &Room{
-		Line: api.ExportRoom{
-			ID: api.RoomID(m.id("room_")), Name: fmt.Sprintf("%s-%d", []string{"general", "ops", "design", "support"}[i%4], i), Visibility: api.VisibilityPublic,
-			CreatedAt: api.Timestamp(m.now), CreatedBy: creator.ID,
-		},
-		m: m, people: map[api.UserID]*api.ExportMember{}, bySeq: map[api.Seq]*Message{},
+// between opens a direct room, the k-th one, between two or three people.
+func (m *Month) between(k int) {
+	first := k % 5
+	who := []*api.ExportUser{m.Users[first], m.Users[first+1+k/5]}
+	if k%3 == 2 {
+		who = append(who, m.Users[first+2+k/5])
 	}
+	id := m.id("room_")
+	r := m.room(&api.ExportRoom{ID: api.RoomID(id), Name: id, Visibility: api.VisibilityDirect, CreatedAt: api.Timestamp(m.now), CreatedBy: who[0].ID})
+	for _, u := range who {
+		r.Line.Users = append(r.Line.Users, api.RoomUser{UserID: u.ID, Username: u.Username})
+	}
+	slices.SortFunc(r.Line.Users, func(a, b api.RoomUser) int { return cmp.Compare(a.Username, b.Username) })
+	r.tell(who[0].ID, api.EventTypeRoomCreated, "", &api.RoomCreated{Name: r.Line.Name, Visibility: r.Line.Visibility})
+	for _, u := range who {
+		r.enter(who[0].ID, u.ID, api.RoleMember)
+	}
+}
+
+func (r *Room) direct() bool { return r.Line.Visibility == api.VisibilityDirect }
+
+func (m *Month) room(line *api.ExportRoom) *Room {
+	r := &Room{Line: *line, m: m, people: map[api.UserID]*api.ExportMember{}, bySeq: map[api.Seq]*Message{}}
+	m.Rooms = append(m.Rooms, r)
+	return r
+}
+
+func (m *Month) open(i int) {
+	if k := i / 4; i%4 == 3 && 7+k/5 <= len(m.Users) {
+		m.between(k)
+		return
+	}
+	creator := m.Users[i%5]
+	r := m.room(&api.ExportRoom{
+		ID: api.RoomID(m.id("room_")), Name: fmt.Sprintf("%s-%d", []string{"general", "ops", "design", "support"}[i%4], i), Visibility: api.VisibilityPublic,
+		CreatedAt: api.Timestamp(m.now), CreatedBy: creator.ID,
+	})
 	if i%3 == 2 {
 		r.Line.Visibility = api.VisibilityPrivate
 	}
 	if i%4 == 1 {
 		r.Line.Topic = m.text.topic()
 	}
-	m.Rooms = append(m.Rooms, r)
 	r.tell(creator.ID, api.EventTypeRoomCreated, "", &api.RoomCreated{Name: r.Line.Name, Topic: r.Line.Topic, Visibility: r.Line.Visibility})
 	r.enter(creator.ID, creator.ID, api.RoleOwner)
 	for range 3 {
@@ -141,7 +172,12 @@ func (r *Room) enter(by, id api.UserID, role api.Role) {
 	r.tell(by, api.EventTypeMemberJoined, "", d)
 }
 
-func (r *Room) exit(p *api.ExportMember) { p.Role, p.JoinedAt, p.Read = "", nil, nil }
+func (r *Room) exit(p *api.ExportMember) {
+	p.Role, p.JoinedAt, p.Read = "", nil, nil
+	for _, msg := range r.Messages {
+		delete(msg.parts, p.UserID)
+	}
+}
 
 // any chooses one of those in the room who are fit.
 func (r *Room) any(fit func(p *api.ExportMember) bool) *api.ExportMember {
@@ -175,6 +211,7 @@ func (r *Room) message(fit func(m *Message) bool) *Message {
 // close reads on for everybody, up to somewhere.
 func (r *Room) close() {
 	for _, p := range r.Members() {
+		p.Threads = r.parts(p.UserID)
 		if left := int64(r.Line.Head.Seq - p.Read.Seq); left > 0 && r.m.rng.IntN(4) > 0 {
 			seq := p.Read.Seq + 1 + api.Seq(r.m.rng.Int64N(left))
 			p.Read = &api.Head{Seq: seq, MsgNo: r.counts[seq-1]}

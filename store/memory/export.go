@@ -75,6 +75,13 @@ func (l look) People(ctx context.Context, q *chat.PeopleQuery) ([]chat.Person, e
 				p.Restrictions = append(p.Restrictions, *x)
 			}
 		}
+		for k, part := range r.threads {
+			if k.user == p.ID {
+				p.Threads = append(p.Threads, chat.RootedPart{Root: k.root, ThreadPart: *part})
+				p.Threads[len(p.Threads)-1].Read.Mentions = 0
+			}
+		}
+		slices.SortFunc(p.Threads, func(a, b chat.RootedPart) int { return cmp.Compare(a.Root, b.Root) })
 		slices.SortFunc(p.Restrictions, func(a, b chat.Restriction) int { return cmp.Compare(a.Kind, b.Kind) })
 		people = append(people, *p)
 	}

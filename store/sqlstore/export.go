@@ -64,7 +64,31 @@ func (s looks) People(ctx context.Context, q *chat.PeopleQuery) ([]chat.Person, 
 		}
 		return true, nil
 	})
-	return people, wrap("read restrictions", err)
+	if err != nil {
+		return nil, wrap("read restrictions", err)
+	}
+	for i := range people {
+		if people[i].Role != "" {
+			if people[i].Threads, err = s.partsIn(ctx, q.Room, &people[i]); err != nil {
+				return nil, wrap("read parts in threads", err)
+			}
+		}
+	}
+	return people, nil
+}
+
+// partsIn gives a member's parts in the threads of a room, from the key of the table.
+func (s looks) partsIn(ctx context.Context, room api.RoomID, p *chat.Person) (parts []chat.RootedPart, err error) {
+	const query = `SELECT log_no, followed, read_seq, read_no FROM thread
+		WHERE user_no = $2 AND log_no > (` + theRoom + ` << 38) AND log_no <= (` + theRoom + ` << 38) + 274877906943 ORDER BY log_no`
+	err = s.read.each(ctx, query, []any{string(room), p.No}, func(rows *sql.Rows) (bool, error) {
+		part := chat.RootedPart{ThreadPart: chat.ThreadPart{UserID: p.ID}}
+		err := rows.Scan(&part.Root, &part.Followed, &part.Read.Seq, &part.Read.ThreadNo)
+		part.Root &= maxSeq
+		parts = append(parts, part)
+		return true, err
+	})
+	return parts, err
 }
 
 func (s looks) people(ctx context.Context, q *chat.PeopleQuery) (people []chat.Person, err error) {

@@ -15,10 +15,14 @@ var importTests = []test{
 	{"HiddenRooms", hiddenRooms},
 	{"RestoredEvents", restoredEvents},
 	{"RestoredMembers", restoredMembers},
+	{"RestoredThreads", restoredThreads},
+	{"HiddenDirectRooms", hiddenDirectRooms},
+	{"DeletedRoomComesBack", deletedRoomComesBack},
 	{"Discard", discard},
 	{"ImportLines", importLines},
 	{"Imports", imports},
 	{"PeopleOfARoom", peopleOfARoom},
+	{"PartsOfPeople", partsOfPeople},
 }
 
 // Doing is any act.
@@ -217,6 +221,130 @@ func restoredMembers(f *fixture) {
 	f.wantErr(err, nil)
 	f.want("members", members[0], &chat.Membership{UserID: ann, Username: "ann", Role: api.RoleModerator, JoinedAt: 5})
 	f.want("count", f.byID(id, bob).MemberCount, int64(2))
+}
+
+func restoredThreads(f *fixture) {
+	ann, bob := f.user("ann"), f.user("bob")
+	id := f.hidden("old", ann, api.Head{Seq: 10, MsgNo: 4})
+	e := f.do(id, ann, func(t chat.Tx) error {
+		for _, of := range []api.Seq{0, 11, 3, 11} { // 3 is gone
+			if err := t.Restore(restored(bob, api.EventTypeMessagePosted, of, "", `{}`)); err != nil {
+				return err
+			}
+		}
+		n, err := t.AnswersAfter(11, 12)
+		f.wantErr(err, nil)
+		f.want("answers after", n, int64(1))
+		if err := t.PutMessage(&chat.MessageState{Seq: 11, Replies: 2, LastReply: 14, Answers: 2}); err != nil {
+			return err
+		}
+		if err := t.PutMentions(14, chat.Mentions{Users: []api.UserID{ann}}); err != nil {
+			return err
+		}
+		if err := t.RestoreMember(&chat.Joining{Membership: chat.Membership{UserID: ann, Role: api.RoleMember, JoinedAt: 5}, Read: api.Head{Seq: 14}}); err != nil {
+			return err
+		}
+		return t.PutThread(11, partOf(ann, true, 12, 1, 0))
+	})
+	f.wantErr(e.Err, nil)
+	v := must(f.Thread(f.ctx(), id, 11, ann))
+	f.want("thread", v.State, chat.MessageState{Seq: 11, Replies: 2, LastReply: 14, Answers: 2})
+	f.want("part", v.Part, partOf(ann, true, 12, 1, 1))
+	f.want("followed", must(f.FollowedThreads(f.ctx(), &chat.ThreadQuery{User: ann, Unread: true, Limit: 9})), []chat.ThreadKey{{Root: 11, Room: id, Last: 14, At: now + 5}})
+}
+
+// veiled makes a direct room as an import does.
+func (f *fixture) veiled(id api.RoomID, users ...api.UserID) *chat.Entry {
+	f.Helper()
+	return f.do(id, users[0], func(t chat.Tx) error {
+		return t.CreateRoom(&chat.RoomRecord{ID: id, Name: string(id), Visibility: api.VisibilityPrivate, Users: between(users...), CreatedAt: now, CreatedBy: users[0], Hidden: true})
+	})
+}
+
+func hiddenDirectRooms(f *fixture) {
+	ann, bob := f.user("ann"), f.user("bob")
+	id := RoomID("theirs")
+	f.wantErr(f.veiled(id, ann, bob).Err, nil)
+	f.wantErr(f.veiled(RoomID("again"), bob, ann).Err, chat.ErrNameTaken)
+	opened := Open(RoomID("opened"), bob, ann)
+	f.commit(opened)
+	f.wantErr(opened.Err, chat.ErrNameTaken)
+	v := must(f.DirectRoom(f.ctx(), between(ann, bob), ann))
+	f.want("it comes", []any{v.ID, v.Hidden, v.Role}, []any{id, true, api.Role("")})
+	f.do(id, ann, func(t chat.Tx) error {
+		r := t.Room()
+		r.Hidden, r.Visibility = false, api.VisibilityDirect
+		if err := t.UpdateRoom(r); err != nil {
+			return err
+		}
+		return t.RestoreMember(&chat.Joining{Membership: chat.Membership{UserID: bob, Role: api.RoleMember, JoinedAt: 5}})
+	})
+	v = must(f.DirectRoom(f.ctx(), between(ann, bob), bob))
+	f.want("it is there", []any{v.ID, v.Hidden, v.Visibility, v.Role, v.Users}, []any{id, false, api.VisibilityDirect, api.RoleMember, between(ann, bob)})
+	f.want("it", v, f.byID(id, bob))
+
+	other := RoomID("thrown")
+	f.wantErr(f.veiled(other, ann).Err, nil)
+	f.do(other, ann, func(t chat.Tx) error {
+		_, err := t.Discard(2)
+		return err
+	})
+	notes := Open(RoomID("notes"), ann)
+	f.commit(notes)
+	f.wantErr(notes.Err, nil)
+}
+
+// deletedRoomComesBack brings a room that was deleted, of which some is there still, under its id and name.
+func deletedRoomComesBack(f *fixture) {
+	ann, bob := f.user("ann"), f.user("bob")
+	id := f.room("old", ann)
+	f.commit(Join(id, bob), Post(id, ann, "root"), On(id, ann, 4, "answer", ""), Partake(id, 4, partOf(bob, true, 5, 1, 0)))
+	f.commit(Delete(id, ann))
+	_, _, err := f.RoomAfter(f.ctx(), 0)
+	f.wantErr(err, chat.ErrNotFound)
+	_, err = f.People(f.ctx(), &chat.PeopleQuery{Room: id, Sent: true, Limit: 9})
+	f.wantErr(err, chat.ErrNotFound)
+	back := f.hidden("old", ann, api.Head{})
+	f.want("its id", back, id)
+	e := f.do(back, ann, func(t chat.Tx) error {
+		for range 4 {
+			if err := t.Restore(restored(bob, api.EventTypeMessagePosted, 0, "", `{}`)); err != nil {
+				return err
+			}
+		}
+		if err := t.RestoreMember(&chat.Joining{Membership: chat.Membership{UserID: bob, Role: api.RoleOwner, JoinedAt: 5}}); err != nil {
+			return err
+		}
+		r := t.Room()
+		r.Hidden = false
+		return t.UpdateRoom(r)
+	})
+	f.wantErr(e.Err, nil)
+	f.erase()
+	f.want("log", len(f.history(back)), 4)
+	v := f.byID(back, bob)
+	f.want("it", []any{v.Role, v.MemberCount, v.Head}, []any{api.RoleOwner, int64(1), api.Head{Seq: 4, MsgNo: 4}})
+	f.want("thread", *must(f.Thread(f.ctx(), back, 4, bob)), chat.ThreadView{Root: f.history(back)[3], State: chat.MessageState{Seq: 4}})
+	people := must(f.People(f.ctx(), &chat.PeopleQuery{Room: back, Limit: 9}))
+	f.want("people", len(people), 1)
+	f.want("parts", len(people[0].Threads), 0)
+}
+
+func partsOfPeople(f *fixture) {
+	ann, bob := f.user("ann"), f.user("bob")
+	a, b := f.room("a", ann), f.room("b", ann)
+	for _, room := range []api.RoomID{a, b} {
+		f.commit(Join(room, bob), Post(room, ann, "one"), Post(room, ann, "two"), On(room, ann, 4, "answer", "")) // 4, 5, 6
+	}
+	f.commit(Partake(a, 5, partOf(ann, false, 6, 0, 0)), Partake(a, 4, partOf(ann, true, 6, 1, 0)), Partake(b, 4, partOf(bob, true, 3, 0, 0)))
+	people := must(f.People(f.ctx(), &chat.PeopleQuery{Room: a, Limit: 9}))
+	f.want("ann's", people[0].Threads, []chat.RootedPart{{Root: 4, ThreadPart: *partOf(ann, true, 6, 1, 0)}, {Root: 5, ThreadPart: *partOf(ann, false, 6, 0, 0)}})
+	f.want("bob's", len(people[1].Threads), 0)
+	people = must(f.People(f.ctx(), &chat.PeopleQuery{Room: b, Only: []api.UserID{bob}}))
+	f.want("bob's", people[0].Threads, []chat.RootedPart{{Root: 4, ThreadPart: *partOf(bob, true, 3, 0, 0)}})
+	f.commit(Leave(b, bob))
+	people = must(f.People(f.ctx(), &chat.PeopleQuery{Room: b, Sent: true, Only: []api.UserID{bob}}))
+	f.want("gone", len(people[0].Threads), 0)
 }
 
 func discard(f *fixture) {

@@ -416,7 +416,7 @@ func (c *Client) ServerStats(ctx context.Context, p *api.ServerStatsParams) (*ap
 
 // ExportRead calls export.read: Rooms or the whole server as lines, page by page: who, and each room's log as it is.
 //
-// With rooms: those, for their owners, and any for administrators. Without: all that there is, for administrators. A room comes as its users and members, then the room, then its events, each the record as it is stored; no passwords, tokens, invitations and audit records are in it. Each room is as it was at one moment after the first page was asked for. docs/EXPORT.md has the file that the lines make. One audit record tells an export. A cursor is good until the server starts anew.
+// With rooms: those, for their owners, and any for administrators, but no direct ones, which have no owner. Without: all that there is, for administrators. A room comes as its users and members, then the room, then its events, each the record as it is stored; no passwords, tokens, invitations and audit records are in it. Each room is as it was at one moment after the first page was asked for. docs/EXPORT.md has the file that the lines make. One audit record tells an export. A cursor is good until the server starts anew.
 func (c *Client) ExportRead(ctx context.Context, p *api.ExportReadParams) (*api.ExportReadResult, error) {
 	if p == nil {
 		p = new(api.ExportReadParams)
