@@ -29,6 +29,8 @@ func (f *fixture) wantGone(room api.RoomID, users ...api.UserID) {
 	pinned, err := f.Pinned(f.ctx(), room)
 	f.wantErr(err, nil)
 	f.want("threads and pinned messages", len(threads)+len(pinned), 0)
+	all := must(f.AllRooms(f.ctx(), "", 1000))
+	f.want("it is one of all", slices.ContainsFunc(all, func(r *chat.RoomRecord) bool { return r.ID == room }), false)
 	for _, user := range users {
 		_, err = f.RoomByID(f.ctx(), room, user)
 		f.wantErr(err, chat.ErrNotFound)

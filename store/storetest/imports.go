@@ -195,6 +195,11 @@ func restoredEvents(f *fixture) {
 	f.commit(again)
 	f.wantErr(again.Err, nil)
 	f.want("repeated", []any{again.Duplicate, again.Records[0].Seq}, []any{true, api.Seq(11)})
+	f.want("what stood before", f.byID(id, "").Gone, api.Head{Seq: 10, MsgNo: 4})
+	again = Keyed(id, bob, "another text", "k")
+	f.commit(Purge(id, 12), again)
+	f.wantErr(again.Err, nil)
+	f.want("repeated, when it is purged", []any{again.Duplicate, again.Records[0].Seq}, []any{true, api.Seq(11)})
 }
 
 func restoredMembers(f *fixture) {
