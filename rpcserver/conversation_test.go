@@ -150,7 +150,8 @@ func (p *player) step(step string) {
 var acts = regexp.MustCompile(`"(message\.(post|edit|delete)|(reaction|pin)\.(add|remove))"`)
 
 // rest lets the server come to rest and writes down what has come, by name. An act is answered
-// while its event is handed out: either may come first, and the answer is written first.
+// while its event is handed out: either may come first, and the answer is written first. Signals have no place among events:
+// they are written last.
 func (p *player) rest(acting bool) {
 	if acting {
 		time.Sleep(2 * time.Millisecond) // as long as a commit waits for other posts at most
@@ -163,17 +164,18 @@ func (p *player) rest(acting bool) {
 	slices.Sort(who)
 	for _, name := range who {
 		msgs := p.clients[name].got()
-		slices.SortStableFunc(msgs, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) })
+		slices.SortStableFunc(msgs, func(a, b string) int { return rank(a) - rank(b) })
 		for _, msg := range msgs {
 			p.out.WriteString("<< " + name + " " + p.hide(msg) + "\n")
 		}
 	}
 }
 
-func isNotification(msg string) bool { return strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":`) }
-
-func boolToInt(b bool) int {
-	if b {
+func rank(msg string) int {
+	switch {
+	case strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":"room.signal",`):
+		return 2
+	case strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":`):
 		return 1
 	}
 	return 0

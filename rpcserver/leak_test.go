@@ -98,7 +98,7 @@ func outsider(t *testing.T, private bool) (frames []string) {
 			}
 			if who == "eve" {
 				got := people[who].got()
-				slices.SortStableFunc(got, func(a, b string) int { return boolToInt(isNotification(a)) - boolToInt(isNotification(b)) }) // either may come first
+				slices.SortStableFunc(got, func(a, b string) int { return rank(a) - rank(b) }) // either may come first
 				frames = append(frames, got...)
 			}
 		}
