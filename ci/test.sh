@@ -7,6 +7,6 @@ ci/install.sh tests
 args=("$@")
 case " $* " in *" ."*) ;; *) args+=(./...) ;; esac
 {
-	go test -json -count=1 -timeout "${TEST_TIMEOUT:-10m}" "${args[@]}" || true # report.py counts what failed
+	go test -json -count=1 -timeout "${TEST_TIMEOUT:-20m}" "${args[@]}" || true # report.py counts what failed
 	[ $# -gt 0 ] || (cd bench && go test -json -count=1 ./...) # a module of its own
 } | python3 ci/report.py
