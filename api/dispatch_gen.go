@@ -4798,7 +4798,7 @@ func (v *RoomDeleted) scan(s *scanner) {
 }
 
 func scanJobState(s *scanner) JobState {
-	b := s.measured(1, 32)
+	b := s.chars()
 	switch string(b) {
 	case "queued":
 		return JobStateQueued
@@ -4811,7 +4811,11 @@ func scanJobState(s *scanner) JobState {
 	case "failed":
 		return JobStateFailed
 	}
-	return JobState(b)
+	if s.lenient {
+		return JobState(b)
+	}
+	s.refuse("must be queued, running, done, cancelled or failed")
+	return ""
 }
 
 var shapeRetentionRule = shape{
