@@ -294,7 +294,7 @@ func FuzzStrings(f *testing.F) {
 		}
 		at, ok := parseTime(in)
 		std, err := time.Parse(time.RFC3339Nano, string(in))
-		if ok && (err != nil || at != TimestampOf(std)) || !ok && err == nil && TimestampOf(std).representable() {
+		if ok && (err != nil || at != TimestampOf(std)) || !ok && err == nil && in[13] == ':' && TimestampOf(std).representable() {
 			t.Fatalf("%q: %s, %v; want %s, %v", in, at, ok, std, err)
 		}
 		if again, ok2 := parseTime([]byte(at.String())); ok && (!ok2 || again != at) {

@@ -128,8 +128,8 @@ func parseTime(b []byte) (Timestamp, bool) {
 
 func parseAnyTime(b []byte) (Timestamp, bool) {
 	at, err := time.Parse(time.RFC3339Nano, string(b))
-	year := at.UTC().Year() // the zone may have moved it to where four digits do not reach
-	return TimestampOf(at), err == nil && year >= 0 && year <= 9999
+	year := at.UTC().Year()                                                         // the zone may have moved it to where four digits do not reach
+	return TimestampOf(at), err == nil && b[13] == ':' && year >= 0 && year <= 9999 // time.Parse takes hours of one digit
 }
 
 func (t Timestamp) appendText(dst []byte) []byte {
