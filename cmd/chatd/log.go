@@ -78,6 +78,8 @@ func registrationInWords(cfg *config.Config, first *setup) string {
 	switch {
 	case first.token != "":
 		return string(r) + "; the setup token makes the administrator, once"
+	case r == config.RegistrationOpen && first.has:
+		return "open: anyone may register"
 	case r == config.RegistrationOpen:
 		return "open: anyone may register, and the first is the administrator"
 	default:

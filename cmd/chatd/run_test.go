@@ -122,6 +122,7 @@ func TestWhatWasSaidOutlivesTheServer(t *testing.T) {
 	if len(events) != 1 || events[0].(map[string]any)["data"].(map[string]any)["text"] != "I am Groot." {
 		t.Errorf("got %v", page)
 	}
+	r.stderr.wait(t, "registration  open: anyone may register\n") // the administrator is there
 	r.stop()
 }
 

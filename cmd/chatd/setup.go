@@ -17,6 +17,7 @@ import (
 
 // setup is the one-time token that makes the first account, the administrator's, where registration is not open.
 type setup struct {
+	has   bool   // there is an account already
 	token string // "" means that there is an account already, or that none is needed
 	path  string // the file that keeps a token made here over restarts; "" means that the operator gave the token
 }
@@ -32,7 +33,7 @@ func prepareSetup(ctx context.Context, cfg *config.Config, store chat.Store) (*s
 		return nil, fmt.Errorf("look for accounts: %w", err)
 	}
 	if has {
-		return &setup{}, removeIfThere(path)
+		return &setup{has: true}, removeIfThere(path)
 	}
 	if cfg.RegistrationInEffect() == config.RegistrationOpen {
 		return &setup{}, nil
