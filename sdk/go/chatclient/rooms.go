@@ -51,11 +51,16 @@ func (s *RoomState) Deleted() bool { return s.deleted }
 // Head is the seq of the last event that it knows.
 func (s *RoomState) Head() api.Seq { return s.head }
 
-// Members gives the members by username.
-func (s *RoomState) Members() []api.Member {
+// Members gives the members by username, as they are at a moment of the server's clock, which ServerPing tells: no event says
+// that a mute has ended by itself.
+func (s *RoomState) Members(at api.Timestamp) []api.Member {
 	all := make([]api.Member, 0, len(s.members))
 	for _, m := range s.members {
-		all = append(all, *m)
+		now := *m
+		if now.MutedUntil != nil && *now.MutedUntil <= at {
+			now.Muted, now.MutedUntil = false, nil
+		}
+		all = append(all, now)
 	}
 	slices.SortFunc(all, func(a, b api.Member) int { return cmp.Compare(a.Username, b.Username) })
 	return all
