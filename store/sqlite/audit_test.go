@@ -16,7 +16,9 @@ func TestAuditOnlyGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.ChangeAccounts(t.Context(), func(tx chat.AccountTx) error { return tx.Audit(&chat.AuditRecord{At: 1, Action: "auth.login", Outcome: "ok"}) })
+	err = s.ChangeAccounts(t.Context(), func(tx chat.AccountTx) error {
+		return tx.Audit(&chat.AuditRecord{At: 1, Action: "auth.login", Outcome: "ok"})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
