@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/chatd-dev/chatd/api"
@@ -14,9 +12,6 @@ import (
 const (
 	exportLines = 1000 // on a page, unless it is asked for fewer
 	exportFew   = 100  // a page with room for fewer ends before a room
-	aboutALine  = 200  // bytes of a line that is no event
-
-	aboutAThread = 32 // bytes of what a member's line says of a thread
 )
 
 // ExportRead implements export.read.
@@ -177,10 +172,7 @@ func (x *export) read(ctx context.Context) error {
 
 func (x *export) add(l api.ExportLine) {
 	x.lines = append(x.lines, l)
-	x.size += max(len(l.Event), aboutALine)
-	if l.Member != nil {
-		x.size += aboutAThread * len(l.Member.Threads)
-	}
+	x.size += lineSize(&l)
 }
 
 func (x *export) readUsers(ctx context.Context) error {
@@ -291,99 +283,6 @@ func (x *export) addPerson(p *Person, again bool) {
 	if m, empty := p.member(x.at.roomID); !empty || again {
 		x.add(api.ExportLine{Member: m})
 	}
-}
-
-// changed reads those once more to whom something has happened since people were first read.
-func (x *export) changed(ctx context.Context, r Reader, v *RoomView) error {
-	who := map[api.UserID]bool{}
-	for after := x.at.first; after < v.Head.Seq; {
-		page, err := r.History(ctx, &HistoryQuery{Room: v.ID, After: after, Before: v.Head.Seq + 1, Limit: exportLines})
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for i := range page {
-			var ev api.Event
-			if err := ev.UnmarshalJSON(page[i].Bytes); err != nil {
-				return fmt.Errorf("stored record: %w", err)
-			}
-			payload, err := ev.Payload()
-			if err != nil {
-				return fmt.Errorf("stored record: %w", err)
-			}
-			who[ev.SenderID] = true
-			if user := concerns(payload); user != "" {
-				who[user] = true
-			}
-			if err := follows(ctx, r, v.ID, payload, who); err != nil {
-				return err
-			}
-		}
-		after = page[len(page)-1].Seq
-	}
-	if len(who) == 0 {
-		return nil
-	}
-	people, err := r.People(ctx, &PeopleQuery{Room: v.ID, Only: slices.Sorted(maps.Keys(who))})
-	for i := range people {
-		x.addPerson(&people[i], true)
-	}
-	return err
-}
-
-// concerns is the user to whom an event has happened; "": to nobody.
-func concerns(payload api.EventPayload) api.UserID {
-	switch d := payload.(type) {
-	case *api.MemberJoined:
-		return d.UserID
-	case *api.MemberLeft:
-		return d.UserID
-	case *api.MemberRemoved:
-		return d.UserID
-	case *api.MemberBanned:
-		return d.UserID
-	case *api.MemberUnbanned:
-		return d.UserID
-	case *api.MemberRoleChanged:
-		return d.UserID
-	case *api.MemberMuted:
-		return d.UserID
-	case *api.MemberUnmuted:
-		return d.UserID
-	}
-	return ""
-}
-
-// follows adds to who those whom an event may have made follow a thread: whom it means and, of an answer, who said what it
-// answers and whom that means.
-func follows(ctx context.Context, r Reader, room api.RoomID, payload api.EventPayload, who map[api.UserID]bool) error {
-	var root *api.Seq
-	var meant []api.UserID
-	switch d := payload.(type) {
-	case *api.MessagePosted:
-		root, meant = d.Thread, d.Mentions
-	case *api.MessageEdited:
-		meant = d.Mentions
-	}
-	if root != nil {
-		v, err := r.Thread(ctx, room, *root, "")
-		if err != nil {
-			return unless(ErrNoMessage, err)
-		}
-		views, err := r.Messages(ctx, room, "", []Record{v.Root})
-		if err != nil {
-			return err
-		}
-		m, err := views[0].Message()
-		if err != nil {
-			return err
-		}
-		who[m.SenderID] = true
-		meant = slices.Concat(meant, m.Mentions)
-	}
-	for _, user := range meant {
-		who[user] = true
-	}
-	return nil
 }
 
 func (x *export) readEvents(ctx context.Context, r Reader) error {

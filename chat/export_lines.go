@@ -6,11 +6,28 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// parts are what a user has in a room, each with the way into a line of an export and back: what is added to one is added here.
-var parts = []struct {
+const (
+	aboutALine   = 200 // bytes of a line that is no event
+	aboutAThread = 32  // bytes of what a member's line says of a thread
+)
+
+// lineSize is about how many bytes a line has.
+func lineSize(l *api.ExportLine) int {
+	n := max(len(l.Event), aboutALine)
+	if l.Member != nil {
+		n += aboutAThread * len(l.Member.Threads)
+	}
+	return n
+}
+
+// memberPart is something that a user has in a room, with the way into a line of an export and back.
+type memberPart struct {
 	export  func(p *Person, m *api.ExportMember) (has bool)
 	restore func(t Tx, m *api.ExportMember) error
-}{
+}
+
+// parts are all that there are: what is added to one is added here.
+var parts = []memberPart{
 	{
 		func(p *Person, m *api.ExportMember) bool {
 			if p.Role != "" {
@@ -78,11 +95,7 @@ func restoreThread(t Tx, m *api.ExportMember, x *api.ExportThread) error {
 	return t.PutThread(root.Seq, &ThreadPart{UserID: m.UserID, Followed: x.Read != nil, Read: read})
 }
 
-func restrictionPart(kind RestrictionKind, of func(m *api.ExportMember) **api.ExportRestriction) (part struct {
-	export  func(p *Person, m *api.ExportMember) (has bool)
-	restore func(t Tx, m *api.ExportMember) error
-},
-) {
+func restrictionPart(kind RestrictionKind, of func(m *api.ExportMember) **api.ExportRestriction) (part memberPart) {
 	part.export = func(p *Person, m *api.ExportMember) (has bool) {
 		for i := range p.Restrictions {
 			if r := &p.Restrictions[i]; r.Kind == kind {
@@ -167,7 +180,7 @@ func importedRoom(x *api.ExportRoom) *RoomRecord {
 		KeepLonger: x.KeepLonger,
 	}
 	if rule := x.Retention; rule != nil {
-		r.Retention = Rule{MaxAge: time.Duration(orElse(rule.MaxAgeS, 0)) * time.Second, MaxMessages: orElse(rule.MaxMessages, 0)}
+		r.Retention = ruleOf(rule.MaxAgeS, rule.MaxMessages)
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -51,18 +52,36 @@ func (st *importState) put(t interface{ PutImport(i *Import) error }) error {
 	return t.PutImport(i)
 }
 
-// importOf finds an import.
-func (s *Service) importOf(ctx context.Context, id api.ImportID) (*importState, error) {
+// findImport finds an import; nil: there is none.
+func (s *Service) findImport(ctx context.Context, is func(i *Import) bool) (*importState, error) {
 	imports, err := s.store.Imports(ctx, importsListed)
 	if err != nil {
 		return nil, s.coded(err)
 	}
-	for _, i := range imports {
-		if i.ID == id {
-			return readImport(i)
-		}
+	if at := slices.IndexFunc(imports, is); at >= 0 {
+		return readImport(imports[at])
 	}
-	return nil, api.Errorf(api.CodeNotFound, "no such import").WithField("import")
+	return nil, nil
+}
+
+// importOf finds an import that there has to be.
+func (s *Service) importOf(ctx context.Context, id api.ImportID) (*importState, error) {
+	st, err := s.findImport(ctx, func(i *Import) bool { return i.ID == id })
+	if err == nil && st == nil {
+		err = api.Errorf(api.CodeNotFound, "no such import").WithField("import")
+	}
+	return st, err
+}
+
+// rename notes who and what get other names here.
+func (st *importState) rename(users []api.UserRename, rooms []api.RoomRename) {
+	st.Users, st.Rooms = map[string]string{}, map[string]string{}
+	for _, r := range users {
+		st.Users[r.From] = r.To
+	}
+	for _, r := range rooms {
+		st.Rooms[r.From] = r.To
+	}
 }
 
 // ImportBegin implements import.begin.
@@ -70,31 +89,20 @@ func (s *Session) ImportBegin(ctx context.Context, p *api.ImportBeginParams) (*a
 	svc := s.svc
 	svc.importing.Lock()
 	defer svc.importing.Unlock()
-	known, err := svc.store.Imports(ctx, importsListed)
+	st, err := svc.findImport(ctx, func(i *Import) bool { return i.ExportID == p.Header.ID })
 	if err != nil {
-		return nil, svc.coded(err)
+		return nil, err
 	}
-	for _, i := range known {
-		if i.ExportID == p.Header.ID {
-			st, err := readImport(i)
-			if err != nil {
-				return nil, err
-			}
-			return &api.ImportBeginResult{Import: st.Import}, nil
-		}
+	if st != nil {
+		return &api.ImportBeginResult{Import: st.Import}, nil
 	}
-	st := &importState{
+	st = &importState{
 		Import: api.Import{
 			ID: api.ImportID(svc.newID(prefixImport)), ExportID: p.Header.ID, BegunBy: s.UserID(), BegunAt: svc.wallTime(), NextLine: 2,
 		},
-		Users: map[string]string{}, Rooms: map[string]string{}, KeepAdmins: orElse(p.KeepAdmins, false),
+		KeepAdmins: orElse(p.KeepAdmins, false),
 	}
-	for _, r := range p.RenameUsers {
-		st.Users[r.From] = r.To
-	}
-	for _, r := range p.RenameRooms {
-		st.Rooms[r.From] = r.To
-	}
+	st.rename(p.RenameUsers, p.RenameRooms)
 	rec := s.record(api.MethodImportBegin).on(string(st.Import.ID), "")
 	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		open, err := t.OpenImport()
@@ -228,15 +236,7 @@ func (s *Service) showRoom(e *Entry) Act {
 		if room == nil || !room.Hidden {
 			return nil
 		}
-		lines, err := t.Lines()
-		if err != nil {
-			return err
-		}
-		show := func(line []byte) error {
-			var l api.ExportLine
-			if err := json.Unmarshal(line, &l); err != nil {
-				return fmt.Errorf("stored line of %s: %w", e.RoomID, err)
-			}
+		err := eachLine(t, e.RoomID, func(l *api.ExportLine) error {
 			if l.Room != nil {
 				return t.UpdateRoom(importedRoom(l.Room))
 			}
@@ -246,14 +246,30 @@ func (s *Service) showRoom(e *Entry) Act {
 				}
 			}
 			return nil
-		}
-		for _, line := range lines {
-			if err := show(line); err != nil {
-				return err
-			}
+		})
+		if err != nil {
+			return err
 		}
 		return t.DeleteLines()
 	})
+}
+
+// eachLine calls do with each line that is kept about a room.
+func eachLine(t Tx, room api.RoomID, do func(l *api.ExportLine) error) error {
+	lines, err := t.Lines()
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		var l api.ExportLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return fmt.Errorf("stored line of %s: %w", room, err)
+		}
+		if err := do(&l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // appeared tells the members of a room who are connected that it is there.
@@ -286,39 +302,31 @@ func (s *Session) ImportAbort(ctx context.Context, p *api.ImportAbortParams) (*a
 	}
 	svc.importing.Lock()
 	defer svc.importing.Unlock()
-	imports, err := svc.store.Imports(ctx, importsListed)
-	if err != nil {
+	st, err := svc.findImport(ctx, func(i *Import) bool { return i.ID == p.Import && i.Open })
+	switch {
+	case err != nil:
+		return nil, err
+	case st == nil:
+		return &api.ImportAbortResult{}, nil
+	case st.Finishing:
+		return nil, api.Errorf(api.CodeFailedPrecondition, "some of it may be seen already: finish it").WithField("import")
+	}
+	if err := svc.eachHidden(ctx, user, discardSome); err != nil {
 		return nil, svc.coded(err)
 	}
-	for _, i := range imports {
-		if i.ID != p.Import || !i.Open {
-			continue
+	rec := s.record(api.MethodImportAbort).on(string(p.Import), "")
+	if err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
+		if err := t.DropHidden(); err != nil {
+			return err
 		}
-		st, err := readImport(i)
-		if err != nil {
-			return nil, err
+		if err := t.DeleteImport(p.Import); err != nil {
+			return err
 		}
-		if st.Finishing {
-			return nil, api.Errorf(api.CodeFailedPrecondition, "some of it may be seen already: finish it").WithField("import")
-		}
-		if err := svc.eachHidden(ctx, user, discardSome); err != nil {
-			return nil, svc.coded(err)
-		}
-		rec := s.record(api.MethodImportAbort).on(string(i.ID), "")
-		if err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
-			if err := t.DropHidden(); err != nil {
-				return err
-			}
-			if err := t.DeleteImport(i.ID); err != nil {
-				return err
-			}
-			return t.Audit(rec)
-		}); err != nil {
-			return nil, svc.coded(err)
-		}
-		return &api.ImportAbortResult{Aborted: true}, nil
+		return t.Audit(rec)
+	}); err != nil {
+		return nil, svc.coded(err)
 	}
-	return &api.ImportAbortResult{}, nil
+	return &api.ImportAbortResult{Aborted: true}, nil
 }
 
 // discardSome removes a part of a hidden room.

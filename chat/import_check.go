@@ -9,13 +9,8 @@ import (
 
 // ImportCheck implements import.check.
 func (s *Session) ImportCheck(ctx context.Context, p *api.ImportCheckParams) (*api.ImportCheckResult, error) {
-	r := &importRun{lines: p.Lines, st: importState{Users: map[string]string{}, Rooms: map[string]string{}}}
-	for _, n := range p.RenameUsers {
-		r.st.Users[n.From] = n.To
-	}
-	for _, n := range p.RenameRooms {
-		r.st.Rooms[n.From] = n.To
-	}
+	r := &importRun{lines: p.Lines}
+	r.st.rename(p.RenameUsers, p.RenameRooms)
 	res := &api.ImportCheckResult{}
 	for i := range p.Lines {
 		l := &p.Lines[i]

@@ -3,7 +3,6 @@ package chat
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,9 +100,7 @@ func (r *importRun) roomOf(i int, now *api.RoomID) (api.RoomID, error) {
 // bytes is about how much memory the run holds.
 func (r *importRun) bytes() (n int) {
 	for i := r.from; i < r.end; i++ {
-		if n += max(len(r.lines[i].Event), aboutALine); r.lines[i].Member != nil {
-			n += aboutAThread * len(r.lines[i].Member.Threads)
-		}
+		n += lineSize(&r.lines[i])
 	}
 	return n
 }
@@ -313,20 +310,12 @@ func (r *importRun) between(t Tx, i int, x *api.ExportRoom) error {
 		is[u.UserID], users[j] = true, api.RoomUser{UserID: u.UserID, Username: a.Username}
 	}
 	x.Users = byUsername(users)
-	lines, err := t.Lines()
-	if err != nil {
-		return err
-	}
-	for _, line := range lines {
-		var l api.ExportLine
-		if err := json.Unmarshal(line, &l); err != nil {
-			return fmt.Errorf("stored line of %s: %w", x.ID, err)
-		}
+	return eachLine(t, x.ID, func(l *api.ExportLine) error {
 		if l.Member != nil && l.Member.Role != "" && !is[l.Member.UserID] {
 			return r.refuse(api.CodeInvalidParams, i, "room.users", "%s is a member and not among them", l.Member.UserID)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func byUsername(users []api.RoomUser) []api.RoomUser {

@@ -238,8 +238,8 @@ func (w *worker) purgeRoom(ctx context.Context, p part, size *int) error {
 		if alone {
 			continue
 		}
-		if err := w.rest(ctx, purgeRest*step.took); err != nil {
-			return err
+		if rest(ctx, purgeRest*step.took); ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 	return nil
@@ -289,21 +289,6 @@ func (s *Service) purge(room api.RoomID, step *purging) (alone bool, err error) 
 		return false, err
 	}
 	return s.stats.commitEntries.Load() == before+1, nil
-}
-
-// rest waits, unless ctx ends.
-func (w *worker) rest(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // retain makes a job of what the rules in force no longer keep, if there is any.

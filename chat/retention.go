@@ -32,6 +32,11 @@ func (s *Service) inForceFor(r *RoomRecord) Rule {
 	return Rule{MaxAge: lower(server.MaxAge, r.Retention.MaxAge), MaxMessages: lower(server.MaxMessages, r.Retention.MaxMessages)}
 }
 
+// ruleOf is the rule that these bounds make, nil: none.
+func ruleOf(maxAgeS, maxMessages *int64) Rule {
+	return Rule{MaxAge: time.Duration(orElse(maxAgeS, 0)) * time.Second, MaxMessages: orElse(maxMessages, 0)}
+}
+
 func (r Rule) view() *api.RetentionRule {
 	v := new(api.RetentionRule)
 	if s := int64(r.MaxAge / time.Second); s > 0 {
@@ -95,7 +100,7 @@ func (s *Session) RetentionSet(ctx context.Context, p *api.RetentionSetParams) (
 		return nil, signInFirst()
 	}
 	svc := s.svc
-	own := Rule{MaxAge: time.Duration(orElse(p.MaxAgeS, 0)) * time.Second, MaxMessages: orElse(p.MaxMessages, 0)}
+	own := ruleOf(p.MaxAgeS, p.MaxMessages)
 	longer := orElse(p.KeepLonger, false)
 	var room *RoomRecord
 	e := svc.entry(v.ID, user)

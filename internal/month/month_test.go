@@ -155,6 +155,14 @@ type appender interface{ AppendJSON(dst []byte) []byte }
 
 func text(v appender) string { return string(v.AppendJSON(nil)) }
 
+// sameSet compares what has no order that the month knows.
+func (w *world) sameSet(what string, got, want []string) {
+	w.t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	w.same(what, got, want)
+}
+
 // checkRooms asks everybody for their rooms.
 func (w *world) checkRooms() {
 	yes := true
@@ -180,38 +188,38 @@ func (w *world) checkRooms() {
 				}
 			}
 		}
-		slices.Sort(got)
-		slices.Sort(want)
-		w.same("rooms", got, want)
+		w.sameSet("rooms", got, want)
 		w.checkFollowed(id, c)
 	}
 }
 
 // checkFollowed asks somebody for the threads that they follow.
 func (w *world) checkFollowed(id api.UserID, c *chatclient.Client) {
-	all := int64(200)
-	var got, want []string
-	for p := (&api.ThreadListParams{Limit: &all}); ; {
-		page, err := c.ThreadList(w.t.Context(), p)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for i := range page.Threads {
-			got = append(got, text(&page.Threads[i]))
-		}
-		if p.Cursor = page.NextCursor; p.Cursor == "" {
-			break
-		}
-	}
+	var want []string
 	for _, r := range w.m.Rooms {
 		for _, root := range r.Followed(id) {
 			thread := r.Thread(root, id)
 			want = append(want, text(&thread))
 		}
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	w.same("followed threads", got, want)
+	w.sameSet("followed threads", w.threads(c, ""), want)
+}
+
+// threads asks somebody for the threads of a room, or else for those that they follow.
+func (w *world) threads(c *chatclient.Client, room string) (all []string) {
+	limit := int64(200)
+	for p := (&api.ThreadListParams{Room: room, Limit: &limit}); ; {
+		page, err := c.ThreadList(w.t.Context(), p)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range page.Threads {
+			all = append(all, text(&page.Threads[i]))
+		}
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			return all
+		}
+	}
 }
 
 // viewer is somebody in a room who has one of the roles, if they may be had.
@@ -262,28 +270,14 @@ func (w *world) checkRoom(r *month.Room) {
 		seen := msg.Seen(me)
 		want = append(want, text(&seen))
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	w.same("pinned in "+r.Line.Name, got, want)
+	w.sameSet("pinned in "+r.Line.Name, got, want)
 
-	got, want = nil, nil
-	for p := (&api.ThreadListParams{Room: string(r.Line.ID), Limit: &all}); ; {
-		page, err := c.ThreadList(ctx, p)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for i := range page.Threads {
-			got = append(got, text(&page.Threads[i]))
-		}
-		if p.Cursor = page.NextCursor; p.Cursor == "" {
-			break
-		}
-	}
+	want = nil
 	for _, msg := range r.Threads() {
 		thread := r.Thread(msg, me)
 		want = append(want, text(&thread))
 	}
-	w.same("threads of "+r.Line.Name, got, want)
+	w.same("threads of "+r.Line.Name, w.threads(c, string(r.Line.ID)), want)
 }
 
 // checkPeople asks for members and bans.
@@ -304,9 +298,7 @@ func (w *world) checkPeople(ctx context.Context, r *month.Room, c *chatclient.Cl
 		}
 		want = append(want, text(&m))
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	w.same("members of "+r.Line.Name, got, want)
+	w.sameSet("members of "+r.Line.Name, got, want)
 
 	_, c = w.viewer(r, api.RoleOwner, api.RoleModerator)
 	if c == nil {
@@ -325,9 +317,7 @@ func (w *world) checkPeople(ctx context.Context, r *month.Room, c *chatclient.Cl
 			want = append(want, text(&api.Ban{UserID: p.UserID, Username: w.name(p.UserID), BannedBy: p.Ban.By, BannedAt: p.Ban.At, Until: p.Ban.Until, Reason: p.Ban.Reason}))
 		}
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	w.same("bans from "+r.Line.Name, got, want)
+	w.sameSet("bans from "+r.Line.Name, got, want)
 }
 
 func (w *world) name(id api.UserID) string {
@@ -356,9 +346,7 @@ func (w *world) checkSearch() (found int) {
 				}
 			}
 			got := w.search(c, word)
-			slices.Sort(got)
-			slices.Sort(want)
-			w.same("found with "+word, got, want)
+			w.sameSet("found with "+word, got, want)
 			found += len(got)
 		}
 	}

@@ -20,7 +20,7 @@ func (s *Store) CreateAccount(_ context.Context, a *chat.NewAccount) (*chat.Acco
 	var invite *chat.Invite
 	if a.InviteHash != nil {
 		invite = s.invites[string(a.InviteHash)]
-		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt || !admits(s.accounts[invite.CreatedBy], a.CreatedAt) {
+		if invite == nil || invite.Uses < 1 || invite.ExpiresAt <= a.CreatedAt || !administers(s.accounts[invite.CreatedBy], a.CreatedAt) {
 			return nil, chat.ErrBadInvite
 		}
 	}
@@ -109,8 +109,8 @@ func (s *Store) ListAccounts(ctx context.Context, q *chat.AccountQuery) ([]*chat
 	return accounts[:min(len(accounts), q.Limit)], ctx.Err()
 }
 
-// admits tells whether an invitation of a's lets others register.
-func admits(a *chat.Account, now api.Timestamp) bool {
+// administers tells whether a can administer the server, and so lets others register with an invitation.
+func administers(a *chat.Account, now api.Timestamp) bool {
 	suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > now)
 	return a.Admin && a.DeletedAt == 0 && !suspended
 }

@@ -55,8 +55,7 @@ func (c *change) PutAccount(a *chat.Account) error {
 func (c *change) OtherAdmins(user api.UserID, at api.Timestamp) (int, error) {
 	n := 0
 	for _, a := range c.s.accounts {
-		suspended := a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > at)
-		if a.Admin && !a.Hidden && a.DeletedAt == 0 && !suspended && a.ID != user {
+		if !a.Hidden && a.ID != user && administers(a, at) {
 			n++
 		}
 	}

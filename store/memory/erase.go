@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 )
 
@@ -40,28 +39,4 @@ func (s *Store) Erase(ctx context.Context) (*chat.Erased, error) {
 		s.erasing = slices.Clone(s.erasing[1:])
 	}
 	return &chat.Erased{Room: r.ID, Members: gone}, nil
-}
-
-// direct finds the direct room between users.
-func (s *Store) direct(users []api.RoomUser) *room {
-	if len(users) == 0 {
-		return nil
-	}
-	for _, r := range s.rooms {
-		if slices.Equal(r.Users, users) {
-			return r
-		}
-	}
-	return nil
-}
-
-// DirectRoom implements chat.RoomStore.
-func (s *Store) DirectRoom(ctx context.Context, between []api.RoomUser, user api.UserID) (*chat.RoomView, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r := s.direct(between)
-	if r == nil {
-		return nil, chat.ErrNotFound
-	}
-	return r.view(user), ctx.Err()
 }

@@ -108,6 +108,30 @@ func (s *Store) ListRooms(ctx context.Context, user api.UserID, joinedOnly, arch
 	return views[:min(len(views), limit)], ctx.Err()
 }
 
+// direct finds the direct room between users.
+func (s *Store) direct(users []api.RoomUser) *room {
+	if len(users) == 0 {
+		return nil
+	}
+	for _, r := range s.rooms {
+		if slices.Equal(r.Users, users) {
+			return r
+		}
+	}
+	return nil
+}
+
+// DirectRoom implements chat.RoomStore.
+func (s *Store) DirectRoom(ctx context.Context, between []api.RoomUser, user api.UserID) (*chat.RoomView, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.direct(between)
+	if r == nil {
+		return nil, chat.ErrNotFound
+	}
+	return r.view(user), ctx.Err()
+}
+
 // AllRooms implements chat.RoomStore.
 func (s *Store) AllRooms(ctx context.Context, after api.RoomID, limit int) ([]*chat.RoomRecord, error) {
 	s.mu.RLock()

@@ -54,8 +54,7 @@ type index struct {
 	db      *indexDB                  // nil: not open
 	err     error                     // why it is not; nil: it is about to be
 	behind  map[int64]sqlstore.Growth // by room number
-	purged  map[int64]api.Seq         // by room number: what of the log is gone, and perhaps not from the index
-	gone    map[int64]struct{}        // rooms that were deleted, of which something may be there
+	gone    map[int64]api.Seq         // by room number: up to where the log is gone, and perhaps not from the index; wholeLog: it was deleted
 }
 
 var _ sqlstore.Index = (*index)(nil)
@@ -63,7 +62,7 @@ var _ sqlstore.Index = (*index)(nil)
 func newIndex(path string, logger *slog.Logger) *index {
 	return &index{
 		path: indexPath(path), logger: logger, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), broken: make(chan error, 1),
-		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, purged: map[int64]api.Seq{}, gone: map[int64]struct{}{},
+		done: make(chan struct{}), changed: make(chan struct{}), behind: map[int64]sqlstore.Growth{}, gone: map[int64]api.Seq{},
 	}
 }
 
@@ -263,7 +262,7 @@ func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growt
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for no := range had {
-		x.gone[no] = struct{}{}
+		x.gone[no] = wholeLog
 	}
 	for i := range heads {
 		x.grow(heads[i])
@@ -274,7 +273,7 @@ func (x *index) compare(ctx context.Context, db *indexDB, heads []sqlstore.Growt
 
 // grow notes a part of a log that is not in the index; mu is held.
 func (x *index) grow(g sqlstore.Growth) {
-	if _, gone := x.gone[g.RoomNo]; gone { // another room had the number, in another copy of the database
+	if x.gone[g.RoomNo] == wholeLog { // another room had the number, in another copy of the database
 		g.After = 0
 	}
 	if was, ok := x.behind[g.RoomNo]; ok && was.RoomID == g.RoomID {
@@ -348,7 +347,7 @@ func (x *index) indexSome(ctx context.Context, db *indexDB) (more bool, err erro
 }
 
 // settled tells whether the index has what it is to have, and nothing else; mu is held.
-func (x *index) settled() bool { return len(x.behind) == 0 && len(x.gone) == 0 && len(x.purged) == 0 }
+func (x *index) settled() bool { return len(x.behind) == 0 && len(x.gone) == 0 }
 
 // next chooses what to index now.
 func (x *index) next() []sqlstore.Growth {
@@ -360,7 +359,7 @@ func (x *index) next() []sqlstore.Growth {
 	left := api.Seq(indexBatch)
 	var parts []sqlstore.Growth
 	for _, g := range x.behind {
-		if _, gone := x.gone[g.RoomNo]; gone {
+		if x.gone[g.RoomNo] == wholeLog {
 			continue // until that is forgotten
 		}
 		g.Head = min(g.Head, g.After+left)

@@ -5,8 +5,22 @@ import (
 	"testing"
 
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/sqlite"
 	"github.com/chatd-dev/chatd/store/storetest"
 )
+
+func eraseAll(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	for {
+		step, err := s.Erase(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step == nil {
+			return
+		}
+	}
+}
 
 // What the index has of a room goes with it, in steps, and also when the process ends in between.
 func TestIndexForgetsDeletedRooms(t *testing.T) {
@@ -20,7 +34,7 @@ func TestIndexForgetsDeletedRooms(t *testing.T) {
 		for range 600 { // more than goes into one step
 			entries = append(entries, say(attic, groot, 1_764_000_000_000, "one secret"))
 		}
-		commit(t, s, entries...)
+		commit(t, s, append(entries, storetest.Partake(attic, 3, &chat.ThreadPart{UserID: groot, Followed: true}))...)
 		sayInLobby(t, s, "one", "two")
 		indexedNow(t, s)
 		wantHits(t, s, map[string]int{"secret": 100, "two": 1})
@@ -31,12 +45,7 @@ func TestIndexForgetsDeletedRooms(t *testing.T) {
 			s = mustOpen(t, path)
 		}
 		indexedNow(t, s)
-		for step := &(chat.Erased{}); step != nil; {
-			var err error
-			if step, err = s.Erase(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
+		eraseAll(t, s)
 		wantHits(t, s, map[string]int{"secret": 0, "one": 1, "two": 1})
 		mustClose(t, s)
 		for q, want := range map[string]string{
@@ -46,7 +55,7 @@ func TestIndexForgetsDeletedRooms(t *testing.T) {
 				t.Errorf("%s: %s, want %s", q, got, want)
 			}
 		}
-		for _, table := range []string{"erasure", "message", "reaction", "mention", "restriction"} {
+		for _, table := range []string{"erasure", "message", "reaction", "mention", "thread", "restriction"} {
 			if got := query(t, path, "SELECT COUNT(*) FROM "+table); got != "0" {
 				t.Errorf("%s in %s", got, table)
 			}
@@ -64,12 +73,7 @@ func TestNumbersOfRoomsAreNotTakenAgain(t *testing.T) {
 	groot := storetest.User("groot")
 	commit(t, s, storetest.Create("attic", groot))
 	commit(t, s, storetest.Delete(storetest.RoomID("attic"), groot))
-	for step := &(chat.Erased{}); step != nil; {
-		var err error
-		if step, err = s.Erase(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eraseAll(t, s)
 	commit(t, s, storetest.Create("attic", groot))
 	mustClose(t, s)
 	if got := query(t, path, "SELECT room_no FROM room WHERE name = 'attic'"); got != "3" {

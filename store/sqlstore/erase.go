@@ -74,10 +74,6 @@ func eraseMembership(t *tx, room int64, e *chat.Erased) (more bool, err error) {
 	if err != nil || len(e.Members) == 0 {
 		return false, err
 	}
-	if _, err := t.exec(`DELETE FROM thread WHERE user_no IN (SELECT user_no FROM member WHERE room_no = $1 AND user_no <= $2) AND log_no BETWEEN $3 AND $4`,
-		room, last, logNo(room, 0), logNo(room, maxSeq)); err != nil {
-		return false, err
-	}
 	_, err = t.exec(`DELETE FROM member WHERE room_no = $1 AND user_no <= $2`, room, last)
 	return true, err
 }
@@ -104,15 +100,26 @@ func eraseLog(t *tx, room int64, _ *chat.Erased) (more bool, err error) {
 	if !more {
 		last = end
 	}
+	return more, t.deleteEvents(first, last)
+}
+
+// rowsAPage is about how many rows that are deleted side by side change a page of the database.
+const rowsAPage = 2
+
+// deleteEvents deletes the events from one to another, and what hangs on them: each table is a range of log_no.
+func (t *tx) deleteEvents(first, last int64) error {
 	for _, query := range []string{
-		`DELETE FROM mention WHERE log_no >= $1 AND log_no <= $2`, `DELETE FROM reaction WHERE log_no >= $1 AND log_no <= $2`,
-		`DELETE FROM message WHERE log_no >= $1 AND log_no <= $2`, `DELETE FROM event WHERE log_no >= $1 AND log_no <= $2`,
+		`DELETE FROM reaction WHERE log_no BETWEEN $1 AND $2`,
+		`DELETE FROM thread WHERE log_no BETWEEN $1 AND $2`,
+		`DELETE FROM mention WHERE log_no BETWEEN $1 AND $2`,
+		`DELETE FROM message WHERE log_no BETWEEN $1 AND $2`,
+		`DELETE FROM event WHERE log_no BETWEEN $1 AND $2`,
 	} {
 		n, err := t.exec(query, first, last)
 		if err != nil {
-			return false, err
+			return err
 		}
-		t.w.pages += int(n) / 2
+		t.w.pages += int(n) / rowsAPage
 	}
-	return more, nil
+	return nil
 }

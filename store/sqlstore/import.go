@@ -114,17 +114,7 @@ func (a *act) Discard(limit int) (more bool, err error) {
 		return false, a.check(err)
 	}
 	if from.Valid {
-		for _, query := range []string{
-			`DELETE FROM reaction WHERE log_no BETWEEN $1 AND $2`, `DELETE FROM message WHERE log_no BETWEEN $1 AND $2`, `DELETE FROM event WHERE log_no BETWEEN $1 AND $2`,
-		} {
-			if _, err := a.b.tx.exec(query, from.Int64, last); err != nil {
-				return false, a.check(err)
-			}
-		}
-		return true, nil
-	}
-	if _, err := a.b.tx.exec(`DELETE FROM mention WHERE log_no BETWEEN $1 AND $2`, first, last); err != nil {
-		return false, a.check(err)
+		return true, a.check(a.b.tx.deleteEvents(from.Int64, last))
 	}
 	if err := a.DeleteLines(); err != nil {
 		return false, err

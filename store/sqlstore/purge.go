@@ -22,33 +22,24 @@ func (s looks) FirstKept(ctx context.Context, q *chat.KeptQuery) (api.Seq, error
 	return kept, wrap("look for what is kept", err)
 }
 
-// rowsAPage is about how many events, with what hangs on them, lie on a page of the database.
-const rowsAPage = 8
-
-// Purge implements chat.Tx. Each table is a range of log_no.
+// Purge implements chat.Tx.
 func (a *act) Purge(upTo api.Seq) error {
 	a.put = true
 	r := a.r
-	from, to := logNo(r.no, r.Gone.Seq), logNo(r.no, upTo)
+	first, last := logNo(r.no, r.Gone.Seq+1), logNo(r.no, upTo)
 	gone := api.Head{Seq: upTo}
-	if err := a.b.tx.row(`SELECT msg_no FROM event WHERE log_no = $1`, to).Scan(&gone.MsgNo); err != nil {
+	if err := a.b.tx.row(`SELECT msg_no FROM event WHERE log_no = $1`, last).Scan(&gone.MsgNo); err != nil {
 		return a.check(err)
 	}
-	for _, query := range []string{
-		`INSERT INTO purged_key (idempotency_key, sender_no, room_no, seq, msg_no, type, at, digest)
-			SELECT idempotency_key, sender_no, room_no, log_no & 274877906943, msg_no, type, at, digest FROM event
-			WHERE log_no > $1 AND log_no <= $2 AND idempotency_key IS NOT NULL`,
-		`DELETE FROM reaction WHERE log_no > $1 AND log_no <= $2`,
-		`DELETE FROM thread WHERE log_no > $1 AND log_no <= $2`,
-		`DELETE FROM mention WHERE log_no > $1 AND log_no <= $2`,
-		`DELETE FROM message WHERE log_no > $1 AND log_no <= $2`,
-		`DELETE FROM event WHERE log_no > $1 AND log_no <= $2`,
-	} {
-		n, err := a.b.tx.exec(query, from, to)
-		if err != nil {
-			return a.check(err)
-		}
+	n, err := a.b.tx.exec(`INSERT INTO purged_key (idempotency_key, sender_no, room_no, seq, msg_no, type, at, digest)
+		SELECT idempotency_key, sender_no, room_no, log_no & 274877906943, msg_no, type, at, digest FROM event
+		WHERE log_no BETWEEN $1 AND $2 AND idempotency_key IS NOT NULL`, first, last)
+	if err == nil {
 		a.b.tx.w.pages += int(n) / rowsAPage
+		err = a.b.tx.deleteEvents(first, last)
+	}
+	if err != nil {
+		return a.check(err)
 	}
 	if len(a.b.purged) == 0 || a.b.purged[len(a.b.purged)-1] != r {
 		a.b.purged = append(a.b.purged, r)

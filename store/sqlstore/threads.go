@@ -54,7 +54,7 @@ func (s looks) Threads(ctx context.Context, room api.RoomID, before api.Seq, lim
 // FollowedThreads implements chat.Reader. What a user follows is looked at as a whole each time: an answer changes nothing of
 // those who follow its thread.
 func (s looks) FollowedThreads(ctx context.Context, q *chat.ThreadQuery) ([]chat.ThreadKey, error) {
-	const query = `SELECT r.id, t.log_no, l.log_no, l.at FROM thread t JOIN room r ON r.room_no = t.log_no >> 38
+	const query = `SELECT r.id, t.log_no, l.log_no, l.at FROM thread t JOIN room r ON r.room_no = t.log_no >> 38 AND r.deleted = 0
 		JOIN member b ON b.room_no = r.room_no AND b.user_no = t.user_no LEFT JOIN message m ON m.log_no = t.log_no
 		JOIN event l ON l.log_no = CASE WHEN m.last_reply > 0 THEN (r.room_no << 38) + m.last_reply ELSE t.log_no END
 		WHERE t.user_no = (SELECT user_no FROM account WHERE id = $1) AND t.followed = 1 AND ($2 = '' OR r.id = $2) AND (NOT $3 OR COALESCE(m.answers, 0) > t.read_no)

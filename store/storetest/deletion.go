@@ -38,6 +38,9 @@ func (f *fixture) wantGone(room api.RoomID, users ...api.UserID) {
 		f.wantErr(err, chat.ErrNotFound)
 		rooms, err := f.ListRooms(f.ctx(), user, false, true, "", 100)
 		f.wantErr(err, nil)
+		followed, err := f.FollowedThreads(f.ctx(), &chat.ThreadQuery{User: user, Limit: 100})
+		f.wantErr(err, nil)
+		f.want("followed threads", len(followed), 0)
 		of, err := f.RoomsOf(f.ctx(), user, 1000)
 		f.wantErr(err, nil)
 		f.want("it is listed", slices.Contains(of, room) || slices.ContainsFunc(rooms, func(v *chat.RoomView) bool { return v.ID == room }), false)
@@ -65,6 +68,7 @@ var deletionTests = []test{
 		room, other := f.room("lobby", groot), f.room("other", groot)
 		f.commit(Join(room, thanos), Post(room, groot, "1"), Keyed(room, thanos, "2", "k"), On(room, thanos, 4, "react", "a"), On(room, groot, 4, "pin", ""), On(room, groot, 5, "answer", ""),
 			meaning(room, groot, 4, false, chat.Mentions{Users: []api.UserID{thanos}}), Rule(room, groot, &Ruling{Restrict: mute(thanos, now+5)}))
+		f.commit(Partake(room, 4, partOf(thanos, true, 4, 0, 0)))
 		secret := do(room, groot, func(t chat.Tx) error {
 			return t.CreateInvite(&chat.Invite{ID: "invite_1", Hash: []byte("h"), Room: room, CreatedBy: groot, Uses: 1, ExpiresAt: now + 9})
 		})

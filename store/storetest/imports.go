@@ -33,18 +33,18 @@ func (d Doing) Do(t chat.Tx) error { return d(t) }
 
 // doing is an act in a room that is there, by somebody who is.
 func doing(room api.RoomID, user api.UserID, act func(t chat.Tx) error) *chat.Entry {
-	return &chat.Entry{RoomID: room, SenderID: user, At: now, Act: Doing(func(t chat.Tx) error {
+	return do(room, user, func(t chat.Tx) error {
 		if t.Room() == nil {
 			return chat.ErrNotFound
 		}
 		return act(t)
-	})}
+	})
 }
 
 // do commits an act in a room.
 func (f *fixture) do(room api.RoomID, user api.UserID, act func(t chat.Tx) error) *chat.Entry {
 	f.Helper()
-	e := &chat.Entry{RoomID: room, SenderID: user, At: now, Act: Doing(act)}
+	e := do(room, user, act)
 	f.commit(e)
 	return e
 }
