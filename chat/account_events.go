@@ -37,7 +37,7 @@ func (s *Service) tellMembers(e *Entry) {
 	}
 	for i := range e.Joined {
 		m := &e.Joined[i]
-		room := (&RoomView{RoomRecord: *e.Room, Role: m.Role, Read: Read{Head: m.Read}}).view(s)
+		room := e.shownTo(m).view(s)
 		s.tell(m.UserID, &api.AccountEventParams{Type: api.AccountEventTypeRoomAdded, RoomID: e.RoomID, Room: &room})
 	}
 }

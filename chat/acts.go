@@ -95,11 +95,8 @@ type target struct {
 func (s *Session) onMessage(ctx context.Context, ref string, seq api.Seq, do func(t Tx, on *target) error) (*Entry, error) {
 	return s.inRoom(ctx, ref, func(t Tx, by *actor) error {
 		m, err := t.Message(seq)
-		if errors.Is(err, ErrNoMessage) {
-			return t.Room().noMessage("seq", seq)
-		}
 		if err != nil {
-			return err
+			return t.Room().noMessageAt("seq", seq, err)
 		}
 		return do(t, &target{actor: *by, msg: m})
 	})
@@ -124,6 +121,14 @@ func (r *RoomRecord) noMessage(field string, seq api.Seq) error {
 		return api.Errorf(api.CodeHistoryTruncated, "%s: retention has removed event %d; the room begins at %d", field, seq, r.Gone.Seq+1).WithField(field)
 	}
 	return noMessage(field)
+}
+
+// noMessageAt names the parameter of which there is no message, if that is what err says.
+func (r *RoomRecord) noMessageAt(field string, seq api.Seq, err error) error {
+	if errors.Is(err, ErrNoMessage) {
+		return r.noMessage(field, seq)
+	}
+	return err
 }
 
 func noMessage(field string) error {

@@ -98,5 +98,5 @@ func (s *Service) openDirect(ctx context.Context, user *Account, people []*Accou
 	if err := s.commit(ctx, e); err != nil {
 		return nil, err
 	}
-	return &RoomView{RoomRecord: *e.Room, Role: api.RoleMember, Read: Read{Head: e.Joined[0].Read}}, nil
+	return e.shownTo(&e.Joined[0]), nil
 }

@@ -140,7 +140,10 @@ func (s *Session) PresenceGet(ctx context.Context, p *api.PresenceGetParams) (*a
 	if err != nil {
 		return nil, s.svc.coded(err)
 	}
-	mine = slices.DeleteFunc(mine, func(id api.RoomID) bool { return !login.Scope.covers(id) })
+	shared := map[api.RoomID]bool{} // if they are in it too
+	for _, id := range mine {
+		shared[id] = login.Scope.covers(id)
+	}
 	res := &api.PresenceGetResult{Presences: []api.Presence{}}
 	for _, ref := range p.Users {
 		other, err := s.svc.userBy(ctx, "users", ref)
@@ -155,7 +158,7 @@ func (s *Session) PresenceGet(ctx context.Context, p *api.PresenceGetParams) (*a
 			if err != nil {
 				return nil, s.svc.coded(err)
 			}
-			if !slices.ContainsFunc(theirs, func(id api.RoomID) bool { return slices.Contains(mine, id) }) {
+			if !slices.ContainsFunc(theirs, func(id api.RoomID) bool { return shared[id] }) {
 				continue
 			}
 		}

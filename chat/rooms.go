@@ -157,8 +157,7 @@ func (s *Session) RoomCreate(ctx context.Context, p *api.RoomCreateParams) (*api
 	if err != nil {
 		return nil, svc.coded(err)
 	}
-	v := RoomView{RoomRecord: *e.Room, Role: api.RoleOwner, Read: Read{Head: e.Joined[0].Read}}
-	return &api.RoomCreateResult{Room: v.view(svc)}, nil
+	return &api.RoomCreateResult{Room: e.shownTo(&e.Joined[0]).view(svc)}, nil
 }
 
 // refuseDirect refuses to make a room of a kind that dm.open alone makes.
@@ -275,6 +274,11 @@ func (s *Session) RoomLeave(ctx context.Context, p *api.RoomLeaveParams) (*api.R
 func (v *RoomView) seenBy(user *Account) *actor {
 	me := &Membership{UserID: user.ID, Username: user.Username, Role: v.Role}
 	return &actor{user: user, me: me, role: roleOf(user, me), direct: v.Visibility == api.VisibilityDirect}
+}
+
+// shownTo is the room of e as somebody sees it who joined by e.
+func (e *Entry) shownTo(m *Joining) *RoomView {
+	return &RoomView{RoomRecord: *e.Room, Role: m.Role, Read: Read{Head: m.Read}}
 }
 
 func (v *RoomView) view(svc *Service) api.Room {

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/chatd-dev/chatd/api"
@@ -180,12 +179,4 @@ func markThread(t Tx, seq api.Seq, user api.UserID, upTo api.Seq) (thread *api.T
 	}
 	room := t.Room()
 	return root.thread(room.ID, room.Head.Seq, part), marked, nil
-}
-
-// noMessageAt names the parameter of which there is no message.
-func (r *RoomRecord) noMessageAt(field string, seq api.Seq, err error) error {
-	if errors.Is(err, ErrNoMessage) {
-		return r.noMessage(field, seq)
-	}
-	return err
 }

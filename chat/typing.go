@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -187,11 +188,7 @@ func (s *Service) typesNoMore(user api.UserID, room api.RoomID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t := ts.users[user]; t != nil {
-		for at := range t.told {
-			if at.room == room {
-				delete(t.told, at)
-			}
-		}
+		t.leaves(room)
 	}
 }
 
@@ -201,14 +198,14 @@ func (s *Service) forgetTyping(room api.RoomID) {
 		ts := &s.typing[i]
 		ts.mu.Lock()
 		for _, t := range ts.users {
-			for at := range t.told {
-				if at.room == room {
-					delete(t.told, at)
-				}
-			}
+			t.leaves(room)
 		}
 		ts.mu.Unlock()
 	}
+}
+
+func (t *typist) leaves(room api.RoomID) {
+	maps.DeleteFunc(t.told, func(at place, _ time.Time) bool { return at.room == room })
 }
 
 func (s *Service) typistsOf(user api.UserID) *typists {
@@ -222,11 +219,7 @@ func (s *Service) forgetTypists() {
 		ts := &s.typing[i]
 		ts.mu.Lock()
 		for id, t := range ts.users {
-			for at, told := range t.told {
-				if now.Sub(told) >= typingLife {
-					delete(t.told, at)
-				}
-			}
+			maps.DeleteFunc(t.told, func(_ place, told time.Time) bool { return now.Sub(told) >= typingLife })
 			if len(t.told) == 0 && t.rate.TokensAt(now) >= signalBurst {
 				delete(ts.users, id)
 			}

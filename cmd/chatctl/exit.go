@@ -86,10 +86,10 @@ type aboutError struct {
 func (e *aboutError) Error() string { return e.what + ": " + e.err.Error() }
 func (e *aboutError) Unwrap() error { return e.err }
 
-// aboutRoom adds to err which room it is about, and what helps.
+// aboutRoom adds to err which room it is about, "" for none, and what helps.
 func aboutRoom(room string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || room == "" {
+		return err
 	}
 	e := &aboutError{what: fmt.Sprintf("room %q", room), err: err}
 	var rpcErr *api.Error

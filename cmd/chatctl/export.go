@@ -27,8 +27,8 @@ administrators. No passwords and no tokens are in it. docs/EXPORT.md says what t
 				return usagef("chatctl export > FILE", "an export is for a file, not for a terminal")
 			}
 			return c.withoutEnd(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				show := c.moving("exported")
-				opts.Progress = show.at
+				show := c.newProgress()
+				opts.Progress = func(so api.ExportEnd) { show.at(func() string { return "exported " + summary(&so) }) }
 				end, err := client.Export(ctx, c.out, opts)
 				show.clear()
 				if err != nil {
@@ -46,38 +46,6 @@ administrators. No passwords and no tokens are in it. docs/EXPORT.md says what t
 	return cmd
 }
 
-// withoutEnd is asUser for what may take longer than --timeout.
-func (c *cli) withoutEnd(ctx context.Context, do func(context.Context, *chatclient.Client) error) error {
-	client, err := c.dial(ctx, needUser, nil)
-	if err != nil {
-		return err
-	}
-	defer hangUp(client)
-	return do(ctx, client)
-}
-
 func summary(n *api.ExportEnd) string {
 	return fmt.Sprintf("%s, %s, %s", count(int(n.Users), "user", "users"), count(int(n.Rooms), "room", "rooms"), count(int(n.Events), "event", "events"))
-}
-
-// moving is a line on a terminal that changes.
-type moving struct {
-	c    *cli
-	what string
-	on   bool
-}
-
-func (c *cli) moving(what string) *moving { return &moving{c, what, c.talk.tty && !c.quiet} }
-
-func (p *moving) at(n api.ExportEnd) {
-	if p.on {
-		p.c.talk.printf("%s%s %s", ours("\r\x1b[K"), p.what, summary(&n))
-		_ = p.c.talk.Flush() // if stderr is gone there is nobody to tell
-	}
-}
-
-func (p *moving) clear() {
-	if p.on {
-		p.c.talk.printf("%s", ours("\r\x1b[K"))
-	}
 }

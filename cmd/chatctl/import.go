@@ -78,8 +78,8 @@ func (c *cli) importFile(ctx context.Context, args []string, opts *chatclient.Im
 		return usagef("chatctl import FILE", "stdin is a terminal, no file")
 	}
 	return c.withoutEnd(ctx, func(ctx context.Context, client *chatclient.Client) error {
-		show := c.moving("imported")
-		opts.Progress = show.at
+		show := c.newProgress()
+		opts.Progress = func(so api.ExportEnd) { show.at(func() string { return "imported " + summary(&so) }) }
 		res, err := client.Import(ctx, in, opts)
 		show.clear()
 		if err != nil {

@@ -49,11 +49,8 @@ accounts as well. It is void when its maker could not invite there any more.`,
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
 				res, err := client.InviteCreate(ctx, params)
-				if err != nil && params.Room != "" {
-					return aboutRoom(params.Room, err)
-				}
 				if err != nil {
-					return err
+					return aboutRoom(params.Room, err)
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -88,11 +85,8 @@ func newInviteLs(c *cli) *cobra.Command {
 				all := &api.InviteListResult{Invites: []api.Invite{}}
 				for {
 					page, err := client.InviteList(ctx, params)
-					if err != nil && params.Room != "" {
-						return aboutRoom(params.Room, err)
-					}
 					if err != nil {
-						return err
+						return aboutRoom(params.Room, err)
 					}
 					all.Invites = append(all.Invites, page.Invites...)
 					if params.Cursor = page.NextCursor; params.Cursor == "" {

@@ -71,12 +71,9 @@ func newJobLs(c *cli) *cobra.Command {
 func (c *cli) onJob(cmd *cobra.Command, do func(ctx context.Context, client *chatclient.Client, id api.JobID) error) *cobra.Command {
 	cmd.Args = wants("JOB")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := c.dial(cmd.Context(), needUser, nil)
-		if err != nil {
-			return err
-		}
-		defer hangUp(client)
-		return aboutJob(api.JobID(args[0]), do(cmd.Context(), client, api.JobID(args[0])))
+		return c.withoutEnd(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+			return aboutJob(api.JobID(args[0]), do(ctx, client, api.JobID(args[0])))
+		})
 	}
 	return cmd
 }
@@ -201,21 +198,12 @@ func (c *cli) startedJob(j *api.Job) {
 
 // awaitJob waits until a job has ended, with its progress on a terminal, and says what came of it.
 func (c *cli) awaitJob(ctx context.Context, client *chatclient.Client, id api.JobID) error {
-	shown := false
-	line := func(text string) {
-		if c.talk.tty && !c.quiet {
-			shown = text != ""
-			c.talk.raw("\r\x1b[K" + text)
-			_ = c.talk.Flush() // if stderr is gone there is nobody to tell
-		}
-	}
+	show := c.newProgress()
 	job, err := client.WaitJob(ctx, id, func(j *api.Job) {
 		p := &j.Progress
-		line(fmt.Sprintf("%s: %d of %d events, %d of %d rooms", j.State, p.EventsDone, p.Events, p.RoomsDone, p.Rooms))
+		show.show(fmt.Sprintf("%s: %d of %d events, %d of %d rooms", j.State, p.EventsDone, p.Events, p.RoomsDone, p.Rooms))
 	})
-	if shown {
-		line("")
-	}
+	show.clear()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		c.note("job %s goes on; end it with: chatctl job cancel %s", string(id), string(id))

@@ -163,6 +163,7 @@ func TestComplain(t *testing.T) {
 		want string
 	}{
 		{aboutRoom("lobbby", api.Errorf(api.CodeNotFound, "no such room").WithField("room")), `chatctl: room "lobbby": not found; try: chatctl room ls`},
+		{aboutRoom("", api.Errorf(api.CodePermissionDenied, "for administrators only")), `chatctl: for administrators only`},
 		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "only owners may").WithField("room")), `chatctl: room "ops": only owners may`},
 		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "not a member of ops: join it first").WithField("room")), `chatctl: room "ops": you are not a member; try: chatctl room join ops`},
 		{aboutRoom("ops", api.Errorf(api.CodeNotFound, "no such message").WithField("reply_to")), `chatctl: room "ops": reply_to: no such message`},

@@ -39,25 +39,23 @@ It is a job of the server's: chatctl waits for it, and shows how far it is. Afte
 			if dry {
 				params.DryRun = &dry
 			}
-			client, err := c.dial(cmd.Context(), needUser, nil)
-			if err != nil {
-				return err
-			}
-			defer hangUp(client)
-			if before != "" {
-				if params.Before, err = c.moment(cmd.Context(), client, "before", before); err != nil {
+			return c.withoutEnd(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if before != "" {
+					if params.Before, err = c.moment(ctx, client, "before", before); err != nil {
+						return err
+					}
+				}
+				job, err := c.startPurge(ctx, client, params)
+				if err != nil {
 					return err
 				}
-			}
-			job, err := c.startPurge(cmd.Context(), client, params)
-			if err != nil {
-				return err
-			}
-			if leave {
-				c.startedJob(job)
-				return nil
-			}
-			return c.awaitJob(cmd.Context(), client, job.ID)
+				if leave {
+					c.startedJob(job)
+					return nil
+				}
+				return c.awaitJob(ctx, client, job.ID)
+			})
 		},
 	}
 	f := cmd.Flags()

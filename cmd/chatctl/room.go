@@ -173,11 +173,8 @@ it when asked.`,
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
 				res, err := client.RoomJoin(ctx, params)
-				if err != nil && params.Room != "" {
-					return aboutRoom(params.Room, err)
-				}
 				if err != nil {
-					return err
+					return aboutRoom(params.Room, err)
 				}
 				c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
 				return nil

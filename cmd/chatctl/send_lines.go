@@ -28,10 +28,11 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 	var (
 		sum     tally
 		pending []*chatclient.Post // queued and not yet accounted for, oldest first; as many as the Poster's window
-		show    = s.newProgress(room)
+		show    = s.newProgress()
 		failed  error
 	)
 	defer show.clear()
+	posted := func() string { return count(sum.posted, "line", "lines") + " to " + room }
 	for failed == nil {
 		var line []byte
 		if line, failed = lines.next(); failed != nil {
@@ -51,7 +52,7 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 			failed = s.account(ctx, pending[0], &sum)
 			pending = pending[1:]
 		}
-		show.at(sum.posted)
+		show.at(posted)
 	}
 	// Whatever ended the text, what was queued before it has its place and is waited for.
 	var refused error
@@ -59,7 +60,7 @@ func (s *send) sendLines(ctx context.Context, client *chatclient.Client, lines *
 		if refused = s.account(ctx, post, &sum); refused != nil {
 			break
 		}
-		show.at(sum.posted)
+		show.at(posted)
 	}
 	show.clear()
 	switch {
@@ -130,40 +131,4 @@ func (s *send) summary(sum *tally, took time.Duration) {
 		before = fmt.Sprintf(", %s of them before", thousands(sum.duplicates))
 	}
 	s.note("posted %s to %s%s, numbers %d to %d, in %s", count(sum.posted, "line", "lines"), s.name, before, sum.first, sum.last, ago(took))
-}
-
-// progress shows on a terminal how far a long text has come.
-type progress struct {
-	p     *printer // nil: nowhere to show
-	room  string
-	next  time.Time
-	shown bool
-}
-
-const progressEvery = 200 * time.Millisecond
-
-func (s *send) newProgress(room string) *progress {
-	if !s.talk.tty || s.quiet {
-		return &progress{}
-	}
-	return &progress{p: s.talk, room: room, next: time.Now().Add(progressEvery)}
-}
-
-func (g *progress) at(posted int) {
-	if g.p == nil || time.Now().Before(g.next) {
-		return
-	}
-	g.next = time.Now().Add(progressEvery)
-	g.shown = true
-	g.p.printf("\r\x1b[K%s to %s", count(posted, "line", "lines"), g.room)
-	_ = g.p.Flush() // if stderr is gone there is nobody to tell
-}
-
-// clear takes the line away again.
-func (g *progress) clear() {
-	if g.shown {
-		g.shown = false
-		g.p.raw("\r\x1b[K")
-		_ = g.p.Flush() // if stderr is gone there is nobody to tell
-	}
 }

@@ -56,11 +56,7 @@ func newThreadLs(c *cli) *cobra.Command {
 				params.Unread = &unread
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				err := c.listThreads(ctx, client, params)
-				if params.Room == "" {
-					return err
-				}
-				return aboutRoom(params.Room, err)
+				return aboutRoom(params.Room, c.listThreads(ctx, client, params))
 			})
 		},
 	}

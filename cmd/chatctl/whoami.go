@@ -52,3 +52,13 @@ func (c *cli) as(ctx context.Context, who need, do func(context.Context, *chatcl
 	defer cancel()
 	return do(ctx, client)
 }
+
+// withoutEnd is asUser for what may take longer than --timeout.
+func (c *cli) withoutEnd(ctx context.Context, do func(context.Context, *chatclient.Client) error) error {
+	client, err := c.dial(ctx, needUser, nil)
+	if err != nil {
+		return err
+	}
+	defer hangUp(client)
+	return do(ctx, client)
+}

@@ -19,11 +19,9 @@ type Reads struct {
 
 // roomReads is one room: read as of head.
 type roomReads struct {
-	head  api.Head
-	read  api.ReadState
-	since api.Seq          // messages up to here have been counted by the server: which of them mean the user is not known
-	meant map[api.Seq]bool // messages after since that are unread and mean the user
-	stale bool
+	unreadMentions
+	head api.Head
+	read api.ReadState
 }
 
 // NewReads holds nothing yet; me is the caller.
@@ -42,7 +40,7 @@ func (v *Reads) Load(room *api.Room) {
 func (v *Reads) LoadSynced(room *api.SyncedRoom) { v.load(room.RoomID, room.Head, room.Read) }
 
 func (v *Reads) load(id api.RoomID, head api.Head, read api.ReadState) {
-	v.rooms[id] = &roomReads{head: head, read: read, since: head.Seq, meant: map[api.Seq]bool{}}
+	v.rooms[id] = &roomReads{unreadMentions: countedTo(head.Seq), head: head, read: read}
 }
 
 // Room gives where a room's log ends and how far the user has read it; false: it is not held.
@@ -92,47 +90,19 @@ func (v *Reads) Apply(e *api.Event) error {
 		r.head.MsgNo = d.MsgNo
 		if e.SenderID == v.me {
 			r.read = api.ReadState{Seq: e.Seq, MsgNo: d.MsgNo}
-			r.since, r.stale = e.Seq, false
-			clear(r.meant)
+			r.said(e.Seq)
 			return nil
 		}
 		r.read.Unread = int64(r.head.MsgNo - r.read.MsgNo)
-		r.mean(e.Seq, v.isMeant(d.Mentions, d.MentionsRoom))
+		r.mean(&r.read.Mentions, e.Seq, isMeant(v.me, d.Mentions, d.MentionsRoom))
 	case *api.MessageEdited:
-		r.change(d.Message, v.isMeant(d.Mentions, d.MentionsRoom))
+		r.change(&r.read.Mentions, r.read.Seq, d.Message, isMeant(v.me, d.Mentions, d.MentionsRoom))
 	case *api.MessageDeleted:
-		r.change(d.Message, false)
+		r.change(&r.read.Mentions, r.read.Seq, d.Message, false)
 	case *api.RoomDeleted:
 		delete(v.rooms, e.RoomID)
 	}
 	return nil
-}
-
-func (v *Reads) isMeant(users []api.UserID, room bool) bool {
-	return room || slices.Contains(users, v.me)
-}
-
-// mean notes whether a message after since means the user.
-func (r *roomReads) mean(seq api.Seq, meant bool) {
-	switch was := r.meant[seq]; {
-	case meant && !was:
-		r.meant[seq] = true
-		r.read.Mentions++
-	case was && !meant:
-		delete(r.meant, seq)
-		r.read.Mentions--
-	}
-}
-
-// change notes that a message means the user now, or does not.
-func (r *roomReads) change(seq api.Seq, meant bool) {
-	switch unknown := r.read.Mentions - int64(len(r.meant)); {
-	case seq <= r.read.Seq:
-	case seq > r.since:
-		r.mean(seq, meant)
-	case meant || unknown > 0: // was it counted?
-		r.stale = true
-	}
 }
 
 // ApplyAccount takes an event of the account in.

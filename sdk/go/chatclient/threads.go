@@ -22,9 +22,7 @@ type Threads struct {
 // threadReads is one thread as of AsOf.
 type threadReads struct {
 	api.Thread
-	since api.Seq          // answers up to here have been counted by the server: which of them mean the user is not known
-	meant map[api.Seq]bool // answers after since that are unread and mean the user
-	stale bool
+	unreadMentions
 }
 
 // NewThreads holds nothing yet; me is the caller.
@@ -41,7 +39,8 @@ func (v *Threads) Load(t *api.Thread) {
 	if v.rooms[t.RoomID] == nil {
 		v.rooms[t.RoomID] = map[api.Seq]*threadReads{}
 	}
-	held := &threadReads{Thread: *t, since: t.AsOf, meant: map[api.Seq]bool{}, stale: t.AsOf < v.heads[t.RoomID]}
+	held := &threadReads{Thread: *t, unreadMentions: countedTo(t.AsOf)}
+	held.stale = t.AsOf < v.heads[t.RoomID]
 	read := *t.Read
 	held.Read, held.Message = &read, nil
 	v.rooms[t.RoomID][t.Root] = held
@@ -120,60 +119,32 @@ func (v *Threads) Apply(e *api.Event) error {
 	switch d := payload.(type) {
 	case *api.MessagePosted:
 		if t := held(d.Thread); t != nil && d.ThreadNo != nil {
-			t.answer(e, d, v)
+			t.answer(e, d, v.me)
 		}
 	case *api.MessageEdited:
 		if t := held(d.Thread); t != nil {
-			t.change(d.Message, v.isMeant(d.Mentions, d.MentionsRoom))
+			t.change(&t.Read.Mentions, t.Read.Seq, d.Message, isMeant(v.me, d.Mentions, d.MentionsRoom))
 		}
 	case *api.MessageDeleted:
 		if t := held(d.Thread); t != nil {
 			t.Replies--
-			t.change(d.Message, false)
+			t.change(&t.Read.Mentions, t.Read.Seq, d.Message, false)
 		}
 	}
 	return nil
 }
 
-func (v *Threads) isMeant(users []api.UserID, room bool) bool {
-	return room || slices.Contains(users, v.me)
-}
-
 // answer takes an answer in.
-func (t *threadReads) answer(e *api.Event, d *api.MessagePosted, v *Threads) {
+func (t *threadReads) answer(e *api.Event, d *api.MessagePosted, me api.UserID) {
 	t.Head = api.ThreadHead{Seq: e.Seq, ThreadNo: *d.ThreadNo}
 	t.Replies++
-	if e.SenderID == v.me {
+	if e.SenderID == me {
 		*t.Read = api.ThreadRead{Seq: e.Seq, ThreadNo: *d.ThreadNo}
-		t.since, t.stale = e.Seq, false
-		clear(t.meant)
+		t.said(e.Seq)
 		return
 	}
 	t.Read.Unread = int64(t.Head.ThreadNo - t.Read.ThreadNo)
-	t.mean(e.Seq, v.isMeant(d.Mentions, d.MentionsRoom))
-}
-
-// mean notes whether an answer after since means the user.
-func (t *threadReads) mean(seq api.Seq, meant bool) {
-	switch was := t.meant[seq]; {
-	case meant && !was:
-		t.meant[seq] = true
-		t.Read.Mentions++
-	case was && !meant:
-		delete(t.meant, seq)
-		t.Read.Mentions--
-	}
-}
-
-// change notes that an answer means the user now, or does not.
-func (t *threadReads) change(seq api.Seq, meant bool) {
-	switch unknown := t.Read.Mentions - int64(len(t.meant)); {
-	case seq <= t.Read.Seq:
-	case seq > t.since:
-		t.mean(seq, meant)
-	case meant || unknown > 0: // was it counted?
-		t.stale = true
-	}
+	t.mean(&t.Read.Mentions, e.Seq, isMeant(me, d.Mentions, d.MentionsRoom))
 }
 
 // ApplyAccount takes an event of the account in.

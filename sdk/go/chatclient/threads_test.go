@@ -1,10 +1,7 @@
 package chatclient_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,8 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/chatd-dev/chatd/api"
-	"github.com/chatd-dev/chatd/chat"
-	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
@@ -21,36 +16,23 @@ import (
 // every store.
 func TestThreadsFoldIsFresh(t *testing.T) {
 	foldOnStores(t, folk, func() folding {
-		w := &threadsWorld{tap: &wiretap{}}
-		port := func(name string) chat.Port { return tapPort{name, w.tap} }
-		return folding{w.tap, port, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+		w := &threadsWorld{}
+		return w.folding(w.run)
 	})
 }
 
-// threadsWorld is a room, three people, and what each has kept of the threads in it that they follow.
+// threadsWorld is a talk, and what each has kept of the threads in it that they follow.
 type threadsWorld struct {
-	tap    *wiretap
-	people []*chat.Session
-
-	rooms  int
-	room   string
-	id     api.RoomID
-	views  []*chatclient.Threads
-	in     []bool // whose client is in the room, as far as it has heard
-	posted []api.Seq
-	head   api.Seq // of what was heard
-	seen   int     // of the tap
+	talk
+	views []*chatclient.Threads
+	in    []bool  // whose client is in the room, as far as it has heard
+	head  api.Seq // of what was heard
 }
 
 // run plays in a new room.
 func (w *threadsWorld) run(rt *rapid.T) {
-	w.rooms++
-	w.room, w.views, w.in, w.posted, w.head = fmt.Sprint("room", w.rooms), nil, nil, nil, 0
-	res, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	w.id = res.Room.ID
+	w.begin(rt)
+	w.views, w.in, w.head = nil, nil, 0
 	for i := range w.people {
 		w.views, w.in = append(w.views, chatclient.NewThreads(w.people[i].UserID())), append(w.in, i == 0)
 	}
@@ -63,27 +45,6 @@ func (w *threadsWorld) run(rt *rapid.T) {
 	})
 }
 
-func (w *threadsWorld) join(rt *rapid.T, i int) {
-	if _, err := w.people[i].RoomJoin(ctx, &api.RoomJoinParams{Room: w.room}); err != nil {
-		rt.Fatal(err)
-	}
-	w.people[i].Replied()
-}
-
-func (w *threadsWorld) message(rt *rapid.T) api.Seq {
-	if len(w.posted) == 0 {
-		rt.Skip("nothing was said")
-	}
-	return rapid.SampledFrom(w.posted[max(0, len(w.posted)-8):]).Draw(rt, "message")
-}
-
-func (w *threadsWorld) say(rt *rapid.T, root *api.Seq) {
-	p := &api.MessagePostParams{Room: w.room, Text: readsTexts.Draw(rt, "text"), Thread: root}
-	if res, err := w.people[anyone(rt)].MessagePost(ctx, p); err == nil {
-		w.posted = append(w.posted, res.Seq)
-	}
-}
-
 func (w *threadsWorld) post(rt *rapid.T) { w.say(rt, nil) }
 
 func (w *threadsWorld) answer(rt *rapid.T) {
@@ -92,15 +53,6 @@ func (w *threadsWorld) answer(rt *rapid.T) {
 		root = *t.Message.Thread
 	}
 	w.say(rt, &root)
-}
-
-// What is not theirs to do is refused, here and below.
-func (w *threadsWorld) edit(rt *rapid.T) {
-	_, _ = w.people[anyone(rt)].MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.message(rt), Text: readsTexts.Draw(rt, "text")})
-}
-
-func (w *threadsWorld) delete(rt *rapid.T) {
-	_, _ = w.people[anyone(rt)].MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.message(rt)})
 }
 
 func (w *threadsWorld) follow(rt *rapid.T) {
@@ -114,31 +66,8 @@ func (w *threadsWorld) follow(rt *rapid.T) {
 
 func (w *threadsWorld) mark(rt *rapid.T) {
 	root := w.message(rt)
-	p := &api.ReadMarkParams{Room: w.room, Thread: &root}
-	if rapid.IntRange(0, 3).Draw(rt, "all") > 0 {
-		seq := w.message(rt)
-		p.Seq = &seq
-	}
-	_, _ = w.people[anyone(rt)].ReadMark(ctx, p)
+	w.talk.mark(rt, &root)
 }
-
-func (w *threadsWorld) leave(rt *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
-		rt.Skip("not so often")
-	}
-	who := 1 + rapid.IntRange(0, len(folk)-2).Draw(rt, "who") // the owner stays
-	var err error
-	if rapid.Bool().Draw(rt, "removed") {
-		_, err = w.people[0].MemberRemove(ctx, &api.MemberRemoveParams{Room: w.room, User: folk[who]})
-	} else {
-		_, err = w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room})
-	}
-	if err != nil {
-		rt.Fatal(err)
-	}
-}
-
-func (w *threadsWorld) back(rt *rapid.T) { w.join(rt, anyone(rt)) }
 
 func (w *threadsWorld) archive(rt *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(rt, "archive") == 0 {
@@ -183,9 +112,9 @@ func (w *threadsWorld) compare(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	for w.head < room.Room.Head.Seq { // the last event is committed, and may be about to be published
-		w.hear(rt)
+		w.catchUp(rt)
 	}
-	w.hear(rt)
+	w.catchUp(rt)
 	for i, v := range w.views {
 		if !w.in[i] {
 			if kept := v.Room(w.id); len(kept) > 0 {
@@ -206,58 +135,34 @@ func (w *threadsWorld) compare(rt *rapid.T) {
 	}
 }
 
-func (w *threadsWorld) hear(rt *rapid.T) {
-	w.tap.mu.Lock()
-	news := w.tap.all[w.seen:]
-	w.tap.mu.Unlock()
-	for _, h := range news {
-		w.seen++
+func (w *threadsWorld) catchUp(rt *rapid.T) {
+	for _, h := range w.hear() {
 		w.apply(rt, h)
 	}
 }
 
 func (w *threadsWorld) apply(rt *rapid.T, h heard) {
-	msg := h.msg
-	if h.to == "" {
-		msg = `{"jsonrpc":"2.0","method":"room.event","params":` + h.msg + `}`
-	}
-	if err := contract.New().Received([]byte(msg)); err != nil {
-		rt.Fatal(err)
-	}
-	if h.to == "" {
-		var e api.Event
-		if err := json.Unmarshal([]byte(h.msg), &e); err != nil {
-			rt.Fatal(err)
-		}
-		if e.RoomID != w.id {
-			return
-		}
+	e, account := w.received(rt, h)
+	if e != nil {
 		w.head = e.Seq
 		for i, v := range w.views {
-			if w.in[i] {
-				if err := v.Apply(&e); err != nil {
-					rt.Fatal(err)
-				}
+			if !w.in[i] {
+				continue
+			}
+			if err := v.Apply(e); err != nil {
+				rt.Fatal(err)
 			}
 		}
-		return
 	}
-	if !strings.Contains(h.msg, `"account.event"`) {
-		return
-	}
-	var n struct{ Params api.AccountEventParams }
-	if err := json.Unmarshal([]byte(h.msg), &n); err != nil {
-		rt.Fatal(err)
-	}
-	if n.Params.RoomID != w.id {
+	if account == nil {
 		return
 	}
 	i := slices.Index(folk, h.to)
-	switch n.Params.Type {
+	switch account.Type {
 	case api.AccountEventTypeRoomAdded:
 		w.in[i] = true
 	case api.AccountEventTypeRoomRemoved:
 		w.in[i] = false
 	}
-	w.views[i].ApplyAccount(&n.Params)
+	w.views[i].ApplyAccount(account)
 }

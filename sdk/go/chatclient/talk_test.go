@@ -1,0 +1,182 @@
+package chatclient_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
+)
+
+// wiretap keeps what is published and what connections are told, in one order.
+type wiretap struct {
+	mu  sync.Mutex
+	all []heard
+}
+
+type heard struct {
+	to  string // who alone; "": every follower of the room; allWhoFollow: of a signal
+	msg string
+}
+
+func (w *wiretap) hear(to, msg string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, heard{to, msg})
+}
+
+func (w *wiretap) Publish(_ api.RoomID, _ api.Seq, record []byte) { w.hear("", string(record)) }
+func (w *wiretap) Signal(_ api.RoomID, msg []byte)                { w.hear(allWhoFollow, string(msg)) }
+
+const allWhoFollow = "*"
+
+type tapPort struct {
+	name string
+	tap  *wiretap
+}
+
+func (tapPort) Queued()                                             {}
+func (tapPort) Replay(context.Context, [][]byte) error              { return nil }
+func (p tapPort) Notify(msg []byte)                                 { p.tap.hear(p.name, string(msg)) }
+func (tapPort) Follow(api.RoomID, api.Seq, bool)                    {}
+func (tapPort) Unfollow(api.RoomID)                                 {}
+func (tapPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
+
+// talk is a room, three people, what they say in it, and what is told of it.
+type talk struct {
+	tap    *wiretap
+	people []*chat.Session
+
+	rooms  int
+	room   string
+	id     api.RoomID
+	posted []api.Seq
+	seen   int // of the tap
+}
+
+// folding plays run on the talk.
+func (w *talk) folding(run func(rt *rapid.T)) folding {
+	w.tap = &wiretap{}
+	port := func(name string) chat.Port { return tapPort{name, w.tap} }
+	return folding{w.tap, port, func(people []*chat.Session, rt *rapid.T) { w.people = people; run(rt) }}
+}
+
+// begin makes a new room, with nobody in it yet but who made it.
+func (w *talk) begin(rt *rapid.T) {
+	w.rooms++
+	w.room, w.posted = fmt.Sprint("room", w.rooms), nil
+	res, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	w.id = res.Room.ID
+}
+
+func (w *talk) join(rt *rapid.T, i int) {
+	if _, err := w.people[i].RoomJoin(ctx, &api.RoomJoinParams{Room: w.room}); err != nil {
+		rt.Fatal(err)
+	}
+	w.people[i].Replied()
+}
+
+func (w *talk) back(rt *rapid.T) { w.join(rt, anyone(rt)) }
+
+func (w *talk) leave(rt *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
+		rt.Skip("not so often")
+	}
+	who := 1 + rapid.IntRange(0, len(folk)-2).Draw(rt, "who") // the owner stays
+	var err error
+	if rapid.Bool().Draw(rt, "removed") {
+		_, err = w.people[0].MemberRemove(ctx, &api.MemberRemoveParams{Room: w.room, User: folk[who]})
+	} else {
+		_, err = w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room})
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func anyone(rt *rapid.T) int { return rapid.IntRange(0, len(folk)-1).Draw(rt, "who") }
+
+func (w *talk) message(rt *rapid.T) api.Seq {
+	if len(w.posted) == 0 {
+		rt.Skip("nothing was said")
+	}
+	return rapid.SampledFrom(w.posted[max(0, len(w.posted)-8):]).Draw(rt, "message")
+}
+
+var talkTexts = rapid.SampledFrom([]string{"x", "@ann", "@bob @cy", "@room", "@room @bob"})
+
+// say says something, under a message unless root is nil. What is not theirs to do is refused, here and below.
+func (w *talk) say(rt *rapid.T, root *api.Seq) {
+	p := &api.MessagePostParams{Room: w.room, Text: talkTexts.Draw(rt, "text"), Thread: root}
+	if res, err := w.people[anyone(rt)].MessagePost(ctx, p); err == nil {
+		w.posted = append(w.posted, res.Seq)
+	}
+}
+
+func (w *talk) edit(rt *rapid.T) {
+	_, _ = w.people[anyone(rt)].MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.message(rt), Text: talkTexts.Draw(rt, "text")})
+}
+
+func (w *talk) delete(rt *rapid.T) {
+	_, _ = w.people[anyone(rt)].MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.message(rt)})
+}
+
+// mark marks the room as read, or the thread under root.
+func (w *talk) mark(rt *rapid.T, root *api.Seq) {
+	p := &api.ReadMarkParams{Room: w.room, Thread: root}
+	if rapid.IntRange(0, 3).Draw(rt, "all") > 0 {
+		seq := w.message(rt)
+		p.Seq = &seq
+	}
+	_, _ = w.people[anyone(rt)].ReadMark(ctx, p)
+}
+
+// hear gives what has come since it was asked last.
+func (w *talk) hear() []heard {
+	w.tap.mu.Lock()
+	defer w.tap.mu.Unlock()
+	news := w.tap.all[w.seen:]
+	w.seen = len(w.tap.all)
+	return news
+}
+
+// received is what comes to a client if it is about the room: an event of it or of an account; nil: it is not. All is as the
+// document has it.
+func (w *talk) received(rt *rapid.T, h heard) (*api.Event, *api.AccountEventParams) {
+	msg := h.msg
+	if h.to == "" {
+		msg = `{"jsonrpc":"2.0","method":"room.event","params":` + h.msg + `}`
+	}
+	if err := contract.New().Received([]byte(msg)); err != nil {
+		rt.Fatal(err)
+	}
+	switch {
+	case h.to == "":
+		var e api.Event
+		if err := json.Unmarshal([]byte(h.msg), &e); err != nil {
+			rt.Fatal(err)
+		}
+		if e.RoomID == w.id {
+			return &e, nil
+		}
+	case strings.Contains(h.msg, `"account.event"`):
+		var n struct{ Params api.AccountEventParams }
+		if err := json.Unmarshal([]byte(h.msg), &n); err != nil {
+			rt.Fatal(err)
+		}
+		if n.Params.RoomID == w.id {
+			return nil, &n.Params
+		}
+	}
+	return nil, nil
+}
