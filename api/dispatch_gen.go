@@ -1458,6 +1458,23 @@ func dispatchSyncOpen(ctx context.Context, srv Server, params json.RawMessage, d
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchSyncUpdate(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(SyncUpdateParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.SyncUpdate(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodSyncUpdate)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchSyncClose(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(SyncCloseParams)
 	s := scanner{data: params}
@@ -3390,6 +3407,30 @@ func (v *SyncOpenParams) scan(s *scanner) {
 			x := new(int64)
 			*x = s.integer(0, 9007199254740991)
 			v.MaxReplay = x
+		default:
+			return
+		}
+	}
+}
+
+var shapeSyncUpdate = shape{
+	method:   "sync.update",
+	names:    []string{"signals", "rooms"},
+	required: 0b1,
+}
+
+func (v *SyncUpdateParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeSyncUpdate) {
+		case 0:
+			v.Signals = s.boolean()
+		case 1:
+			for l0 := (list{min: 1, max: 1000}); s.item(&l0); {
+				var x0 string
+				x0 = s.text(1, 64)
+				v.Rooms = append(v.Rooms, x0)
+			}
 		default:
 			return
 		}

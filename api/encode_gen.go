@@ -2592,6 +2592,20 @@ func (v *SyncOpenResult) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *SyncUpdateResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"rooms":`...)
+	dst = append(dst, '[')
+	for i := range v.Rooms {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, string(v.Rooms[i]))
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *SyncCloseResult) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"rooms":`...)
 	dst = append(dst, '[')
@@ -3998,6 +4012,24 @@ func (v *SyncOpenParams) AppendJSON(dst []byte) []byte {
 	if v.MaxReplay != nil {
 		dst = append(dst, `,"max_replay":`...)
 		dst = strconv.AppendInt(dst, *v.MaxReplay, 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *SyncUpdateParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"signals":`...)
+	dst = strconv.AppendBool(dst, v.Signals)
+	if v.Rooms != nil {
+		dst = append(dst, `,"rooms":`...)
+		dst = append(dst, '[')
+		for i := range v.Rooms {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, v.Rooms[i])
+		}
+		dst = append(dst, ']')
 	}
 	return append(dst, '}')
 }

@@ -434,6 +434,11 @@ func (f *fake) SyncOpen(_ context.Context, p *SyncOpenParams) (*SyncOpenResult, 
 	return new(SyncOpenResult), f.err
 }
 
+func (f *fake) SyncUpdate(_ context.Context, p *SyncUpdateParams) (*SyncUpdateResult, error) {
+	f.got = p
+	return new(SyncUpdateResult), f.err
+}
+
 func (f *fake) SyncClose(_ context.Context, p *SyncCloseParams) (*SyncCloseResult, error) {
 	f.got = p
 	return new(SyncCloseResult), f.err
@@ -600,6 +605,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(RoomDeleteResult),
 	new(DmOpenResult),
 	new(SyncOpenResult),
+	new(SyncUpdateResult),
 	new(SyncCloseResult),
 	new(ErrorData),
 	new(RPCDiscoverParams),
@@ -686,6 +692,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(PresenceSetParams),
 	new(PresenceGetParams),
 	new(SyncOpenParams),
+	new(SyncUpdateParams),
 	new(SyncCloseParams),
 	new(DmOpenParams),
 	new(RoomDeleteParams),

@@ -127,6 +127,7 @@ const (
 	MethodPresenceSet        = "presence.set"
 	MethodPresenceGet        = "presence.get"
 	MethodSyncOpen           = "sync.open"
+	MethodSyncUpdate         = "sync.update"
 	MethodSyncClose          = "sync.close"
 	MethodDmOpen             = "dm.open"
 	MethodRoomDelete         = "room.delete"
@@ -316,6 +317,8 @@ type Server interface {
 	PresenceGet(ctx context.Context, p *PresenceGetParams) (*PresenceGetResult, error)
 	// SyncOpen answers sync.open: Follow rooms on this connection, resuming each after a seq.
 	SyncOpen(ctx context.Context, p *SyncOpenParams) (*SyncOpenResult, error)
+	// SyncUpdate answers sync.update: Change what comes of the rooms that this connection follows.
+	SyncUpdate(ctx context.Context, p *SyncUpdateParams) (*SyncUpdateResult, error)
 	// SyncClose answers sync.close: Stop following rooms on this connection.
 	SyncClose(ctx context.Context, p *SyncCloseParams) (*SyncCloseResult, error)
 	// DmOpen answers dm.open: The direct room between the caller and some people: the same one for the same people, for ever.
@@ -410,6 +413,7 @@ var Methods = []*Method{
 	methodPresenceSet,
 	methodPresenceGet,
 	methodSyncOpen,
+	methodSyncUpdate,
 	methodSyncClose,
 	methodDmOpen,
 	methodRoomDelete,
@@ -1070,6 +1074,13 @@ var (
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition},
 		dispatch: dispatchSyncOpen,
 	}
+	methodSyncUpdate = &Method{
+		Name: MethodSyncUpdate, Summary: "Change what comes of the rooms that this connection follows.",
+		Authz: AuthzUser, Idempotency: IdempotencyNatural,
+		Params:   shapeSyncUpdate.names,
+		Errors:   []Code{CodeUnauthenticated, CodeNotFound, CodeFailedPrecondition},
+		dispatch: dispatchSyncUpdate,
+	}
 	methodSyncClose = &Method{
 		Name: MethodSyncClose, Summary: "Stop following rooms on this connection.",
 		Authz: AuthzUser, Idempotency: IdempotencyNatural,
@@ -1266,6 +1277,8 @@ func Lookup(name string) *Method {
 		return methodPresenceGet
 	case MethodSyncOpen:
 		return methodSyncOpen
+	case MethodSyncUpdate:
+		return methodSyncUpdate
 	case MethodSyncClose:
 		return methodSyncClose
 	case MethodDmOpen:

@@ -1460,6 +1460,11 @@ type SyncOpenResult struct {
 	Rooms []SyncedRoom `json:"rooms"`
 }
 
+// SyncUpdateResult: The rooms whose signals were switched.
+type SyncUpdateResult struct {
+	Rooms []RoomID `json:"rooms"`
+}
+
 // SyncCloseResult: Rooms that are not followed any more.
 type SyncCloseResult struct {
 	Rooms []RoomID `json:"rooms"`
@@ -2027,8 +2032,14 @@ type PresenceGetParams struct {
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
 	Epoch     Epoch     `json:"epoch,omitempty"`      // the epoch in which the seqs were learnt; another than the server's resets them
-	Signals   *bool     `json:"signals,omitempty"`    // false: no room.signal on this connection; true unless given
+	Signals   *bool     `json:"signals,omitempty"`    // false: no room.signal of what is followed from now on (sync.update); what it was before unless given, true at first
 	MaxReplay *int64    `json:"max_replay,omitempty"` // replay at most so many events a room and announce the gap; all unless given
+}
+
+// SyncUpdateParams are the parameters of sync.update: Change what comes of the rooms that this connection follows.
+type SyncUpdateParams struct {
+	Signals bool     `json:"signals"`         // whether they come
+	Rooms   []string `json:"rooms,omitempty"` // of these; of all, now and later, unless given
 }
 
 // SyncCloseParams are the parameters of sync.close: Stop following rooms on this connection.

@@ -390,7 +390,7 @@ func (a *authz) params(m *api.Method, target authzTarget, caller string) json.Ra
 		room := a.ref(target.room)
 		put("room", room)
 		put("rooms", []any{map[string]any{"room": room}})
-		if m.Name == api.MethodSyncClose || m.Name == api.MethodTokenCreate || m.Name == api.MethodExportRead {
+		if m.Name == api.MethodSyncClose || m.Name == api.MethodSyncUpdate || m.Name == api.MethodTokenCreate || m.Name == api.MethodExportRead {
 			put("rooms", []string{room})
 		}
 		put("seq", seq)

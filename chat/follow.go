@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/chatd-dev/chatd/api"
@@ -22,6 +23,7 @@ type follow struct {
 	// Guarded by room.mu.
 
 	state followState
+	deaf  bool               // no signals of the room
 	user  api.UserID         // whose it is; set when it is kept, or before that
 	stop  context.CancelFunc // ends the replay; nil: it has not begun, or has ended
 	until api.Seq            // ends there: the user left at this seq; 0: no end
@@ -32,7 +34,7 @@ func (s *Session) newFollow(id api.RoomID) *follow {
 	return &follow{room: s.svc.attach(id)}
 }
 
-type followState int
+type followState uint8
 
 const (
 	followWaiting followState = iota // for its turn to replay, or replaying
@@ -138,6 +140,7 @@ func (s *Session) keep(f *follow, asked bool) bool {
 		return false
 	}
 	user := s.user.ID
+	f.deaf = s.deaf // nobody else has f yet
 	s.follows.put(f)
 	if asked {
 		s.asked = append(s.asked, f)
@@ -204,6 +207,32 @@ func (s *Session) endFollow(f *follow) {
 	f.room.mu.Unlock()
 	f.sendMu.Lock()   // a replay in hand
 	f.sendMu.Unlock() //nolint:staticcheck // only to wait
+}
+
+// tune switches the signals of a room that is followed; false if it is not.
+func (s *Session) tune(id api.RoomID, signals bool) bool {
+	s.mu.Lock()
+	f := s.follows.of(id)
+	s.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	f.deaf = !signals
+	if f.state == followLive {
+		s.port.Signals(id, signals)
+	}
+	return f.state != followEnded
+}
+
+// tuneAll switches the signals of all that is followed, and of what is followed later.
+func (s *Session) tuneAll(signals bool) []api.RoomID {
+	s.mu.Lock()
+	s.deaf = !signals
+	ids := s.follows.rooms()
+	s.mu.Unlock()
+	return slices.DeleteFunc(ids, func(id api.RoomID) bool { return !s.tune(id, signals) })
 }
 
 // unfollowAt ends following room with seq last, at which the user left: what was published up to

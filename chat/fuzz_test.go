@@ -44,6 +44,7 @@ func (deaf) Queued()                                             {}
 func (deaf) Replay(context.Context, [][]byte) error              { return nil }
 func (deaf) Notify([]byte)                                       {}
 func (deaf) Follow(api.RoomID, api.Seq, bool)                    {}
+func (deaf) Signals(api.RoomID, bool)                            {}
 func (deaf) Unfollow(api.RoomID)                                 {}
 func (deaf) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 func (deaf) Publish(api.RoomID, api.Seq, []byte)                 {}

@@ -110,6 +110,15 @@ func (p *port) Follow(room api.RoomID, after api.Seq, signals bool) {
 	p.fan.followers[room][p] = follower{after, signals}
 }
 
+func (p *port) Signals(room api.RoomID, on bool) {
+	p.fan.mu.Lock()
+	defer p.fan.mu.Unlock()
+	if f, ok := p.fan.followers[room][p]; ok {
+		f.signals = on
+		p.fan.followers[room][p] = f
+	}
+}
+
 func (p *port) Unfollow(room api.RoomID) {
 	p.fan.mu.Lock()
 	defer p.fan.mu.Unlock()

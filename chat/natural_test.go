@@ -19,7 +19,7 @@ import (
 var unchanging = []string{
 	"rpc.discover", "server.info", "server.ping", "server.stats", "auth.resume", "account.get", "account.export", "session.list", "user.get", "user.list", "token.list", "bot.list",
 	"permission.explain", "audit.list", "invite.list", "room.get", "room.list", "export.read", "import.check", "import.list", "room.history", "member.list", "member.list_bans", "message.list", "message.get", "message.search", "thread.list", "thread.get", "pin.list",
-	"presence.get", "presence.set", "typing.set", "sync.open", "sync.close", "retention.get", "job.get", "job.list",
+	"presence.get", "presence.set", "typing.set", "sync.open", "sync.update", "sync.close", "retention.get", "job.get", "job.list",
 }
 
 // before is what has to happen first, by the same caller with the same parameters, so that a method has something to do.

@@ -26,6 +26,9 @@ type Port interface {
 	// and, if signals, what Fanout.Signal hands out.
 	Follow(room api.RoomID, after api.Seq, signals bool)
 
+	// Signals switches what Fanout.Signal hands out for a room that the connection follows: what comes next.
+	Signals(room api.RoomID, on bool)
+
 	// Unfollow ends that: the connection still gets what was published before the call, nothing after.
 	Unfollow(room api.RoomID)
 

@@ -144,7 +144,7 @@ func (s *Session) goLive(f *follow) bool {
 	f.state = followLive
 	params := api.RoomCaughtUpParams{RoomID: f.room.id, Seq: f.pos}
 	s.port.Notify(api.AppendRoomCaughtUp(nil, &params))
-	s.port.Follow(f.room.id, f.pos, s.signals.Load())
+	s.port.Follow(f.room.id, f.pos, !f.deaf)
 	return true
 }
 

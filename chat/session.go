@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -21,7 +20,6 @@ type Session struct {
 	peer  Peer
 	trial *trial // not nil: what is asked for is decided, and not done
 
-	signals  atomic.Bool // room.signal is wanted
 	replayer sync.WaitGroup
 
 	// Owned by the request whose turn it is.
@@ -39,6 +37,7 @@ type Session struct {
 	follows      followed
 	ending       map[*follow]struct{} // replaying up to where their user left; nil: none yet
 	followJoined bool                 // sync.open with "joined": follow what the user joins later
+	deaf         bool                 // no signals of what is followed from now on
 	asked        []*follow            // by the request under way: they wait for its reply
 	waiting      []*follow            // for the replayer
 	replaying    bool
@@ -49,7 +48,6 @@ var _ api.Server = (*Session)(nil)
 // Connect opens a session for a new connection; port is nil for a one-shot call.
 func (s *Service) Connect(port Port, peer Peer) *Session {
 	sess := &Session{svc: s, port: port, peer: peer}
-	sess.signals.Store(true)
 	s.stats.sessions.Add(1)
 	return sess
 }

@@ -14,7 +14,9 @@ func (s *Session) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.Syn
 		return nil, onWebSocketOnly()
 	}
 	if p.Signals != nil {
-		s.signals.Store(*p.Signals)
+		s.mu.Lock()
+		s.deaf = !*p.Signals
+		s.mu.Unlock()
 	}
 	epoch := s.svc.store.Epoch()
 	res := &api.SyncOpenResult{Epoch: epoch, Rooms: []api.SyncedRoom{}}
@@ -99,6 +101,21 @@ func (s *Session) sync(res *api.SyncOpenResult, r prepared, b begin) error {
 	return nil
 }
 
+// SyncUpdate implements sync.update.
+func (s *Session) SyncUpdate(ctx context.Context, p *api.SyncUpdateParams) (*api.SyncUpdateResult, error) {
+	if s.port == nil {
+		return nil, onWebSocketOnly()
+	}
+	if p.Rooms == nil {
+		return &api.SyncUpdateResult{Rooms: s.tuneAll(p.Signals)}, nil
+	}
+	rooms, err := s.eachFollowed(ctx, p.Rooms, func(id api.RoomID) bool { return s.tune(id, p.Signals) })
+	if err != nil {
+		return nil, err
+	}
+	return &api.SyncUpdateResult{Rooms: rooms}, nil
+}
+
 // SyncClose implements sync.close.
 func (s *Session) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.SyncCloseResult, error) {
 	if s.port == nil {
@@ -107,21 +124,30 @@ func (s *Session) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.S
 	if p.Rooms == nil {
 		return &api.SyncCloseResult{Rooms: s.unfollowAll()}, nil
 	}
-	res := &api.SyncCloseResult{Rooms: []api.RoomID{}}
-	for i, ref := range p.Rooms {
+	rooms, err := s.eachFollowed(ctx, p.Rooms, s.unfollow)
+	if err != nil {
+		return nil, err
+	}
+	return &api.SyncCloseResult{Rooms: rooms}, nil
+}
+
+// eachFollowed calls do with each of the rooms that the caller names, and gives those of which it says that they were followed.
+func (s *Session) eachFollowed(ctx context.Context, refs []string, do func(id api.RoomID) bool) ([]api.RoomID, error) {
+	rooms := []api.RoomID{}
+	for i, ref := range refs {
 		v, err := s.room(ctx, fmt.Sprintf("rooms[%d]", i), ref)
-		if errors.Is(err, api.ErrNotFound) && isRoomID(ref) && s.unfollow(api.RoomID(ref)) {
-			res.Rooms = append(res.Rooms, api.RoomID(ref)) // a private room that they are no longer in
+		if errors.Is(err, api.ErrNotFound) && isRoomID(ref) && do(api.RoomID(ref)) {
+			rooms = append(rooms, api.RoomID(ref)) // a private room that they are no longer in
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if s.unfollow(v.ID) {
-			res.Rooms = append(res.Rooms, v.ID)
+		if do(v.ID) {
+			rooms = append(rooms, v.ID)
 		}
 	}
-	return res, nil
+	return rooms, nil
 }
 
 func onWebSocketOnly() error {

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -231,5 +232,66 @@ func TestTypingHeedsTheTokensRooms(t *testing.T) {
 		wantCode(t, err, api.CodeNotFound, "room")
 		heard("")
 		bound.Close()
+	})
+}
+
+// Signals are switched for one room or for all, those too that are followed later or about to be.
+func TestSignalsAreSwitched(t *testing.T) {
+	typing(t, nil, func(t *testing.T, w *world, groot, hulk *client, heard func(string)) {
+		ctx := t.Context()
+		update := func(on bool, rooms ...string) []api.RoomID {
+			t.Helper()
+			return must[*api.SyncUpdateResult](t)(groot.SyncUpdate(ctx, &api.SyncUpdateParams{Signals: on, Rooms: rooms})).Rooms
+		}
+		hear := func(room, want string) {
+			t.Helper()
+			hulk.types(room, true)
+			heard(want)
+			hulk.types(room, false)
+			synctest.Wait()
+			groot.port.mu.Lock()
+			groot.port.notes = nil
+			groot.port.mu.Unlock()
+			time.Sleep(time.Minute) // rates
+		}
+		lobby, attic := groot.room(t, "lobby").ID, groot.create("attic")
+		groot.Replied()
+		hulk.join("attic")
+		hear("lobby", "hulk started")
+		if got := update(false, "lobby"); !slices.Equal(got, []api.RoomID{lobby}) {
+			t.Errorf("updated %v", got)
+		}
+		hear("lobby", "")
+		hear("attic", "hulk started")
+		if got := update(false); len(got) != 2 {
+			t.Errorf("updated %v", got)
+		}
+		hear("attic", "")
+		update(true, string(attic))
+		hear("attic", "hulk started")
+		hear("lobby", "")
+		groot.create("cellar") // followed while they are off
+		groot.Replied()
+		hulk.join("cellar")
+		hear("cellar", "")
+		update(true)
+		hear("cellar", "hulk started")
+		hear("lobby", "hulk started")
+		if _, err := groot.SyncClose(ctx, &api.SyncCloseParams{Rooms: []string{"lobby"}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := update(true, "lobby"); len(got) > 0 {
+			t.Errorf("updated %v, which is not followed", got)
+		}
+		after := api.Seq(0)
+		groot.port.stall = make(chan struct{})
+		groot.open(&api.SyncOpenParams{Rooms: api.SyncRooms{List: []api.SyncRoom{{Room: "lobby", After: &after}}}})
+		if got := update(false, "lobby"); len(got) != 1 {
+			t.Errorf("updated %v: it is being replayed", got)
+		}
+		close(groot.port.stall)
+		hear("lobby", "")
+		_, err := groot.SyncUpdate(ctx, &api.SyncUpdateParams{Signals: true, Rooms: []string{"lobby", "nowhere"}})
+		wantCode(t, err, api.CodeNotFound, "rooms[1]")
 	})
 }

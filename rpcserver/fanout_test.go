@@ -190,6 +190,47 @@ func TestFanoutLateFollower(t *testing.T) {
 	await(t, "it has what was written before it came", func() bool { return m.seqs(t) == "1" })
 }
 
+// Signals are switched while some are waiting and some are being written: what comes is what was published while they were on.
+func TestFanoutSignalsSwitched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFanout(&FanoutOptions{Workers: 1, BusyRate: 1, Window: time.Second})
+		defer f.Close()
+		m := newMember(f)
+		m.follow(f, "room", 0, true)
+		want := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := m.seqs(t); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+		for seq := range api.Seq(100) { // the room is busy: what is said now waits for its window
+			f.Publish("room", seq+1, record(seq+1))
+		}
+		time.Sleep(2 * time.Second)
+		m.mu.Lock()
+		m.got = nil
+		m.mu.Unlock()
+		f.Publish("room", 101, record(101))
+		f.Signal("room", signal("on"))
+		m.fo.hear(false)
+		f.Signal("room", signal("off"))
+		time.Sleep(2 * time.Second)
+		want("101")
+		f.Publish("room", 102, record(102))
+		f.Signal("room", signal("missed"))
+		m.fo.hear(true)
+		f.Signal("room", signal("back"))
+		m.fo.hear(true) // again, and it misses nothing
+		time.Sleep(2 * time.Second)
+		want("101 102 back")
+		m.fo.hear(false)
+		f.Signal("room", signal("never"))
+		f.unfollow(m.fo)
+		want("101 102 back")
+	})
+}
+
 // A room is as fast as it is quiet: a burst goes at once, a stream in flushes a window apart.
 func TestFanoutRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

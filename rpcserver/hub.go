@@ -138,6 +138,20 @@ func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower 
 	return fo
 }
 
+// hear switches the signals that come to fo: those that are published now or later.
+func (fo *follower) hear(on bool) {
+	h, s := fo.hub, &fo.hub.shards[fo.shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &s.places[fo.index]
+	if on && !p.signals {
+		h.mu.Lock()
+		p.afterSignal = h.signalled
+		h.mu.Unlock()
+	}
+	p.signals = on
+}
+
 // unfollow gives fo what was published so far and removes it; true if it was the last.
 func (h *hub) unfollow(fo *follower) (last bool) {
 	s := &h.shards[fo.shard]

@@ -146,6 +146,16 @@ func (s *session) Follow(room api.RoomID, after api.Seq, signals bool) {
 	}
 }
 
+// Signals implements chat.Port.
+func (s *session) Signals(room api.RoomID, on bool) {
+	f := &s.follows
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.find(room); i >= 0 {
+		f.list[i].hear(on)
+	}
+}
+
 // Unfollow implements chat.Port.
 func (s *session) Unfollow(room api.RoomID) {
 	f := &s.follows

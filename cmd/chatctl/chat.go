@@ -27,11 +27,12 @@ online or goes offline appears above your line, and counts as read; who is typin
 it, and others see that you are. When the connection is lost, chat comes back by
 itself and shows what was said meanwhile.
 
-  /who      who is in the room
-  /leave    leave the room and end
-  /quit     end; you stay a member
-  /help     these commands
-  //…       say something that begins with a slash
+  /who           who is in the room
+  /signals off   do not show who comes, goes and types; /signals on does again
+  /leave         leave the room and end
+  /quit          end; you stay a member
+  /help          these commands
+  //…            say something that begins with a slash
 
 It works on pipes too: each line of stdin is said, stdout gets the conversation, and the end of
 stdin ends it. With --json stdout gets an event record a line.`,
@@ -61,6 +62,7 @@ type chat struct {
 	room   string // as the server takes it
 	last   api.Seq
 	client *chatclient.Client
+	sub    *chatclient.Subscription
 	render *renderer
 	typed  bool         // what is typed shows on the screen already, so its event need not
 	status func(string) // shows in front of what is typed what goes on; "": nothing
@@ -111,6 +113,7 @@ func (h *chat) run(ctx context.Context) error {
 		return aboutRoom(h.name, err)
 	}
 	defer hangUp(sub)
+	h.sub = sub
 	in, err := h.openInput(ctx)
 	if err != nil {
 		return err

@@ -30,13 +30,16 @@ func (h *chat) command(ctx context.Context, line string) error {
 	case "/quit", "/exit":
 		return errQuit
 	case "/help":
-		h.note("* /who: who is here; /leave: leave the room; /quit: end; //text: say /text")
+		h.note("* /who: who is here; /signals off: do not show who comes, goes and types; /leave: leave the room; /quit: end; //text: say /text")
 	case "/who":
 		ctx, cancel := h.within(ctx)
 		defer cancel()
 		if err := h.who(ctx); err != nil {
 			h.talk.raw(complain(err))
 		}
+	case "/signals on", "/signals off":
+		h.sub.SetSignals(line == "/signals on")
+		h.note("* who comes, goes and types is %s", map[bool]string{true: "shown", false: "not shown"}[line == "/signals on"])
 	case "/leave":
 		ctx, cancel := h.within(ctx)
 		defer cancel()

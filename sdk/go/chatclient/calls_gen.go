@@ -1163,6 +1163,20 @@ func (c *Client) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.Sync
 	return &r, nil
 }
 
+// SyncUpdate calls sync.update: Change what comes of the rooms that this connection follows.
+//
+// WebSocket only. signals switches room.signal, and room.truncated, off and on: for those of rooms that are followed, until they are followed anew; or without rooms for all that the connection follows, and for what it follows from now on. What comes of a room while its signals are off is not sent later. The result has the rooms that are followed and that it was for.
+func (c *Client) SyncUpdate(ctx context.Context, p *api.SyncUpdateParams) (*api.SyncUpdateResult, error) {
+	if p == nil {
+		p = new(api.SyncUpdateParams)
+	}
+	var r api.SyncUpdateResult
+	if err := c.call(ctx, api.Lookup(api.MethodSyncUpdate), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // SyncClose calls sync.close: Stop following rooms on this connection.
 func (c *Client) SyncClose(ctx context.Context, p *api.SyncCloseParams) (*api.SyncCloseResult, error) {
 	if p == nil {

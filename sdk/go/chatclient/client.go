@@ -124,7 +124,7 @@ func (c *Client) receive(conn *conn, m message) {
 func (c *Client) learn(method string, params, result json.RawMessage) {
 	c.who.learn(method, params, result)
 	switch method {
-	case api.MethodAuthLogin, api.MethodAuthRegister, api.MethodAuthResume, api.MethodAuthLogout, api.MethodSyncOpen, api.MethodSyncClose:
+	case api.MethodAuthLogin, api.MethodAuthRegister, api.MethodAuthResume, api.MethodAuthLogout, api.MethodSyncOpen, api.MethodSyncUpdate, api.MethodSyncClose:
 		if s := c.following.Load(); s != nil {
 			s.refresh() // what the connection follows may have changed beneath it
 		}

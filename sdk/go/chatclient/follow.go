@@ -23,7 +23,7 @@ type FollowOptions struct {
 	// Epoch is the epoch in which the positions were learnt (Subscription.Epoch, kept with Positions); "" trusts them.
 	Epoch api.Epoch
 
-	// Signals asks for *Signal notifications, and for *Truncated at once rather than when following begins anew.
+	// Signals asks for *Signal notifications, and for *Truncated at once rather than when following begins anew. SetSignals changes it.
 	Signals bool
 
 	// Account asks for *Account and *AccountGap notifications.
@@ -52,8 +52,8 @@ func After(seq api.Seq) *api.Seq { return &seq }
 // loop over Events may itself make calls.
 //
 // A Client has one Subscription at a time, because the server keeps one set of followed rooms for a connection.
-// Other rooms that room.join follows on the connection are left out unless FollowOptions.Joined is set. SyncOpen, SyncClose and
-// signing in or out beneath a Subscription make it open its rooms anew.
+// Other rooms that room.join follows on the connection are left out unless FollowOptions.Joined is set. SyncOpen, SyncUpdate,
+// SyncClose and signing in or out beneath a Subscription make it open its rooms anew.
 //
 // Honest limits: with Joined, a room that the user joined elsewhere while the connection was away begins where it stands when the
 // connection is back, at its *CaughtUp. Events are dropped and asked for again while the buffer is full, which costs bandwidth.
@@ -85,7 +85,7 @@ func (c *Client) Follow(ctx context.Context, o *FollowOptions) (*Subscription, e
 		s.opts = *o
 		s.opts.Rooms = slices.Clone(o.Rooms)
 	}
-	s.stream = stream{epoch: s.opts.Epoch, rooms: make(map[api.RoomID]*followed), joined: s.opts.Joined}
+	s.stream = stream{epoch: s.opts.Epoch, rooms: make(map[api.RoomID]*followed), joined: s.opts.Joined, tuning: tuning{signals: s.opts.Signals}}
 	s.buffer.limit = c.opts.EventBuffer
 	if !c.open.begin() {
 		return nil, c.closedErr()

@@ -111,6 +111,7 @@ func (followPort) Queued()                                             {}
 func (followPort) Replay(context.Context, [][]byte) error              { return nil }
 func (followPort) Notify([]byte)                                       {}
 func (followPort) Follow(api.RoomID, api.Seq, bool)                    {}
+func (followPort) Signals(api.RoomID, bool)                            {}
 func (followPort) Unfollow(api.RoomID)                                 {}
 func (followPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 

@@ -86,6 +86,7 @@ func (s *Subscription) openAll(conn *conn, begun bool) error {
 		s.hearAgainLocked()
 	}
 	st.conn, st.stale = conn, false
+	st.retune()
 	// By epoch: after an interruption in the midst of a reset, some positions belong to the old logs still.
 	lists := map[api.Epoch][]api.SyncRoom{s.opts.Epoch: slices.Clone(st.wanted)}
 	for id, r := range st.rooms {
@@ -145,7 +146,10 @@ func (s *Subscription) openSome(conn *conn, epoch api.Epoch, list []api.SyncRoom
 
 // open sends one sync.open. Its answer is taken on the reading goroutine, so that it stands before the events that follow it.
 func (s *Subscription) open(conn *conn, epoch api.Epoch, rooms api.SyncRooms) error {
-	params := &api.SyncOpenParams{Rooms: rooms, Epoch: epoch, Signals: &s.opts.Signals}
+	s.mu.Lock()
+	signals := s.stream.signals
+	s.mu.Unlock()
+	params := &api.SyncOpenParams{Rooms: rooms, Epoch: epoch, Signals: &signals}
 	if s.opts.MaxReplay > 0 {
 		params.MaxReplay = &s.opts.MaxReplay
 	}
@@ -188,6 +192,9 @@ func (s *Subscription) watch(conn *conn) error {
 		}
 		if stale {
 			return nil
+		}
+		if err := s.tune(conn); err != nil {
+			return err
 		}
 		select {
 		case <-s.wake:

@@ -18,6 +18,7 @@ type stream struct {
 	joined bool           // rooms that are not in the list are followed too
 	begun  bool           // a sync.open was answered
 	stale  bool           // events were dropped or are missing: the rooms have to be opened anew
+	tuning
 }
 
 // followed is one room.
@@ -77,7 +78,7 @@ func (s *Subscription) receive(conn *conn, m message) {
 		}
 	case api.NotifyRoomSignal:
 		p := new(api.RoomSignalParams)
-		if err = json.Unmarshal(m.params, p); err == nil && s.opts.Signals && s.buffer.hasRoom() {
+		if err = json.Unmarshal(m.params, p); err == nil && s.stream.hears(p.RoomID) && s.buffer.hasRoom() {
 			s.buffer.put(&Signal{p}, len(m.params))
 		}
 	case api.NotifyAccountEvent:

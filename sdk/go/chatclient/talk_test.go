@@ -46,6 +46,7 @@ func (tapPort) Queued()                                             {}
 func (tapPort) Replay(context.Context, [][]byte) error              { return nil }
 func (p tapPort) Notify(msg []byte)                                 { p.tap.hear(p.name, string(msg)) }
 func (tapPort) Follow(api.RoomID, api.Seq, bool)                    {}
+func (tapPort) Signals(api.RoomID, bool)                            {}
 func (tapPort) Unfollow(api.RoomID)                                 {}
 func (tapPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 

@@ -1,0 +1,77 @@
+package chatclient
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/chatd-dev/chatd/api"
+)
+
+// What signals are wanted the server is told, and told again when the connection was lost; and what comes all the same is not
+// handed out.
+func TestSetSignals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lobby, attic)
+		var mu sync.Mutex
+		var told []api.SyncUpdateParams
+		w.f.on(func(p *peer, r *req) bool {
+			if r.Method == api.MethodSyncUpdate {
+				mu.Lock()
+				told = append(told, *params[api.SyncUpdateParams](t, r))
+				mu.Unlock()
+				p.result(r, `{"rooms":[]}`)
+				return true
+			}
+			return w.handle(p, r)
+		})
+		tells := func(want ...api.SyncUpdateParams) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.EqualFunc(told, want, func(a, b api.SyncUpdateParams) bool { return a.Signals == b.Signals && slices.Equal(a.Rooms, b.Rooms) }) {
+				t.Errorf("told %+v, want %+v", told, want)
+			}
+			told = nil
+		}
+		s := follow(t, w.f.dial(&Options{MinBackoff: 1, MaxBackoff: 1}), &FollowOptions{Rooms: []RoomPosition{{Room: "lobby"}, {Room: "attic"}}})
+		tells()
+		hears := func(room api.RoomID, n int, want bool) {
+			t.Helper()
+			w.f.peer(n).send(string(api.AppendRoomSignal(nil, &api.RoomSignalParams{
+				Type: api.SignalTypeTyping, State: api.SignalStateStopped, UserID: "user_2", Username: "thanos", RoomID: room,
+			})))
+			synctest.Wait()
+			s.mu.Lock()
+			got := false
+			for _, item := range s.buffer.items {
+				_, is := item.(*Signal)
+				got = got || is
+			}
+			s.buffer.clear()
+			s.mu.Unlock()
+			if got != want {
+				t.Errorf("a signal of %s is handed out: %t", room, got)
+			}
+		}
+		hears(lobby, 1, false)
+		s.SetSignals(true)
+		tells(api.SyncUpdateParams{Signals: true})
+		hears(lobby, 1, true)
+		s.SetSignals(false, attic)
+		tells(api.SyncUpdateParams{Rooms: []string{string(attic)}})
+		hears(lobby, 1, true)
+		hears(attic, 1, false)
+		w.f.peer(1).drop()
+		tells(api.SyncUpdateParams{Rooms: []string{string(attic)}})
+		if opens := w.openings(); !*opens[len(opens)-1].Signals {
+			t.Error("opened anew without signals")
+		}
+		hears(attic, 2, false)
+		s.SetSignals(false)
+		tells(api.SyncUpdateParams{})
+		hears(lobby, 2, false)
+	})
+}
