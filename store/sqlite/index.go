@@ -22,9 +22,9 @@ const (
 	indexGather = 100 * time.Millisecond
 	// indexBatch is how many events are indexed at once.
 	indexBatch = 256
-	// indexRest is how many times as long as a batch took nothing is indexed, while others commit: a twentieth of a processor goes
+	// indexRest is how many times as long as a batch took nothing is indexed, while others commit: a fortieth of a processor goes
 	// into it then, and what is not indexed yet is told of (behind).
-	indexRest = 19
+	indexRest = 39
 	// indexRetry is how long an index that cannot be written is left alone.
 	indexRetry = 10 * time.Second
 )

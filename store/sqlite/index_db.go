@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +88,13 @@ func (db *indexDB) prepare(ctx context.Context, epoch api.Epoch) error {
 		return err
 	}
 	if tables == 0 {
-		return db.inTx(ctx, func(tx *sql.Tx) error { return plan(ctx, tx, epoch) })
+		return db.inTx(ctx, func(tx *sql.Tx) error {
+			if err := plan(ctx, tx, epoch); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, "INSERT INTO word (word, rank) VALUES ('automerge', 16)")
+			return err
+		})
 	}
 	if id != indexID || form != indexForm {
 		return errOtherIndex
@@ -140,6 +148,13 @@ type position struct {
 	at     api.Timestamp // that the event there shows; 0: there was none any more
 }
 
+func timeOf(d *sqlstore.Document) api.Timestamp {
+	if d.Message == nil {
+		return 0
+	}
+	return d.Message.At
+}
+
 // positions tells how far the index has come, by room number.
 func (db *indexDB) positions(ctx context.Context) (map[int64]position, error) {
 	rows, err := db.read.QueryContext(ctx, "SELECT room_no, id, seq, at FROM room")
@@ -166,10 +181,19 @@ func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sq
 		if err != nil {
 			return err
 		}
-		for i := range docs {
-			if err := w.put(ctx, &docs[i]); err != nil {
+		for i := range parts {
+			if err := w.read(ctx, &parts[i]); err != nil {
 				return err
 			}
+		}
+		slices.SortFunc(docs, func(a, b sqlstore.Document) int { return cmp.Compare(timeOf(&a), timeOf(&b)) }) // most are the newest then
+		for i := range docs {
+			if err := w.place(ctx, &docs[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.write(ctx); err != nil {
+			return err
 		}
 		for i := range parts {
 			p := &parts[i]
@@ -180,79 +204,6 @@ func (db *indexDB) put(ctx context.Context, docs []sqlstore.Document, parts []sq
 		}
 		return nil
 	})
-}
-
-// indexWriter has the statements of one transaction, whose end closes them.
-type indexWriter struct{ known, free, add, word, forget, unword *sql.Stmt }
-
-func newIndexWriter(ctx context.Context, tx *sql.Tx) (*indexWriter, error) {
-	w := &indexWriter{}
-	for _, s := range []struct {
-		into  **sql.Stmt
-		query string
-	}{
-		{&w.known, "SELECT doc FROM doc WHERE log_no = $1"},
-		{&w.free, "SELECT COALESCE(MAX(doc) + 1, $1) FROM doc WHERE doc >= $1 AND doc < $2"},
-		{&w.add, "INSERT INTO doc (doc, log_no) VALUES ($1, $2)"},
-		{&w.word, "INSERT OR REPLACE INTO word (rowid, text, mark) VALUES ($1, $2, $3)"},
-		{&w.forget, "DELETE FROM doc WHERE doc = $1"},
-		{&w.unword, "DELETE FROM word WHERE rowid = $1"},
-	} {
-		var err error
-		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil { //nolint:sqlclosecheck // the transaction's end closes it
-			return nil, err
-		}
-	}
-	return w, nil
-}
-
-func (w *indexWriter) put(ctx context.Context, d *sqlstore.Document) error {
-	var doc int64
-	err := w.known.QueryRowContext(ctx, d.LogNo).Scan(&doc)
-	known := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	if known && (d.Message == nil || doc>>docBits != docAt(d.Message.At)) { // of another time: the log was another copy of the database
-		if err := w.drop(ctx, doc); err != nil {
-			return err
-		}
-		known = false
-	}
-	if d.Message == nil {
-		return nil
-	}
-	if !known {
-		if doc, err = w.number(ctx, d); err != nil {
-			return err
-		}
-	}
-	text, mark := indexed(d)
-	_, err = w.word.ExecContext(ctx, doc, text, mark)
-	return err
-}
-
-// drop removes a message.
-func (w *indexWriter) drop(ctx context.Context, doc int64) error {
-	if _, err := w.forget.ExecContext(ctx, doc); err != nil {
-		return err
-	}
-	_, err := w.unword.ExecContext(ctx, doc)
-	return err
-}
-
-// number gives a new doc a number. Of one millisecond there are a million; should they all be taken, it is of the next.
-func (w *indexWriter) number(ctx context.Context, d *sqlstore.Document) (int64, error) {
-	for at := docAt(d.Message.At); ; at++ {
-		var doc int64
-		if err := w.free.QueryRowContext(ctx, at<<docBits, (at+1)<<docBits).Scan(&doc); err != nil {
-			return 0, err
-		}
-		if doc>>docBits == at {
-			_, err := w.add.ExecContext(ctx, doc, d.LogNo)
-			return doc, err
-		}
-	}
 }
 
 func docAt(at api.Timestamp) int64 { return min(max(int64(at), 0), maxDocAt-1) }
@@ -275,7 +226,11 @@ func indexed(d *sqlstore.Document) (text, mark string) {
 	return b.String(), strings.Join(marks, " ")
 }
 
-func roomOf(logNo int64) int64      { return logNo >> 38 }
+// roomBits is how many bits of a log_no are the seq.
+const roomBits = 38
+
+func roomOf(logNo int64) int64      { return logNo >> roomBits }
+func seqOf(logNo int64) int64       { return logNo & (1<<roomBits - 1) }
 func roomMark(no int64) string      { return "r" + strconv.FormatInt(no, 10) }
 func userMark(no int64) string      { return "u" + strconv.FormatInt(no, 10) }
 func kindMark(k search.Kind) string { return "h" + strconv.Itoa(int(k)) }

@@ -8,7 +8,7 @@ import (
 )
 
 // wholeLog is beyond the last event of any room: all of it is gone.
-const wholeLog = 1<<38 - 1
+const wholeLog = 1<<roomBits - 1
 
 // Gone implements sqlstore.Index.
 func (x *index) Gone(rooms []int64) {
@@ -87,7 +87,7 @@ func (db *indexDB) forget(ctx context.Context, p sqlstore.Purge, limit int) (lef
 }
 
 func docsOf(ctx context.Context, tx *sql.Tx, p sqlstore.Purge, limit int) ([]int64, error) {
-	first := p.RoomNo << 38
+	first := p.RoomNo << roomBits
 	rows, err := tx.QueryContext(ctx, "SELECT doc FROM doc WHERE log_no >= $1 AND log_no <= $2 LIMIT $3 + 0", first, first|int64(p.UpTo), limit)
 	if err != nil {
 		return nil, err

@@ -188,42 +188,60 @@ func (s looks) touched(ctx context.Context, room int64, after, last api.Seq, lim
 
 // lookAt adds a message to what is found, if the query takes it.
 func (f *finder) lookAt(ctx context.Context, logNo int64) error {
-	m, _, err := f.message(ctx, f.rooms[logNo>>seqBits], logNo, f.q.User)
+	m, err := f.message(ctx, f.rooms[logNo>>seqBits], logNo)
 	if err == nil && m != nil && f.q.Takes(m) {
 		f.found = append(f.found, *m)
 	}
 	return err
 }
 
-// message gives a message as it stands and its sender's number; nil: there is none. Mine of the reactions is user's.
-func (s looks) message(ctx context.Context, room api.RoomID, logNo int64, user api.UserID) (m *api.Message, sender int64, err error) {
+// message gives a message as it stands; nil: there is none. Mine of the reactions is user's.
+func (f *finder) message(ctx context.Context, room api.RoomID, logNo int64) (*api.Message, error) {
+	docs, err := f.documents(ctx, nil, room, logNo, logNo, f.q.User)
+	if err != nil || len(docs) == 0 {
+		return nil, err
+	}
+	return docs[0].Message, nil
+}
+
+// documents adds the messages of a part of the log to docs, as they stand. Mine of the reactions is user's.
+func (s looks) documents(ctx context.Context, docs []Document, room api.RoomID, first, last int64, user api.UserID) ([]Document, error) {
 	const query = `SELECT e.log_no, e.msg_no, e.type, e.at, e.record, e.sender_no, COALESCE(x.record, ''), EXISTS (SELECT 1 FROM reaction r WHERE r.log_no = e.log_no), ` + messageColumns + `
-		FROM event e LEFT JOIN message m ON m.log_no = e.log_no LEFT JOIN event x ON x.log_no = (m.room_no << 38) + m.edited AND m.edited > 0 AND m.deleted = 0 WHERE e.log_no = $1`
-	var v *chat.MessageView
-	var rec chat.Record
-	var reacted bool
-	err = s.read.each(ctx, query, []any{logNo}, func(rows *sql.Rows) (bool, error) {
-		v = &chat.MessageView{}
-		var err error
-		rec, err = scanRecord(rows, append([]any{&sender, &v.Edit, &reacted}, messageFields(&v.State)...)...)
-		return false, err
+		FROM event e LEFT JOIN message m ON m.log_no = e.log_no LEFT JOIN event x ON x.log_no = (m.room_no << 38) + m.edited AND m.edited > 0 AND m.deleted = 0
+		WHERE e.log_no BETWEEN $1 AND $2 AND e.type = 'message.posted'`
+	type row struct {
+		sender  int64
+		reacted bool
+		v       *chat.MessageView
+	}
+	var all []row
+	err := s.read.each(ctx, query, []any{first, last}, func(rows *sql.Rows) (bool, error) {
+		r := row{v: &chat.MessageView{}}
+		rec, err := scanRecord(rows, append([]any{&r.sender, &r.v.Edit, &r.reacted}, messageFields(&r.v.State)...)...)
+		r.v.Posted, r.v.State.Seq = rec.Bytes, rec.Seq
+		all = append(all, r)
+		return true, err
 	})
-	if err != nil || v == nil || rec.Type != api.EventTypeMessagePosted {
-		return nil, 0, err
+	if err != nil {
+		return nil, err
 	}
-	v.Posted, v.State.Seq = rec.Bytes, rec.Seq
-	if len(v.Edit) == 0 {
-		v.Edit = nil
-	}
-	if reacted {
-		if err := s.reactions(ctx, room, user, span{rec.Seq, rec.Seq}, map[api.Seq]*chat.MessageView{rec.Seq: v}); err != nil {
-			return nil, 0, err
+	for _, r := range all {
+		seq := r.v.State.Seq
+		if len(r.v.Edit) == 0 {
+			r.v.Edit = nil
 		}
+		if r.reacted {
+			if err := s.reactions(ctx, room, user, span{seq, seq}, map[api.Seq]*chat.MessageView{seq: r.v}); err != nil {
+				return nil, err
+			}
+		}
+		m, err := r.v.Message()
+		if err != nil {
+			m = nil // what cannot be read is not found, and keeps nothing else from being found
+		}
+		docs = append(docs, Document{LogNo: first&^maxSeq | int64(seq), SenderNo: r.sender, Message: m})
 	}
-	if m, err = v.Message(); err != nil {
-		return nil, 0, nil // what cannot be read is not found, and keeps nothing else from being found
-	}
-	return m, sender, nil
+	return docs, nil
 }
 
 // askIndex looks at what the index gives until there is more than a page. If it gives up before, it says how far it came.
@@ -323,20 +341,31 @@ type Document struct {
 
 // Documents gives the messages that part of a room's log is about, as they stand now.
 func (s *Store) Documents(ctx context.Context, g *Growth) ([]Document, error) {
+	first, last := logNo(g.RoomNo, g.After+1), logNo(g.RoomNo, g.Head)
+	docs, err := s.documents(ctx, nil, g.RoomID, first, last, "")
+	if err != nil {
+		return nil, wrap("read for the index", err)
+	}
 	touched, err := s.touched(ctx, g.RoomNo, g.After, g.Head, int(g.Head-g.After))
 	if err != nil {
 		return nil, wrap("read for the index", err)
 	}
-	docs := make([]Document, 0, len(touched))
-	for _, logNo := range touched {
-		m, sender, err := s.message(ctx, g.RoomID, logNo, "")
-		if err != nil {
+	for _, no := range touched {
+		if first <= no && no <= last {
+			continue
+		}
+		was := len(docs)
+		if docs, err = s.documents(ctx, docs, g.RoomID, no, no, ""); err != nil {
 			return nil, wrap("read for the index", err)
 		}
-		if m != nil && m.Deleted {
-			m = nil
+		if len(docs) == was { // no message, or no more
+			docs = append(docs, Document{LogNo: no})
 		}
-		docs = append(docs, Document{LogNo: logNo, SenderNo: sender, Message: m})
+	}
+	for i := range docs {
+		if m := docs[i].Message; m != nil && m.Deleted {
+			docs[i].Message = nil
+		}
 	}
 	return docs, nil
 }
