@@ -35,7 +35,7 @@ var teeth = []tooth{
 	{bug: mutant.LaneReorders, pkg: "torture", test: "TestLinearOrder", want: `a first attempt is called a duplicate|fifo: .* stands after`},
 	{bug: mutant.LaneReorders, pkg: "torture", test: "TestKillLoop", want: `fifo: .* stands after`, late: true},
 	{bug: mutant.PublishBeforeCommit, pkg: "torture", test: "TestKillLoop", want: `stream: follower`},
-	{bug: mutant.PublishBeforeCommit, pkg: "torture", test: "TestResume", want: `truncated|and is told|saw other bytes|Reset`, late: true},
+	{bug: mutant.PublishBeforeCommit, pkg: "torture", test: "TestResume", want: `truncated|and is told|saw other bytes|Reset|retention`, late: true},
 	{bug: mutant.ReplayLiveRace, pkg: "internal/simulation", test: "TestSimulation", want: `things are wrong`},
 	{bug: mutant.ReplayLiveRace, pkg: "torture", test: "TestResume", want: `stream: follower .* were left out, without a word`, late: true},
 	{bug: mutant.ResumeOffByOne, pkg: "torture", test: "TestResume", want: `caught up with|Gap\{|were left out, without a word`},

@@ -1,9 +1,16 @@
 package sqlite_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/store/storetest"
 )
 
 // All connections are open from the start: to open one, SQLite changes files, which it cannot on a disk that has become read-only.
@@ -24,4 +31,47 @@ func TestReadersAreOpen(t *testing.T) {
 	if open[path] != 5 || open[path+"-wal"] != 5 {
 		t.Errorf("%d and %d descriptors, want those of one writer and four readers", open[path], open[path+"-wal"])
 	}
+}
+
+// A read that is given up costs no connection: another could not be opened on such a disk.
+func TestReadersStay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(dir, "chatd.db")
+	s := talkative(t, path)
+	defer s.Close()
+	var said []*chat.Entry
+	for range 1000 {
+		said = append(said, say(storetest.RoomID("lobby"), storetest.User("groot"), 1_764_000_000_000, "I am Groot."))
+	}
+	commit(t, s, said...)
+	if err := os.Rename(dir, dir+" elsewhere"); err != nil { // what is open stays open
+		t.Fatal(err)
+	}
+	lobby := storetest.RoomID("lobby")
+	read := func(ctx context.Context) error {
+		_, err := s.History(ctx, &chat.HistoryQuery{Room: lobby, Limit: 2000})
+		return errors.Join(err, s.Snapshot(ctx, func(r chat.Reader) error {
+			_, err := r.History(ctx, &chat.HistoryQuery{Room: lobby, Limit: 2000})
+			return err
+		}))
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 30 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*200*time.Microsecond)
+				_ = read(ctx)
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	for range 20 {
+		wg.Go(func() {
+			if err := read(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

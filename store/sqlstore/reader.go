@@ -9,7 +9,9 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// reader runs single statements on a pool, each prepared once, or in a transaction.
+// reader runs single statements on a pool, each prepared once, or in a transaction. A statement that has begun ends, whoever has
+// given up: SQLite's driver closes a connection that was interrupted, and on a disk that cannot be written no other can be opened.
+// What takes many statements is given up between two of them.
 type reader struct {
 	// Static after construction.
 
@@ -35,13 +37,17 @@ func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) er
 }
 
 func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
-	tx, err := s.read.db.BeginTx(ctx, s.dialect.Snapshot)
+	conn, err := s.read.db.Conn(ctx)
 	if err != nil {
 		return wrap("begin to read", s.read.fault(ctx, err))
 	}
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), s.dialect.Snapshot)
+	if err != nil {
+		return wrap("begin to read", s.read.fault(ctx, errors.Join(err, conn.Close())))
+	}
 	r := &reader{dialect: s.dialect, of: s.read, tx: tx}
 	defer func() {
-		_ = tx.Rollback() // it has only read
+		_ = errors.Join(tx.Rollback(), conn.Close()) // it has only read
 		for _, query := range r.missing {
 			_, _ = s.read.prepared(ctx, query) //nolint:sqlclosecheck // kept; the next snapshot tries again
 		}
@@ -56,6 +62,10 @@ func newReader(db *sql.DB, dialect *Dialect) *reader {
 // prepared gives the statement of query. There are few different ones: each is a constant or one
 // of a few dozen forms.
 func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
 	if r.of != nil {
 		if s := r.of.known(query); s != nil {
 			return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
@@ -92,7 +102,7 @@ func (r *reader) one(ctx context.Context, query string, args []any, dest ...any)
 	if err != nil {
 		return r.fault(ctx, err)
 	}
-	err = s.QueryRowContext(ctx, args...).Scan(dest...)
+	err = s.QueryRowContext(context.WithoutCancel(ctx), args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return chat.ErrNotFound
 	}
@@ -105,7 +115,7 @@ func (r *reader) each(ctx context.Context, query string, args []any, scan func(r
 	if err != nil {
 		return r.fault(ctx, err)
 	}
-	rows, err := s.QueryContext(ctx, args...)
+	rows, err := s.QueryContext(context.WithoutCancel(ctx), args...)
 	if err != nil {
 		return r.fault(ctx, err)
 	}

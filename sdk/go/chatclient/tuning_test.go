@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -28,6 +29,7 @@ func TestSetSignals(t *testing.T) {
 		})
 		tells := func(want ...api.SyncUpdateParams) {
 			t.Helper()
+			time.Sleep(time.Second) // to come back
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
