@@ -27,6 +27,10 @@ func (s *Session) AccountExport(ctx context.Context, p *api.AccountExportParams)
 	}
 	res := &api.AccountExportResult{User: user.view(), Sessions: []api.LoginSession{}, Rooms: []api.Room{}, Events: []api.Event{}}
 	if after == 0 {
+		rec := s.begins(api.MethodAccountExport)
+		if err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error { return t.Audit(rec) }); err != nil {
+			return nil, s.svc.coded(err)
+		}
 		var err error
 		if res.Sessions, err = s.logins(ctx); err != nil {
 			return nil, err
@@ -76,8 +80,8 @@ func (s *Service) eachRoom(ctx context.Context, user api.UserID, do func(v *Room
 
 // AccountDelete implements account.delete.
 func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
-	rec := s.record(api.MethodAccountDelete)
-	user, err := s.prove(ctx, rec, "password", p.Password)
+	rec := s.begins(api.MethodAccountDelete)
+	user, err := s.prove(ctx, "password", p.Password)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -13,7 +14,7 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now, err := s.svc.rename(ctx, user.ID, p.DisplayName)
+	now, err := s.svc.rename(ctx, user.ID, p.DisplayName, s.begins(api.MethodAccountUpdate))
 	if err != nil {
 		return nil, err
 	}
@@ -21,13 +22,17 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 }
 
 // rename gives a user another name for people.
-func (s *Service) rename(ctx context.Context, user api.UserID, name string) (now *Account, err error) {
+func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (now *Account, err error) {
 	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
 		if now, err = present(t, user); err != nil || now.DisplayName == name {
 			return err
 		}
 		now.DisplayName = name
-		return t.PutAccount(now)
+		if err := t.PutAccount(now); err != nil {
+			return err
+		}
+		rec.of(now).Detail = fmt.Sprintf("display name %q", name)
+		return t.Audit(rec)
 	})
 	if err != nil {
 		return nil, s.coded(err)
@@ -39,8 +44,8 @@ func (s *Service) rename(ctx context.Context, user api.UserID, name string) (now
 // AccountSetPassword implements account.set_password.
 func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswordParams) (*api.AccountSetPasswordResult, error) {
 	svc := s.svc
-	rec := s.record(api.MethodAccountSetPassword)
-	user, err := s.prove(ctx, rec, "old_password", p.OldPassword)
+	rec := s.begins(api.MethodAccountSetPassword)
+	user, err := s.prove(ctx, "old_password", p.OldPassword)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +93,8 @@ func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPassw
 	return &api.AccountSetPasswordResult{SessionsEnded: int64(len(ended))}, nil
 }
 
-// prove makes the caller show that they know their password. It gives their account as stored; rec tells a failure.
-func (s *Session) prove(ctx context.Context, rec *AuditRecord, field, password string) (*Account, error) {
+// prove makes the caller show that they know their password. It gives their account as stored.
+func (s *Session) prove(ctx context.Context, field, password string) (*Account, error) {
 	svc := s.svc
 	user, err := svc.store.AccountByID(ctx, s.UserID())
 	switch {
@@ -114,9 +119,7 @@ func (s *Session) prove(ctx context.Context, rec *AuditRecord, field, password s
 	}
 	if !right {
 		svc.stats.loginFailures.Add(1)
-		err := api.Errorf(api.CodePermissionDenied, "wrong password").WithField(field)
-		svc.refusedAct(ctx, rec, err)
-		return nil, err
+		return nil, api.Errorf(api.CodePermissionDenied, "wrong password").WithField(field)
 	}
 	svc.logins.right(user.Username, s.peer)
 	return user, nil
