@@ -4172,6 +4172,10 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"session_id":`...)
 		dst = AppendString(dst, string(v.SessionID))
 	}
+	if v.User != nil {
+		dst = append(dst, `,"user":`...)
+		dst = v.User.AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 

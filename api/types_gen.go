@@ -177,6 +177,7 @@ const (
 	AccountEventTypeThreadFollowed   AccountEventType = "thread.followed"
 	AccountEventTypeThreadUnfollowed AccountEventType = "thread.unfollowed"
 	AccountEventTypeSessionRevoked   AccountEventType = "session.revoked"
+	AccountEventTypeAccountUpdated   AccountEventType = "account.updated"
 )
 
 // PresenceChoice: online: there; away: not at the keyboard; dnd: not to be disturbed.
@@ -2103,6 +2104,7 @@ type AccountEventParams struct {
 	Head      *Head            `json:"head,omitempty"`       // of read.marked: where the log ended when that was so
 	Thread    *Thread          `json:"thread,omitempty"`     // of thread.followed and thread.unfollowed, and of read.marked in a thread, instead of read and head: the thread as it was then
 	SessionID SessionID        `json:"session_id,omitempty"` // of session.revoked: which
+	User      *User            `json:"user,omitempty"`       // of account.updated: the account as it is now
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.

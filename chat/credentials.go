@@ -93,9 +93,10 @@ func (s *Service) sessionsEnded(user api.UserID, ended ...api.SessionID) {
 // changed is called when user is stored otherwise than before: connections know them as they are now.
 func (s *Service) changed(user *Account) {
 	s.revocations.Add(1)
+	user.PasswordHash = "" // as in signIn
 	for _, sess := range s.sessionsOf(user.ID) {
 		sess.mu.Lock()
-		if sess.user != nil {
+		if sess.user != nil && sess.user.ID == user.ID {
 			sess.user = user
 		}
 		sess.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -21,8 +22,12 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	return &api.AccountUpdateResult{User: now.view()}, nil
 }
 
-// rename gives a user another name for people.
+// rename gives a user another name for people, and tells all their connections. That is told in the order in which it was done.
 func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (now *Account, err error) {
+	renaming := &s.renaming[maphash.String(laneSeed, string(user))%uint64(len(s.renaming))]
+	renaming.Lock()
+	defer renaming.Unlock()
+	did := false
 	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
 		if now, err = present(t, user); err != nil || now.DisplayName == name {
 			return err
@@ -31,13 +36,18 @@ func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec 
 		if err := t.PutAccount(now); err != nil {
 			return err
 		}
+		did = true
 		rec.of(now).Detail = fmt.Sprintf("display name %q", name)
 		return t.Audit(rec)
 	})
 	if err != nil {
 		return nil, s.coded(err)
 	}
-	s.changed(now)
+	if did {
+		s.changed(now)
+		view := now.view()
+		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeAccountUpdated, User: &view})
+	}
 	return now, nil
 }
 

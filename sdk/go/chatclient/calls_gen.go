@@ -119,6 +119,8 @@ func (c *Client) AccountGet(ctx context.Context, p *api.AccountGetParams) (*api.
 }
 
 // AccountUpdate calls account.update: Change what others see of the caller's account.
+//
+// All connections of the caller learn it (account.event, account.updated).
 func (c *Client) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
 	if p == nil {
 		p = new(api.AccountUpdateParams)
@@ -347,6 +349,8 @@ func (c *Client) BotList(ctx context.Context, p *api.BotListParams) (*api.BotLis
 }
 
 // BotUpdate calls bot.update: Change what others see of a bot.
+//
+// All connections of the bot learn it (account.event, account.updated).
 func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
 	if p == nil {
 		p = new(api.BotUpdateParams)
