@@ -503,7 +503,7 @@ var (
 		Slow:     true,
 		Audit:    true,
 		Params:   shapeAccountExport.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
 		dispatch: dispatchAccountExport,
 	}
 	methodAccountDelete = &Method{

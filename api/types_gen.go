@@ -925,7 +925,11 @@ type AccountSetPasswordResult struct {
 type AccountExportResult struct {
 	User       User           `json:"user"`
 	Sessions   []LoginSession `json:"sessions"` // on the first page
+	Tokens     []MadeToken    `json:"tokens"`   // likewise
+	Bots       []User         `json:"bots"`     // likewise
+	Invites    []Invite       `json:"invites"`  // likewise
 	Rooms      []Room         `json:"rooms"`    // likewise
+	Threads    []Thread       `json:"threads"`  // all of them come before the first event
 	Events     []Event        `json:"events"`
 	NextCursor string         `json:"next_cursor,omitempty"` // absent: this was the last page
 }
@@ -1534,7 +1538,7 @@ type AccountSetPasswordParams struct {
 
 // AccountExportParams are the parameters of account.export: All that the server keeps about the caller, page by page.
 type AccountExportParams struct {
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many events; 200 unless given
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many threads and events; 200 unless given
 	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
 }
 

@@ -25,6 +25,21 @@ func (s *Session) ownBot(ctx context.Context, ref string) (*Account, error) {
 	return a, nil
 }
 
+// botsOf are all bots of a user.
+func (s *Service) botsOf(ctx context.Context, user api.UserID) (bots []*Account, err error) {
+	for q := (&AccountQuery{Owner: user, Limit: listLimit}); ; {
+		page, err := s.store.ListAccounts(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		bots = append(bots, page...)
+		if len(page) < listLimit {
+			return bots, nil
+		}
+		q.After = page[len(page)-1].Username
+	}
+}
+
 // BotCreate implements bot.create.
 func (s *Session) BotCreate(ctx context.Context, p *api.BotCreateParams) (*api.BotCreateResult, error) {
 	user, _ := s.who()

@@ -169,19 +169,14 @@ func present(t AccountTx, id api.UserID) (*Account, error) {
 
 // endBotsOf closes the connections of a user's bots.
 func (s *Service) endBotsOf(ctx context.Context, user api.UserID) error {
-	for q := (&AccountQuery{Owner: user, Limit: listLimit}); ; {
-		bots, err := s.store.ListAccounts(ctx, q)
-		if err != nil {
-			return s.coded(err)
-		}
-		for _, bot := range bots {
-			s.revoked(bot.ID, nil, allSessions)
-			q.After = bot.Username
-		}
-		if len(bots) < listLimit {
-			return nil
-		}
+	bots, err := s.botsOf(ctx, user)
+	if err != nil {
+		return s.coded(err)
 	}
+	for _, bot := range bots {
+		s.revoked(bot.ID, nil, allSessions)
+	}
+	return nil
 }
 
 // UserRestore implements user.restore.

@@ -148,7 +148,7 @@ func (c *Client) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswo
 
 // AccountExport calls account.export: All that the server keeps about the caller, page by page.
 //
-// The first page has the profile, the login sessions and the rooms; tokens and bots have lists of their own. Events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
+// The first page has the profile, the login sessions, the tokens of token.create, the caller's and their bots', without their secrets, the bots, the invitations that the caller has made and that are open, and the rooms. Then come the threads that the caller follows, without what stands above them, and then events: those that the caller has sent, each as its room's log has it, in rooms they have left too. A page may hold few or no events before the last one. What the audit log has is for administrators.
 func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
 	if p == nil {
 		p = new(api.AccountExportParams)
