@@ -250,9 +250,13 @@ func TestAccountUpdated(t *testing.T) {
 		id   api.UserID
 		want []string
 	}{
-		{"groot", groot.port, groot.UserID(), []string{"I am Groot", ""}}, {"phone", phone.port, groot.UserID(), []string{"I am Groot", ""}},
-		{"a token that may ask for it", profile.port, groot.UserID(), []string{"I am Groot", ""}}, {"one that may not", rooms.port, "", nil},
-		{"the bot", bot.port, bot.UserID(), []string{"I am Groot", ""}}, {"the bot that only posts", poster.port, "", nil}, {"thanos", thanos.port, "", nil},
+		{"groot", groot.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"phone", phone.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"a token that may ask for it", profile.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"one that may not", rooms.port, "", nil},
+		{"the bot", bot.port, bot.UserID(), []string{"I am Groot", ""}},
+		{"the bot that only posts", poster.port, "", nil},
+		{"thanos", thanos.port, "", nil},
 	} {
 		var got []string
 		for _, e := range c.port.account() {
