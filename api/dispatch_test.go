@@ -151,7 +151,7 @@ func TestDispatchUnknownMethod(t *testing.T) {
 func TestDispatchAuthorizesFirst(t *testing.T) {
 	f := &fake{denied: Errorf(CodeUnauthenticated, "")}
 	for _, m := range Methods {
-		if _, err := m.Dispatch(t.Context(), f, []byte(`{"nonsense":1}`), nil); !errors.Is(err, ErrUnauthenticated) || f.got != nil {
+		if _, err := m.Dispatch(t.Context(), f, []byte(`{"nonsense":1}`), nil); !errors.Is(err, ErrUnauthenticated) || f.got != nil || !errors.Is(f.refused, err) {
 			t.Errorf("%s: %v", m.Name, err)
 		}
 	}
@@ -160,9 +160,17 @@ func TestDispatchAuthorizesFirst(t *testing.T) {
 func TestDispatchPassesErrorsOn(t *testing.T) {
 	want := errors.New("of the server")
 	for _, m := range Methods {
-		out, err := m.Dispatch(t.Context(), &fake{err: want}, []byte(sample(m.Name)), []byte("x"))
-		if !errors.Is(err, want) || string(out) != "x" {
-			t.Errorf("%s: %v, %s", m.Name, err, out)
+		f := &fake{err: want}
+		out, err := m.Dispatch(t.Context(), f, []byte(sample(m.Name)), []byte("x"))
+		if !errors.Is(err, want) || string(out) != "x" || !errors.Is(f.refused, err) {
+			t.Errorf("%s: %v, %s; told of %v", m.Name, err, out, f.refused)
+		}
+		*f = fake{}
+		if _, err := m.Dispatch(t.Context(), f, []byte(sample(m.Name)), nil); err != nil || f.refused != nil {
+			t.Errorf("%s: %v; told of %v", m.Name, err, f.refused)
+		}
+		if _, err := m.Dispatch(t.Context(), f, []byte(`{"nonsense":1}`), nil); !errors.Is(err, ErrInvalidParams) || !errors.Is(f.refused, err) {
+			t.Errorf("%s: %v; told of %v", m.Name, err, f.refused)
 		}
 	}
 }

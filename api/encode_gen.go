@@ -1488,6 +1488,33 @@ func (v *AccountExportResult) AppendJSON(dst []byte) []byte {
 		dst = v.Sessions[i].AppendJSON(dst)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"tokens":`...)
+	dst = append(dst, '[')
+	for i := range v.Tokens {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Tokens[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"bots":`...)
+	dst = append(dst, '[')
+	for i := range v.Bots {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Bots[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"invites":`...)
+	dst = append(dst, '[')
+	for i := range v.Invites {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Invites[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
 	dst = append(dst, `,"rooms":`...)
 	dst = append(dst, '[')
 	for i := range v.Rooms {
@@ -1495,6 +1522,15 @@ func (v *AccountExportResult) AppendJSON(dst []byte) []byte {
 			dst = append(dst, ',')
 		}
 		dst = v.Rooms[i].AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"threads":`...)
+	dst = append(dst, '[')
+	for i := range v.Threads {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = v.Threads[i].AppendJSON(dst)
 	}
 	dst = append(dst, ']')
 	dst = append(dst, `,"events":`...)
@@ -4171,6 +4207,10 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 	if v.SessionID != "" {
 		dst = append(dst, `,"session_id":`...)
 		dst = AppendString(dst, string(v.SessionID))
+	}
+	if v.User != nil {
+		dst = append(dst, `,"user":`...)
+		dst = v.User.AppendJSON(dst)
 	}
 	return append(dst, '}')
 }

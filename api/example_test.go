@@ -58,7 +58,7 @@ func TestMethods(t *testing.T) {
 			continue
 		}
 		if m == nil || m != Methods[n] || m.Name != want.Name || string(m.Authz) != want.Authz || string(m.Idempotency) != want.Idempotency ||
-			m.Slow != want.Slow || len(m.Params) != len(want.Params) || len(m.Errors) != len(want.Errors) {
+			m.Slow != want.Slow || m.Audit != want.Audit || len(m.Params) != len(want.Params) || len(m.Errors) != len(want.Errors) {
 			t.Errorf("%s: got %+v", want.Name, m)
 		}
 		n++

@@ -8,11 +8,13 @@ import (
 
 // fake is a Server that keeps the last parameters and gives empty results, or its error.
 type fake struct {
-	got         interface{ AppendJSON(dst []byte) []byte }
-	denied, err error
+	got                  interface{ AppendJSON(dst []byte) []byte }
+	denied, err, refused error
 }
 
 func (f *fake) Authorize(context.Context, *Method) error { return f.denied }
+
+func (f *fake) Refused(_ context.Context, _ *Method, err error) { f.refused = err }
 
 func (f *fake) RPCDiscover(_ context.Context, p *RPCDiscoverParams) (Document, error) {
 	f.got = p

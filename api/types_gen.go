@@ -177,6 +177,7 @@ const (
 	AccountEventTypeThreadFollowed   AccountEventType = "thread.followed"
 	AccountEventTypeThreadUnfollowed AccountEventType = "thread.unfollowed"
 	AccountEventTypeSessionRevoked   AccountEventType = "session.revoked"
+	AccountEventTypeAccountUpdated   AccountEventType = "account.updated"
 )
 
 // PresenceChoice: online: there; away: not at the keyboard; dnd: not to be disturbed.
@@ -924,7 +925,11 @@ type AccountSetPasswordResult struct {
 type AccountExportResult struct {
 	User       User           `json:"user"`
 	Sessions   []LoginSession `json:"sessions"` // on the first page
+	Tokens     []MadeToken    `json:"tokens"`   // likewise
+	Bots       []User         `json:"bots"`     // likewise
+	Invites    []Invite       `json:"invites"`  // likewise
 	Rooms      []Room         `json:"rooms"`    // likewise
+	Threads    []Thread       `json:"threads"`  // all of them come before the first event
 	Events     []Event        `json:"events"`
 	NextCursor string         `json:"next_cursor,omitempty"` // absent: this was the last page
 }
@@ -1533,7 +1538,7 @@ type AccountSetPasswordParams struct {
 
 // AccountExportParams are the parameters of account.export: All that the server keeps about the caller, page by page.
 type AccountExportParams struct {
-	Limit  *int64 `json:"limit,omitempty"`  // at most this many events; 200 unless given
+	Limit  *int64 `json:"limit,omitempty"`  // at most this many threads and events; 200 unless given
 	Cursor string `json:"cursor,omitempty"` // next_cursor of the page before
 }
 
@@ -2103,6 +2108,7 @@ type AccountEventParams struct {
 	Head      *Head            `json:"head,omitempty"`       // of read.marked: where the log ended when that was so
 	Thread    *Thread          `json:"thread,omitempty"`     // of thread.followed and thread.unfollowed, and of read.marked in a thread, instead of read and head: the thread as it was then
 	SessionID SessionID        `json:"session_id,omitempty"` // of session.revoked: which
+	User      *User            `json:"user,omitempty"`       // of account.updated: the account as it is now
 }
 
 // SessionClosingParams are the parameters of session.closing: The server is about to close this connection, and why.

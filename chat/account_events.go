@@ -25,7 +25,7 @@ func (s *Service) tell(user api.UserID, event *api.AccountEventParams) {
 func (s *Session) hear(user api.UserID, event *api.AccountEventParams, msg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.user != nil && s.user.ID == user && s.login.Scope.hears(event.RoomID) && !(s.login.Made && event.SessionID != "") {
+	if s.user != nil && s.user.ID == user && s.login.Scope.hears(event) && !(s.login.Made && event.SessionID != "") {
 		s.port.Notify(msg)
 	}
 }

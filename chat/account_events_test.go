@@ -2,8 +2,10 @@ package chat_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chatd-dev/chatd/api"
@@ -218,5 +220,85 @@ func TestSessionRevokedIsTold(t *testing.T) {
 		if slices.Contains(c.port.accountTypes(), "session.revoked") {
 			t.Errorf("%s was told of its own end", name)
 		}
+	}
+}
+
+// What others see of somebody is told to all their connections, and of a bot to the bot's; the same once more is no news.
+func TestAccountUpdated(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot, thanos := w.user("groot"), w.user("thanos")
+	phone := w.resumed(groot.login("groot"))
+	if _, err := groot.BotCreate(ctx, &api.BotCreateParams{Username: "sapling"}); err != nil {
+		t.Fatal(err)
+	}
+	bot := w.resumed(groot.token(&api.TokenCreateParams{Name: "all", Bot: "sapling"}))
+	poster := w.resumed(groot.token(&api.TokenCreateParams{Name: "posts", Bot: "sapling", Methods: []string{"message.post"}}))
+	profile := w.resumed(groot.token(&api.TokenCreateParams{Name: "profile", Methods: []string{"account.get"}}))
+	rooms := w.resumed(groot.token(&api.TokenCreateParams{Name: "rooms", Methods: []string{"room.list"}}))
+	for _, name := range []string{"I am Groot", "I am Groot", ""} {
+		if _, err := phone.AccountUpdate(ctx, &api.AccountUpdateParams{DisplayName: name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := groot.BotUpdate(ctx, &api.BotUpdateParams{Bot: "sapling", DisplayName: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		who  string
+		port *port
+		id   api.UserID
+		want []string
+	}{
+		{"groot", groot.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"phone", phone.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"a token that may ask for it", profile.port, groot.UserID(), []string{"I am Groot", ""}},
+		{"one that may not", rooms.port, "", nil},
+		{"the bot", bot.port, bot.UserID(), []string{"I am Groot", ""}},
+		{"the bot that only posts", poster.port, "", nil},
+		{"thanos", thanos.port, "", nil},
+	} {
+		var got []string
+		for _, e := range c.port.account() {
+			if e.Type != api.AccountEventTypeAccountUpdated || e.User == nil || e.User.ID != c.id {
+				t.Errorf("%s: %+v", c.who, e)
+				continue
+			}
+			got = append(got, e.User.DisplayName)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s was told %q, want %q", c.who, got, c.want)
+		}
+	}
+}
+
+// Who renames on several connections at once ends with what they were told last.
+func TestAccountUpdatedInOrder(t *testing.T) {
+	w := newWorld(t, nil)
+	groot := w.user("groot")
+	token := groot.login("groot")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		c := w.resumed(token)
+		wg.Go(func() {
+			for n := range 20 {
+				if _, err := c.AccountUpdate(t.Context(), &api.AccountUpdateParams{DisplayName: fmt.Sprint(i, n)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	told := groot.port.account()
+	stored, err := w.store.AccountByID(t.Context(), groot.UserID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	me, err := groot.AccountGet(t.Context(), &api.AccountGetParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := told[len(told)-1]; len(told) != 160 || last.User.DisplayName != stored.DisplayName || me.User != *last.User {
+		t.Errorf("%d told, the last %+v; stored is %q, and told when asked %+v", len(told), last.User, stored.DisplayName, me.User)
 	}
 }

@@ -12,6 +12,8 @@ import (
 // AuthRegister implements auth.register.
 func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (*api.AuthRegisterResult, error) {
 	svc := s.svc
+	rec := s.begins(api.MethodAuthRegister)
+	rec.ActorID, rec.ActorName = "", p.Username
 	if err := refuseIDForm("username", p.Username); err != nil {
 		return nil, err
 	}
@@ -40,8 +42,9 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 		return nil, svc.coded(err)
 	}
 	na.PasswordHash = hash
-	na.Audit = s.record(api.MethodAuthRegister)
-	na.Audit.ActorID, na.Audit.ActorName = na.ID, na.Username
+	made := *rec
+	made.ActorID = na.ID
+	na.Audit = &made
 	user, err := svc.store.CreateAccount(ctx, na)
 	switch {
 	case errors.Is(err, ErrNameTaken):
@@ -95,6 +98,8 @@ func usernameTaken(name string) error {
 // AuthLogin implements auth.login.
 func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.AuthLoginResult, error) {
 	svc := s.svc
+	rec := s.begins(api.MethodAuthLogin)
+	rec.ActorID, rec.ActorName = "", p.Username
 	if err := svc.logins.address(s.peer); err != nil {
 		return nil, err
 	}
@@ -113,18 +118,13 @@ func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.A
 		svc.logins.unjudged(p.Username, s.peer)
 		return nil, svc.coded(err)
 	}
-	rec := s.record(api.MethodAuthLogin)
-	rec.ActorName = p.Username
 	if !right {
 		svc.stats.loginFailures.Add(1)
-		err := api.Errorf(api.CodeUnauthenticated, "wrong username or password")
-		svc.refusedAct(ctx, rec, err)
-		return nil, err
+		return nil, api.Errorf(api.CodeUnauthenticated, "wrong username or password")
 	}
 	rec.ActorID = user.ID
 	svc.logins.right(p.Username, s.peer)
 	if err := svc.usable(ctx, user); err != nil {
-		svc.refusedAct(ctx, rec, err)
 		return nil, err
 	}
 	svc.stats.logins.Add(1)
@@ -160,7 +160,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 		if a.PasswordHash != user.PasswordHash || a.DeletedAt != 0 || a.suspended(svc.timestamp()) {
 			return api.Errorf(api.CodeConflict, "the account was changed meanwhile")
 		}
-		if ended, err = svc.makeRoom(t, user.ID); err != nil {
+		if ended, err = s.makeRoom(t, user); err != nil {
 			return err
 		}
 		if err := t.CreateSession(login); err != nil || rec == nil {
@@ -189,7 +189,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 
 // AuthResume implements auth.resume.
 func (s *Session) AuthResume(ctx context.Context, p *api.AuthResumeParams) (*api.AuthResumeResult, error) {
-	if err := s.Authenticate(ctx, p.Token); err != nil {
+	if err := s.resume(ctx, p.Token); err != nil {
 		return nil, err
 	}
 	user, login := s.who()
@@ -206,7 +206,7 @@ func (s *Session) AuthLogout(ctx context.Context, _ *api.AuthLogoutParams) (*api
 	if user == nil {
 		return nil, signInFirst()
 	}
-	rec := s.record(api.MethodAuthLogout).on(string(login.ID), login.DeviceName)
+	rec := s.begins(api.MethodAuthLogout).on(string(login.ID), login.DeviceName)
 	err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		if err := t.DeleteSession(login.ID); err != nil {
 			return err

@@ -3,7 +3,10 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+
+	"golang.org/x/time/rate"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -19,6 +22,12 @@ func (s *Session) record(action string) *AuditRecord {
 	return r
 }
 
+// begins is record, of what the caller is about to do: if that is refused, Refused tells of it.
+func (s *Session) begins(action string) *AuditRecord {
+	s.doing = s.record(action)
+	return s.doing
+}
+
 // on says what it was done to.
 func (r *AuditRecord) on(id, name string) *AuditRecord {
 	r.Subject, r.SubjectName = id, name
@@ -27,21 +36,64 @@ func (r *AuditRecord) on(id, name string) *AuditRecord {
 
 func (r *AuditRecord) of(a *Account) *AuditRecord { return r.on(string(a.ID), a.Username) }
 
-// Failures are written at this pace at most: a stranger must not fill the disk. What is beyond it is counted only.
+// named says whom it was to be done to, by what the caller calls them.
+func (r *AuditRecord) named(ref string) *AuditRecord {
+	if isUserID(ref) {
+		return r.on(ref, "")
+	}
+	return r.on("", ref)
+}
+
+// endedForRoom is what the audit log calls it when a login session had to make room for a new one.
+const endedForRoom = "session.ended"
+
+// Refusals are written at this pace at most: nobody must fill the disk. What is beyond it is left out. Those of strangers are
+// counted apart, so that they hide nobody else's.
 const (
-	failuresPerSecond = 1
-	failureBurst      = 200
+	refusalsPerSecond = 1
+	refusalBurst      = 200
 )
 
-// refusedAct writes down that r was refused with err.
-func (s *Service) refusedAct(ctx context.Context, r *AuditRecord, err error) {
+func newRefusals() *rate.Limiter { return rate.NewLimiter(refusalsPerSecond, refusalBurst) }
+
+// Refused implements api.Server: it is told why m was not done, and tells the audit log. This is the one place for that: whoever
+// refuses an act need not think of it.
+func (s *Session) Refused(ctx context.Context, m *api.Method, err error) {
 	var coded *api.Error
-	if !errors.As(err, &coded) || !s.failures.AllowN(s.now(), 1) {
+	if !m.Audit && m.Authz != api.AuthzAdmin || !errors.As(err, &coded) {
 		return
 	}
-	r.Outcome, r.Detail = coded.Code.Reason(), coded.Message
-	if err := s.store.ChangeAccounts(ctx, func(t AccountTx) error { return t.Audit(r) }); err != nil {
-		s.logger.Warn("audit", "action", r.Action, "err", err)
+	switch coded.Code {
+	case api.CodeInvalidParams, api.CodeUnavailable, api.CodeDraining, api.CodeInternal:
+		return // that was no act, or nobody knows whether it was done
+	case api.CodePermissionDenied:
+	default:
+		if !m.Audit {
+			return
+		}
+	}
+	user, _ := s.who()
+	pace := s.svc.refusals
+	if user == nil {
+		if m.Authz != api.AuthzAnyone {
+			return // who has not said who they are, has not tried anything
+		}
+		pace = s.svc.strangers
+	}
+	if !pace.AllowN(s.svc.now(), 1) {
+		return
+	}
+	rec := s.record(m.Name)
+	if s.doing != nil && s.doing.Action == m.Name { // of the others nobody says more
+		*rec = *s.doing
+	}
+	rec.Outcome, rec.Detail = coded.Code.Reason(), coded.Message
+	if slices.Contains(m.Params, "room") || slices.Contains(m.Params, "rooms") {
+		rec.Detail = "" // it may say what a private room is called
+	}
+	// Who hangs up has tried it all the same.
+	if err := s.svc.store.ChangeAccounts(context.WithoutCancel(ctx), func(t AccountTx) error { return t.Audit(rec) }); err != nil {
+		s.svc.logger.Warn("audit", "action", rec.Action, "err", err)
 	}
 }
 

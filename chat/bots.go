@@ -25,6 +25,21 @@ func (s *Session) ownBot(ctx context.Context, ref string) (*Account, error) {
 	return a, nil
 }
 
+// botsOf are all bots of a user.
+func (s *Service) botsOf(ctx context.Context, user api.UserID) (bots []*Account, err error) {
+	for q := (&AccountQuery{Owner: user, Limit: listLimit}); ; {
+		page, err := s.store.ListAccounts(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		bots = append(bots, page...)
+		if len(page) < listLimit {
+			return bots, nil
+		}
+		q.After = page[len(page)-1].Username
+	}
+}
+
 // BotCreate implements bot.create.
 func (s *Session) BotCreate(ctx context.Context, p *api.BotCreateParams) (*api.BotCreateResult, error) {
 	user, _ := s.who()
@@ -53,11 +68,12 @@ func (s *Session) BotList(ctx context.Context, p *api.BotListParams) (*api.BotLi
 
 // BotUpdate implements bot.update.
 func (s *Session) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
+	rec := s.begins(api.MethodBotUpdate).named(p.Bot)
 	bot, err := s.ownBot(ctx, p.Bot)
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.svc.rename(ctx, bot.ID, p.DisplayName)
+	now, err := s.svc.rename(ctx, bot.ID, p.DisplayName, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +82,12 @@ func (s *Session) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.B
 
 // BotDelete implements bot.delete.
 func (s *Session) BotDelete(ctx context.Context, p *api.BotDeleteParams) (*api.BotDeleteResult, error) {
+	rec := s.begins(api.MethodBotDelete).named(p.Bot)
 	bot, err := s.ownBot(ctx, p.Bot)
 	if err != nil {
 		return nil, err
 	}
-	left, err := s.svc.remove(ctx, bot, s.record(api.MethodBotDelete).of(bot), s, func(t AccountTx) error {
+	left, err := s.svc.remove(ctx, bot, rec.of(bot), s, func(t AccountTx) error {
 		_, err := present(t, bot.ID)
 		return err
 	})

@@ -3,13 +3,12 @@ package chat
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
 
-// credential finds whose a token is and what it opens. It is the one place where a token becomes a user; what it finds
+// credential finds whose a token is and what it opens; of one that opens nothing any more too, together with an error. It is the one place where a token becomes a user; what it finds
 // stays true until the token expires, or until revoked or changed is called.
 func (s *Service) credential(ctx context.Context, token string) (*LoginSession, *Account, error) {
 	login, user, err := s.store.SessionByToken(ctx, hashSecret(token))
@@ -20,7 +19,7 @@ func (s *Service) credential(ctx context.Context, token string) (*LoginSession, 
 		return nil, nil, s.coded(err)
 	}
 	if login.ExpiresAt <= s.timestamp() {
-		return nil, nil, api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
+		return login, user, api.Errorf(api.CodeTokenExpired, "the token has expired").WithField("token")
 	}
 	return login, user, s.usable(ctx, user)
 }
@@ -94,9 +93,10 @@ func (s *Service) sessionsEnded(user api.UserID, ended ...api.SessionID) {
 // changed is called when user is stored otherwise than before: connections know them as they are now.
 func (s *Service) changed(user *Account) {
 	s.revocations.Add(1)
+	user.PasswordHash = "" // as in signIn
 	for _, sess := range s.sessionsOf(user.ID) {
 		sess.mu.Lock()
-		if sess.user != nil {
+		if sess.user != nil && sess.user.ID == user.ID {
 			sess.user = user
 		}
 		sess.mu.Unlock()
@@ -107,26 +107,43 @@ func (s *Service) changed(user *Account) {
 const seenInterval = time.Hour
 
 type seen struct {
-	addr string
-	at   api.Timestamp
+	addr  string
+	at    api.Timestamp
+	moves []*AuditRecord // that it came from another address than the time before
 }
+
+// maxMoves bounds how many of them are kept in memory for a session until they are written.
+const maxMoves = 10
 
 // isNews tells whether it is worth a note that l is used from addr now.
 func (l *LoginSession) isNews(addr string, now time.Time) bool {
 	return l.Addr != addr || now.Sub(l.SeenAt.Time()) >= seenInterval
 }
 
-// see notes that a session is in use, if that is news, also in l, which nobody else has yet. The tender writes it down,
-// many at once.
-func (s *Service) see(l *LoginSession, addr string) {
+// see notes that a session is in use, if that is news, also in l, which nobody else has yet. came, unless nil, says that somebody
+// has come with it: the audit log gets it if that is from another address than the time before. The tender writes it down, many
+// at once: a thousand clients that come back together cost one transaction.
+func (s *Service) see(l *LoginSession, addr string, came *AuditRecord) {
 	now := s.now()
-	if !l.isNews(addr, now) {
+	s.seenMu.Lock()
+	defer s.seenMu.Unlock()
+	n, noted := s.seen[l.ID]
+	if !noted {
+		n.addr = l.Addr
+	}
+	moved := came != nil && n.addr != addr
+	if !moved && !l.isNews(addr, now) {
 		return
 	}
+	if moved && len(n.moves) < maxMoves {
+		if n.addr != "" {
+			came.Detail = "before from " + n.addr
+		}
+		n.moves = append(n.moves, came)
+	}
 	l.Addr, l.SeenAt = addr, api.TimestampOf(now)
-	s.seenMu.Lock()
-	s.seen[l.ID] = seen{l.Addr, l.SeenAt}
-	s.seenMu.Unlock()
+	n.addr, n.at = l.Addr, l.SeenAt
+	s.seen[l.ID] = n
 }
 
 // writeSeen stores what see has noted. What cannot be stored is kept for the next time.
@@ -141,15 +158,17 @@ func (s *Service) writeSeen(ctx context.Context) {
 	err := s.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		for id, n := range news {
 			l, err := t.Session(id)
-			if errors.Is(err, ErrNotFound) {
-				continue // it has ended
+			if err == nil {
+				l.Addr, l.SeenAt = n.addr, n.at
+				err = t.PutSession(l)
 			}
-			if err != nil {
+			if err := unless(ErrNotFound, err); err != nil { // it has ended
 				return err
 			}
-			l.Addr, l.SeenAt = n.addr, n.at
-			if err := t.PutSession(l); err != nil {
-				return err
+			for _, r := range n.moves {
+				if err := t.Audit(r); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -157,7 +176,11 @@ func (s *Service) writeSeen(ctx context.Context) {
 	if err != nil {
 		s.logger.Warn("note which sessions are in use", "err", err)
 		s.seenMu.Lock()
-		maps.Copy(news, s.seen) // which is newer
+		for id, newer := range s.seen {
+			newer.moves = append(news[id].moves, newer.moves...)
+			newer.moves = newer.moves[:min(len(newer.moves), maxMoves)]
+			news[id] = newer
+		}
 		s.seen = news
 		s.seenMu.Unlock()
 	}

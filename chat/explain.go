@@ -199,3 +199,6 @@ type onTrial struct{ *Session }
 
 // Authorize implements api.Server.
 func (onTrial) Authorize(context.Context, *api.Method) error { return nil }
+
+// Refused implements api.Server.
+func (onTrial) Refused(context.Context, *api.Method, error) {}

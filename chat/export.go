@@ -23,9 +23,6 @@ func (s *Session) ExportRead(ctx context.Context, p *api.ExportReadParams) (*api
 	}
 	res := &api.ExportReadResult{}
 	if err := x.mayAll(login); err != nil {
-		if p.Cursor == "" {
-			s.svc.refusedAct(ctx, s.record(api.MethodExportRead), err)
-		}
 		return nil, err
 	}
 	var err error

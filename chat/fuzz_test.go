@@ -259,6 +259,8 @@ type said struct {
 
 func (*said) Authorize(context.Context, *api.Method) error { return nil }
 
+func (*said) Refused(context.Context, *api.Method, error) {}
+
 func (s *said) MessagePost(_ context.Context, p *api.MessagePostParams) (*api.MessagePostResult, error) {
 	s.p = p
 	return &api.MessagePostResult{}, nil

@@ -103,7 +103,8 @@ func (s *Session) ImportBegin(ctx context.Context, p *api.ImportBeginParams) (*a
 		KeepAdmins: orElse(p.KeepAdmins, false),
 	}
 	st.rename(p.RenameUsers, p.RenameRooms)
-	rec := s.record(api.MethodImportBegin).on(string(st.Import.ID), "")
+	rec := *s.begins(api.MethodImportBegin)
+	rec.on(string(st.Import.ID), "")
 	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		open, err := t.OpenImport()
 		if err == nil && open != nil {
@@ -115,7 +116,7 @@ func (s *Session) ImportBegin(ctx context.Context, p *api.ImportBeginParams) (*a
 		if err := st.put(t); err != nil {
 			return err
 		}
-		return t.Audit(rec)
+		return t.Audit(&rec)
 	})
 	if err != nil {
 		return nil, svc.coded(err)
@@ -147,6 +148,7 @@ func (s *Session) ImportFinish(ctx context.Context, p *api.ImportFinishParams) (
 	if user == nil {
 		return nil, signInFirst()
 	}
+	rec := s.begins(api.MethodImportFinish).on(string(p.Import), "")
 	svc.importing.Lock()
 	defer svc.importing.Unlock()
 	st, err := svc.importOf(ctx, p.Import)
@@ -173,7 +175,6 @@ func (s *Session) ImportFinish(ctx context.Context, p *api.ImportFinishParams) (
 	}
 	now := svc.wallTime()
 	st.Import.FinishedAt = &now
-	rec := s.record(api.MethodImportFinish).on(string(st.Import.ID), "")
 	rec.Detail = fmt.Sprintf("%d users, %d rooms, %d events", st.Import.Users, st.Import.Rooms, st.Import.Events)
 	if err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		if err := st.put(t); err != nil {
@@ -300,6 +301,7 @@ func (s *Session) ImportAbort(ctx context.Context, p *api.ImportAbortParams) (*a
 	if user == nil {
 		return nil, signInFirst()
 	}
+	rec := s.begins(api.MethodImportAbort).on(string(p.Import), "")
 	svc.importing.Lock()
 	defer svc.importing.Unlock()
 	st, err := svc.findImport(ctx, func(i *Import) bool { return i.ID == p.Import && i.Open })
@@ -314,7 +316,6 @@ func (s *Session) ImportAbort(ctx context.Context, p *api.ImportAbortParams) (*a
 	if err := svc.eachHidden(ctx, user, discardSome); err != nil {
 		return nil, svc.coded(err)
 	}
-	rec := s.record(api.MethodImportAbort).on(string(p.Import), "")
 	if err := svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		if err := t.DropHidden(); err != nil {
 			return err

@@ -35,7 +35,8 @@ func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (
 		ID: api.InviteID(svc.newID(prefixInvited)), Hash: hash[:], CreatedBy: user.ID, CreatedAt: api.TimestampOf(now), Uses: orElse(p.Uses, inviteUses),
 		ExpiresAt: api.TimestampOf(now.Add(time.Duration(orElse(p.ExpiresInS, inviteSeconds)) * time.Second)),
 	}
-	rec := s.record(api.MethodInviteCreate).on(string(inv.ID), "")
+	rec := *s.begins(api.MethodInviteCreate)
+	rec.on(string(inv.ID), "")
 	var err error
 	if p.Room != "" {
 		_, err = s.inRoom(ctx, p.Room, func(t Tx, by *actor) error {
@@ -44,13 +45,12 @@ func (s *Session) InviteCreate(ctx context.Context, p *api.InviteCreateParams) (
 			}
 			inv.Room = t.Room().ID
 			rec.Detail = "into " + string(inv.Room)
-			return svc.putInvite(t, user, inv, rec)
+			return svc.putInvite(t, user, inv, &rec)
 		})
 	} else if user.Admin {
-		err = svc.coded(svc.store.ChangeAccounts(ctx, func(t AccountTx) error { return svc.putInvite(t, user, inv, rec) }))
+		err = svc.coded(svc.store.ChangeAccounts(ctx, func(t AccountTx) error { return svc.putInvite(t, user, inv, &rec) }))
 	} else {
 		err = api.Errorf(api.CodePermissionDenied, "for administrators only, but into a room")
-		svc.refusedAct(ctx, s.record(api.MethodInviteCreate), err)
 	}
 	if err != nil {
 		return nil, err
@@ -125,6 +125,7 @@ func (s *Session) InviteRevoke(ctx context.Context, p *api.InviteRevokeParams) (
 	if user == nil {
 		return nil, signInFirst()
 	}
+	rec := s.begins(api.MethodInviteRevoke).on(string(p.Invite), "")
 	inv, err := svc.store.InviteByID(ctx, p.Invite)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && (!inv.open(svc.timestamp()) || inv.Room != "" && !login.Scope.covers(inv.Room)):
@@ -132,7 +133,6 @@ func (s *Session) InviteRevoke(ctx context.Context, p *api.InviteRevokeParams) (
 	case err != nil:
 		return nil, svc.coded(err)
 	}
-	rec := s.record(api.MethodInviteRevoke).on(string(inv.ID), "")
 	if inv.CreatedBy == user.ID || inv.Room == "" && user.Admin {
 		err = svc.coded(svc.store.ChangeAccounts(ctx, func(t AccountTx) error { return errors.Join(t.DeleteInvite(inv.ID), t.Audit(rec)) }))
 	} else if inv.Room == "" {

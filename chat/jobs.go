@@ -114,7 +114,7 @@ func (s *Session) JobList(ctx context.Context, p *api.JobListParams) (*api.JobLi
 func (s *Session) JobCancel(ctx context.Context, p *api.JobCancelParams) (*api.JobCancelResult, error) {
 	svc := s.svc
 	res := &api.JobCancelResult{}
-	rec := s.record(api.MethodJobCancel).on(string(p.Job), "")
+	rec := s.begins(api.MethodJobCancel).on(string(p.Job), "")
 	err := svc.store.ChangeJobs(ctx, func(t JobTx) error {
 		job, err := t.Job(p.Job)
 		if err != nil || job.ended() {

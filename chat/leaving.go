@@ -2,54 +2,9 @@ package chat
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/chatd-dev/chatd/api"
 )
-
-const (
-	exportLimit = 200
-	exportScan  = 50_000 // events of others' that one page passes over
-)
-
-// AccountExport implements account.export. The cursor is the store's.
-func (s *Session) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
-	user, _ := s.who()
-	if user == nil {
-		return nil, signInFirst()
-	}
-	after := int64(0)
-	if p.Cursor != "" {
-		var err error
-		if after, err = strconv.ParseInt(p.Cursor, 10, 64); err != nil || after < 1 {
-			return nil, notACursor()
-		}
-	}
-	res := &api.AccountExportResult{User: user.view(), Sessions: []api.LoginSession{}, Rooms: []api.Room{}, Events: []api.Event{}}
-	if after == 0 {
-		var err error
-		if res.Sessions, err = s.logins(ctx); err != nil {
-			return nil, err
-		}
-		if err := s.svc.eachRoom(ctx, user.ID, func(v *RoomView) error {
-			res.Rooms = append(res.Rooms, v.view(s.svc))
-			return nil
-		}); err != nil {
-			return nil, s.svc.coded(err)
-		}
-	}
-	events, next, err := s.svc.store.SentEvents(ctx, &SentQuery{User: user.ID, After: after, Scan: exportScan, Limit: int(orElse(p.Limit, exportLimit))})
-	if err != nil {
-		return nil, s.svc.coded(err)
-	}
-	for i := range events {
-		res.Events = append(res.Events, api.Event{Raw: events[i].Bytes})
-	}
-	if next > 0 {
-		res.NextCursor = strconv.FormatInt(next, 10)
-	}
-	return res, nil
-}
 
 func notACursor() error {
 	return api.Errorf(api.CodeInvalidParams, "cursor: not one of this method's").WithField("cursor")
@@ -76,8 +31,8 @@ func (s *Service) eachRoom(ctx context.Context, user api.UserID, do func(v *Room
 
 // AccountDelete implements account.delete.
 func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
-	rec := s.record(api.MethodAccountDelete)
-	user, err := s.prove(ctx, rec, "password", p.Password)
+	rec := s.begins(api.MethodAccountDelete)
+	user, err := s.prove(ctx, "password", p.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -109,18 +64,11 @@ func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, k
 	if err := s.store.ChangeAccounts(ctx, may); err != nil {
 		return 0, err
 	}
-	gone := []*Account{user}
-	for q := (&AccountQuery{Owner: user.ID, Limit: listLimit}); ; {
-		bots, err := s.store.ListAccounts(ctx, q)
-		if err != nil {
-			return 0, err
-		}
-		gone = append(gone, bots...)
-		if len(bots) < listLimit {
-			break
-		}
-		q.After = bots[len(bots)-1].Username
+	bots, err := s.botsOf(ctx, user.ID)
+	if err != nil {
+		return 0, err
 	}
+	gone := append([]*Account{user}, bots...)
 	// They leave before they go, so that what is interrupted can be done again; and after it, since they may have come back.
 	for range 2 {
 		for _, a := range gone {

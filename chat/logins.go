@@ -17,15 +17,15 @@ const maxLogins = 1000
 
 // makeRoom ends login sessions of a user who is about to have one too many: what has expired goes first, and then what is longest
 // unused.
-func (s *Service) makeRoom(t AccountTx, user api.UserID) (ended []api.SessionID, err error) {
-	all, err := t.Sessions(user, false)
+func (s *Session) makeRoom(t AccountTx, user *Account) (ended []api.SessionID, err error) {
+	all, err := t.Sessions(user.ID, false)
 	if err != nil {
 		return nil, err
 	}
 	if len(all) < maxLogins {
 		return nil, nil
 	}
-	now := s.timestamp()
+	now := s.svc.timestamp()
 	used := func(l *LoginSession) api.Timestamp {
 		if l.ExpiresAt <= now {
 			return 0
@@ -35,6 +35,11 @@ func (s *Service) makeRoom(t AccountTx, user api.UserID) (ended []api.SessionID,
 	slices.SortFunc(all, func(a, b *LoginSession) int { return cmp.Compare(used(b), used(a)) })
 	for _, l := range all[maxLogins-1:] {
 		if err := t.DeleteSession(l.ID); err != nil {
+			return nil, err
+		}
+		rec := s.record(endedForRoom).on(string(l.ID), l.DeviceName)
+		rec.ActorID, rec.ActorName, rec.Detail = user.ID, user.Username, fmt.Sprintf("a user has %d at most", maxLogins)
+		if err := t.Audit(rec); err != nil {
 			return nil, err
 		}
 		ended = append(ended, l.ID)
@@ -94,12 +99,12 @@ func (s *Session) SessionRevoke(ctx context.Context, p *api.SessionRevokeParams)
 		return nil, signInFirst()
 	}
 	res := &api.SessionRevokeResult{Sessions: []api.SessionID{}}
+	rec := s.begins(api.MethodSessionRevoke)
 	err := s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		all, err := t.Sessions(user.ID, false)
 		if err != nil {
 			return err
 		}
-		rec := s.record(api.MethodSessionRevoke)
 		for _, l := range all {
 			if l.ID != p.Session && (!others || l.same(login)) {
 				continue

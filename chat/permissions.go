@@ -100,9 +100,13 @@ func (s *Scope) listRooms(store Store) func(ctx context.Context, user api.UserID
 	}
 }
 
-// hears tells whether an event of the account comes, about a room or "": only to who could ask for what it tells.
-func (s *Scope) hears(room api.RoomID) bool {
-	return (room == "" || s.covers(room)) && (s.allows(api.MethodRoomList) || s.allows(api.MethodSyncOpen))
+// hears tells whether an event of the account comes: only to who could ask for what it tells.
+func (s *Scope) hears(event *api.AccountEventParams) bool {
+	ask := api.MethodRoomList
+	if event.User != nil {
+		ask = api.MethodAccountGet
+	}
+	return (event.RoomID == "" || s.covers(event.RoomID)) && (s.allows(ask) || s.allows(api.MethodSyncOpen))
 }
 
 // withinRate counts a request of a token that has a rate of its own, over all its connections.

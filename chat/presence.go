@@ -230,7 +230,7 @@ func (t *tender) expire(ctx context.Context) {
 			continue // as most are at most times: nothing is made for them
 		}
 		renewed := *login
-		s.see(&renewed, sess.peer.Addr)
+		s.see(&renewed, sess.peer.Addr, nil)
 		if s.extend(ctx, &renewed, now) {
 			sess.signOut()
 			sess.port.Close(api.CloseCodeRevoked, api.CloseReasonRevoked, -1)

@@ -3,6 +3,8 @@ package chat
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/maphash"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -13,34 +15,47 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now, err := s.svc.rename(ctx, user.ID, p.DisplayName)
+	now, err := s.svc.rename(ctx, user.ID, p.DisplayName, s.begins(api.MethodAccountUpdate))
 	if err != nil {
 		return nil, err
 	}
 	return &api.AccountUpdateResult{User: now.view()}, nil
 }
 
-// rename gives a user another name for people.
-func (s *Service) rename(ctx context.Context, user api.UserID, name string) (now *Account, err error) {
+// rename gives a user another name for people, and tells all their connections. That is told in the order in which it was done.
+func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (now *Account, err error) {
+	renaming := &s.renaming[maphash.String(laneSeed, string(user))%uint64(len(s.renaming))]
+	renaming.Lock()
+	defer renaming.Unlock()
+	did := false
 	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
 		if now, err = present(t, user); err != nil || now.DisplayName == name {
 			return err
 		}
 		now.DisplayName = name
-		return t.PutAccount(now)
+		if err := t.PutAccount(now); err != nil {
+			return err
+		}
+		did = true
+		rec.of(now).Detail = fmt.Sprintf("display name %q", name)
+		return t.Audit(rec)
 	})
 	if err != nil {
 		return nil, s.coded(err)
 	}
-	s.changed(now)
+	if did {
+		s.changed(now)
+		view := now.view()
+		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeAccountUpdated, User: &view})
+	}
 	return now, nil
 }
 
 // AccountSetPassword implements account.set_password.
 func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswordParams) (*api.AccountSetPasswordResult, error) {
 	svc := s.svc
-	rec := s.record(api.MethodAccountSetPassword)
-	user, err := s.prove(ctx, rec, "old_password", p.OldPassword)
+	rec := s.begins(api.MethodAccountSetPassword)
+	user, err := s.prove(ctx, "old_password", p.OldPassword)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +103,8 @@ func (s *Session) AccountSetPassword(ctx context.Context, p *api.AccountSetPassw
 	return &api.AccountSetPasswordResult{SessionsEnded: int64(len(ended))}, nil
 }
 
-// prove makes the caller show that they know their password. It gives their account as stored; rec tells a failure.
-func (s *Session) prove(ctx context.Context, rec *AuditRecord, field, password string) (*Account, error) {
+// prove makes the caller show that they know their password. It gives their account as stored.
+func (s *Session) prove(ctx context.Context, field, password string) (*Account, error) {
 	svc := s.svc
 	user, err := svc.store.AccountByID(ctx, s.UserID())
 	switch {
@@ -114,9 +129,7 @@ func (s *Session) prove(ctx context.Context, rec *AuditRecord, field, password s
 	}
 	if !right {
 		svc.stats.loginFailures.Add(1)
-		err := api.Errorf(api.CodePermissionDenied, "wrong password").WithField(field)
-		svc.refusedAct(ctx, rec, err)
-		return nil, err
+		return nil, api.Errorf(api.CodePermissionDenied, "wrong password").WithField(field)
 	}
 	svc.logins.right(user.Username, s.peer)
 	return user, nil

@@ -43,7 +43,7 @@ func (s *Session) PurgeStart(ctx context.Context, p *api.PurgeStartParams) (*api
 		}
 		order.RoomID, name = v.ID, v.Name
 	}
-	rec := s.record(api.MethodPurgeStart)
+	rec := s.begins(api.MethodPurgeStart)
 	rec.Detail = order.detail(name)
 	job, err := s.svc.addJob(ctx, &Job{Kind: api.JobKindPurge, By: rec.ActorID, Order: order.AppendJSON(nil)}, rec)
 	if err != nil {

@@ -58,8 +58,9 @@ type Service struct {
 
 	brokenOnce  sync.Once
 	stats       counters
-	revocations atomic.Int64 // of what tokens and users may, counted before their connections are told
-	failures    *rate.Limiter
+	revocations atomic.Int64  // of what tokens and users may, counted before their connections are told
+	refusals    *rate.Limiter // that the audit log is told of
+	strangers   *rate.Limiter // likewise, of who is not signed in
 
 	postRate atomic.Int64 // posts a minute, as of the tender's last round
 
@@ -79,7 +80,8 @@ type Service struct {
 
 	typing [32]typists // by user
 
-	telling [32]sync.Mutex // by user: held while an event of the account is handed to all its connections
+	renaming [32]sync.Mutex // by user: held while what others see of one is changed, and that is told
+	telling  [32]sync.Mutex // by user: held while an event of the account is handed to all its connections
 
 	usersMu sync.Mutex
 	users   map[api.UserID]*onlineUser // users with connections, or within their grace
@@ -97,7 +99,7 @@ const maxNames = 100_000
 
 // New starts a service on store. Close ends it; the store stays the caller's.
 func New(store Store, opts *Options) *Service {
-	s := &Service{store: store, failures: rate.NewLimiter(failuresPerSecond, failureBurst), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}, said: map[api.UserID]*said{}, counts: map[api.RoomID]*counted{}}
+	s := &Service{store: store, refusals: newRefusals(), strangers: newRefusals(), seen: map[api.SessionID]seen{}, rates: map[api.SessionID]*rate.Limiter{}, names: map[string]api.RoomID{}, live: map[api.RoomID]*liveRoom{}, users: map[api.UserID]*onlineUser{}, said: map[api.UserID]*said{}, counts: map[api.RoomID]*counted{}}
 	if opts != nil {
 		s.opts = *opts
 	}

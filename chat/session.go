@@ -24,7 +24,8 @@ type Session struct {
 
 	// Owned by the request whose turn it is.
 
-	joining api.RoomID // a room.join of this very session is under way; read under mu by the applier
+	joining api.RoomID   // a room.join of this very session is under way; read under mu by the applier
+	doing   *AuditRecord // the audited act under way, as far as it has said what it is; nil: it has not
 
 	// Guarded by mu.
 
@@ -99,6 +100,9 @@ func (s *Session) UserID() api.UserID {
 // Authorize implements api.Server: it is asked before each method, with what the document says of it.
 // A method that can see rooms waits here for the connection's posts before it.
 func (s *Session) Authorize(ctx context.Context, m *api.Method) error {
+	if m.Audit {
+		s.doing = nil
+	}
 	if m.Authz == api.AuthzAnyone {
 		return nil
 	}
@@ -109,9 +113,6 @@ func (s *Session) Authorize(ctx context.Context, m *api.Method) error {
 	}
 	user, login := s.who()
 	if err := s.svc.mayCall(user, login, m).err; err != nil {
-		if m.Authz == api.AuthzAdmin && user != nil {
-			s.svc.refusedAct(ctx, s.record(m.Name), err)
-		}
 		return err
 	}
 	return s.svc.withinRate(login)
@@ -123,11 +124,25 @@ func (s *Session) who() (*Account, *LoginSession) {
 	return s.user, s.login
 }
 
-// Authenticate signs the session in with a token, as auth.resume does.
+// Authenticate signs the session in with a token, as auth.resume does, and tells the audit log as much of it.
 func (s *Session) Authenticate(ctx context.Context, token string) error {
+	err := s.resume(ctx, token)
+	if err != nil {
+		s.Refused(ctx, api.Lookup(api.MethodAuthResume), err)
+	}
+	return err
+}
+
+// resume signs the session in with a token.
+func (s *Session) resume(ctx context.Context, token string) error {
 	svc := s.svc
+	rec := s.begins(api.MethodAuthResume)
 	revocations := svc.revocations.Load()
 	login, user, err := svc.credential(ctx, token)
+	if user != nil {
+		rec.on(string(login.ID), login.DeviceName)
+		rec.ActorID, rec.ActorName = user.ID, user.Username
+	}
 	if err != nil {
 		return err
 	}
@@ -135,7 +150,7 @@ func (s *Session) Authenticate(ctx context.Context, token string) error {
 		return invalidToken()
 	}
 	svc.stats.resumes.Add(1)
-	svc.see(login, s.peer.Addr)
+	svc.see(login, s.peer.Addr, rec)
 	if err := s.signIn(user, login); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (s *Session) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api
 			keys = keys[:limit]
 			res.NextCursor = keys[limit-1].cursor()
 		}
-		res.Threads, err = threads(ctx, r, user.ID, keys)
+		res.Threads, err = threads(ctx, r, user.ID, keys, threadAt)
 		return err
 	}
 	if p.Room == "" {
@@ -121,8 +121,11 @@ func (s *Session) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api
 	})
 }
 
+// threadReader gives the thread under a message as user sees it, when the room's log ends at asOf.
+type threadReader func(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error)
+
 // threads gives threads as user sees them, by their keys.
-func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey) ([]api.Thread, error) {
+func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey, at threadReader) ([]api.Thread, error) {
 	all := make([]api.Thread, 0, len(keys))
 	heads := map[api.RoomID]api.Head{}
 	for _, k := range keys {
@@ -134,7 +137,7 @@ func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey) (
 			}
 			heads[k.Room] = head
 		}
-		t, err := threadAt(ctx, r, k.Room, k.Root, head.Seq, user)
+		t, err := at(ctx, r, k.Room, k.Root, head.Seq, user)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +146,16 @@ func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey) (
 	return all, nil
 }
 
-// threadAt gives the thread under a message, with that message.
+// bareThreadAt is a threadReader that leaves out the message.
+func bareThreadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error) {
+	v, err := r.Thread(ctx, room, root, user)
+	if err != nil {
+		return nil, err
+	}
+	return v.State.thread(room, asOf, v.Part), nil
+}
+
+// threadAt is a threadReader.
 func threadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error) {
 	v, err := r.Thread(ctx, room, root, user)
 	if err != nil {

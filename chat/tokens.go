@@ -23,6 +23,7 @@ func noToken() error { return api.Errorf(api.CodeNotFound, "no such token").With
 // TokenCreate implements token.create.
 func (s *Session) TokenCreate(ctx context.Context, p *api.TokenCreateParams) (*api.TokenCreateResult, error) {
 	svc := s.svc
+	rec := s.begins(api.MethodTokenCreate)
 	of, err := s.ownerOf(ctx, p.Bot)
 	if err != nil {
 		return nil, err
@@ -51,9 +52,10 @@ func (s *Session) TokenCreate(ctx context.Context, p *api.TokenCreateParams) (*a
 		ID: api.SessionID(svc.newID(prefixMade)), TokenHash: hashSecret(secret), UserID: of.ID, DeviceName: p.Name, Made: true, Scope: scope,
 		CreatedAt: api.TimestampOf(now), ExpiresAt: api.TimestampOf(now.Add(time.Duration(orElse(p.ExpiresInS, tokenSeconds)) * time.Second)),
 	}
-	rec := s.record(api.MethodTokenCreate).on(string(l.ID), l.DeviceName)
+	done := *rec
+	done.on(string(l.ID), l.DeviceName)
 	if p.Bot != "" {
-		rec.Detail = "for " + of.Username
+		done.Detail = "for " + of.Username
 	}
 	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		made, err := t.Sessions(of.ID, true)
@@ -71,7 +73,7 @@ func (s *Session) TokenCreate(ctx context.Context, p *api.TokenCreateParams) (*a
 		if err := t.CreateSession(l); err != nil {
 			return err
 		}
-		return t.Audit(rec)
+		return t.Audit(&done)
 	})
 	if err != nil {
 		return nil, svc.coded(err)
@@ -118,6 +120,7 @@ func (s *Session) TokenList(ctx context.Context, p *api.TokenListParams) (*api.T
 
 // TokenRevoke implements token.revoke.
 func (s *Session) TokenRevoke(ctx context.Context, p *api.TokenRevokeParams) (*api.TokenRevokeResult, error) {
+	rec := s.begins(api.MethodTokenRevoke)
 	of, err := s.ownerOf(ctx, p.Bot)
 	if err != nil {
 		return nil, err
@@ -136,7 +139,7 @@ func (s *Session) TokenRevoke(ctx context.Context, p *api.TokenRevokeParams) (*a
 		if err := t.DeleteSession(gone.ID); err != nil {
 			return err
 		}
-		return t.Audit(s.record(api.MethodTokenRevoke).on(string(gone.ID), gone.DeviceName))
+		return t.Audit(rec.on(string(gone.ID), gone.DeviceName))
 	})
 	if err != nil {
 		return nil, s.svc.coded(err)

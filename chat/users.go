@@ -86,15 +86,17 @@ func (s *Session) UserCreate(ctx context.Context, p *api.UserCreateParams) (*api
 
 // newAccount makes an account that is not the caller's own.
 func (s *Session) newAccount(ctx context.Context, action string, a Account) (*Account, error) {
+	rec := s.begins(action).on("", a.Username)
 	if err := refuseIDForm("username", a.Username); err != nil {
 		return nil, err
 	}
 	a.ID, a.CreatedAt = api.UserID(s.svc.newID(prefixUser)), s.svc.timestamp()
-	rec := s.record(action).of(&a)
+	done := *rec // refused, it names nobody who is there
+	done.of(&a)
 	if a.Admin {
-		rec.Detail = "administrator"
+		done.Detail = "administrator"
 	}
-	made, err := s.svc.store.CreateAccount(ctx, &NewAccount{Account: a, MaxBots: maxBots, Audit: rec})
+	made, err := s.svc.store.CreateAccount(ctx, &NewAccount{Account: a, MaxBots: maxBots, Audit: &done})
 	switch {
 	case errors.Is(err, ErrNameTaken):
 		return nil, usernameTaken(a.Username)
@@ -110,6 +112,7 @@ func (s *Session) newAccount(ctx context.Context, action string, a Account) (*Ac
 func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*api.UserSuspendResult, error) {
 	svc := s.svc
 	now := svc.timestamp()
+	rec := s.begins(api.MethodUserSuspend).named(p.User)
 	if p.Until != nil && *p.Until <= now {
 		return nil, api.Errorf(api.CodeInvalidParams, "until: is past").WithField("until")
 	}
@@ -118,8 +121,7 @@ func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*a
 		return nil, err
 	}
 	res := &api.UserSuspendResult{UserID: target.ID}
-	rec := s.record(api.MethodUserSuspend).of(target)
-	rec.Detail = p.Reason
+	rec.of(target).Detail = p.Reason
 	err = svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		a, err := present(t, target.ID)
 		if err != nil {
@@ -167,29 +169,25 @@ func present(t AccountTx, id api.UserID) (*Account, error) {
 
 // endBotsOf closes the connections of a user's bots.
 func (s *Service) endBotsOf(ctx context.Context, user api.UserID) error {
-	for q := (&AccountQuery{Owner: user, Limit: listLimit}); ; {
-		bots, err := s.store.ListAccounts(ctx, q)
-		if err != nil {
-			return s.coded(err)
-		}
-		for _, bot := range bots {
-			s.revoked(bot.ID, nil, allSessions)
-			q.After = bot.Username
-		}
-		if len(bots) < listLimit {
-			return nil
-		}
+	bots, err := s.botsOf(ctx, user)
+	if err != nil {
+		return s.coded(err)
 	}
+	for _, bot := range bots {
+		s.revoked(bot.ID, nil, allSessions)
+	}
+	return nil
 }
 
 // UserRestore implements user.restore.
 func (s *Session) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*api.UserRestoreResult, error) {
+	rec := s.begins(api.MethodUserRestore).named(p.User)
 	target, err := s.svc.userBy(ctx, "user", p.User)
 	if err != nil {
 		return nil, err
 	}
+	rec.of(target)
 	res := &api.UserRestoreResult{UserID: target.ID}
-	rec := s.record(api.MethodUserRestore).of(target)
 	err = s.svc.store.ChangeAccounts(ctx, func(t AccountTx) error {
 		a, err := present(t, target.ID)
 		if err != nil || a.SuspendedAt == 0 {
@@ -211,10 +209,12 @@ func (s *Session) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*a
 // UserSetPassword implements user.set_password.
 func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordParams) (*api.UserSetPasswordResult, error) {
 	svc := s.svc
+	rec := s.begins(api.MethodUserSetPassword).named(p.User)
 	who, err := svc.userBy(ctx, "user", p.User)
 	if err != nil {
 		return nil, err
 	}
+	rec.of(who)
 	if who.OwnerID != "" {
 		return nil, api.Errorf(api.CodeFailedPrecondition, "user: a bot has no password").WithField("user")
 	}
@@ -223,7 +223,6 @@ func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordPar
 		return nil, svc.coded(err)
 	}
 	res := &api.UserSetPasswordResult{UserID: who.ID}
-	rec := s.record(api.MethodUserSetPassword).of(who)
 	_, login := s.who()
 	if login == nil {
 		return nil, signInFirst()

@@ -77,6 +77,8 @@ func (f *fake) Close()         { f.closeOnce.Do(func() { close(f.closed) }) }
 
 func (f *fake) Authorize(context.Context, *api.Method) error { return nil }
 
+func (f *fake) Refused(context.Context, *api.Method, error) {}
+
 func (f *fake) RPCDiscover(context.Context, *api.RPCDiscoverParams) (api.Document, error) {
 	return api.DocumentJSON(), nil
 }

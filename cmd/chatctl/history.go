@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,7 @@ import (
 
 func newHistory(c *cli) *cobra.Command {
 	var h historyFlags
+	var types []string
 	cmd := &cobra.Command{
 		Use:     "history ROOM",
 		GroupID: groupMessages,
@@ -19,12 +21,16 @@ func newHistory(c *cli) *cobra.Command {
 With --json each line is an event record, byte for byte as the server keeps it.`,
 		Example: `  chatctl history lobby
   chatctl history lobby --all --json > lobby.jsonl
-  chatctl history lobby --around 120 --limit 20`,
+  chatctl history lobby --around 120 --limit 20
+  chatctl history lobby --type member.joined,member.left --limit 5`,
 		Args:              wants("ROOM"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := h.check(cmd); err != nil {
 				return err
+			}
+			for _, name := range types {
+				h.types = append(h.types, api.EventType(name))
 			}
 			client, err := c.dial(cmd.Context(), needUser, nil)
 			if err != nil {
@@ -44,6 +50,7 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 	f.Int64Var(&h.around, "around", 0, "events on both sides of `SEQ`")
 	f.Int64Var(&h.limit, "limit", 50, "at most `N` events")
 	f.BoolVar(&h.all, "all", false, "all events")
+	f.StringSliceVar(&types, "type", nil, "only events of this `TYPE`; may be repeated")
 	return cmd
 }
 
@@ -51,6 +58,7 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 type historyFlags struct {
 	before, after, around, limit  int64
 	all                           bool
+	types                         []api.EventType // none: all
 	hasBefore, hasAfter, hasRound bool
 }
 
@@ -81,7 +89,7 @@ func (c *cli) history(ctx context.Context, client *chatclient.Client, room strin
 	r := c.renderer()
 	if h.hasRound {
 		around, limit := api.Seq(h.around), h.limit
-		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, Around: &around, Limit: &limit})
+		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, Around: &around, Limit: &limit, Types: h.types})
 		if err != nil {
 			return err
 		}
@@ -90,10 +98,16 @@ func (c *cli) history(ctx context.Context, client *chatclient.Client, room strin
 		}
 		return c.out.Flush()
 	}
-	s := span{after: api.Seq(h.after), before: api.Seq(h.before), limit: h.limit}
-	if h.all {
+	if h.hasBefore && h.before == 0 {
+		return nil // nothing stands before the first
+	}
+	s := span{after: api.Seq(h.after), before: api.Seq(h.before), limit: h.limit, types: h.types}
+	switch {
+	case h.all:
 		s.limit = -1
-	} else if !h.hasAfter {
+	case !h.hasAfter && len(h.types) > 0:
+		return c.newest(ctx, client, room, s)
+	case !h.hasAfter:
 		// The newest ones: numbers have no holes, so the end of the log tells where they begin.
 		end := s.before
 		if !h.hasBefore {
@@ -105,9 +119,6 @@ func (c *cli) history(ctx context.Context, client *chatclient.Client, room strin
 		}
 		s.after = max(0, end-1-api.Seq(h.limit))
 	}
-	if h.hasBefore && h.before == 0 {
-		return nil // nothing stands before the first
-	}
 	return c.walk(ctx, client, room, s, func(e *api.Event) error {
 		c.show(r, e)
 		return nil
@@ -118,6 +129,38 @@ func (c *cli) history(ctx context.Context, client *chatclient.Client, room strin
 type span struct {
 	after, before api.Seq // exclusive; before 0: to the end
 	limit         int64   // negative: all
+	types         []api.EventType
+}
+
+// newest shows the newest events of some types, which only the server can count from the end.
+func (c *cli) newest(ctx context.Context, client *chatclient.Client, room string, s span) error {
+	var pages [][]api.Event
+	for s.limit > 0 {
+		limit := min(s.limit, pageLimit)
+		p := &api.RoomHistoryParams{Room: room, Limit: &limit, Types: s.types}
+		if s.before > 0 {
+			p.Before = &s.before
+		}
+		page, err := c.page(ctx, client, p)
+		if err != nil {
+			return err
+		}
+		if len(page.Events) == 0 {
+			break
+		}
+		pages = append(pages, page.Events)
+		if s.limit -= int64(len(page.Events)); !page.HasMoreBefore {
+			break
+		}
+		s.before = page.Events[0].Seq
+	}
+	r := c.renderer()
+	for _, events := range slices.Backward(pages) {
+		for i := range events {
+			c.show(r, &events[i])
+		}
+	}
+	return c.out.Flush()
 }
 
 // walk hands the events of a stretch to do, page by page, and flushes the output after each.
@@ -127,7 +170,7 @@ func (c *cli) walk(ctx context.Context, client *chatclient.Client, room string, 
 		if s.limit > 0 {
 			limit = min(limit, s.limit)
 		}
-		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, After: &s.after, Limit: &limit})
+		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, After: &s.after, Limit: &limit, Types: s.types})
 		if err != nil {
 			return err
 		}

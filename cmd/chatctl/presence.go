@@ -16,11 +16,11 @@ func newPresence(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "presence",
 		GroupID: groupAccount,
-		Short:   "Whether you are there: show, set.",
+		Short:   "Whether you are there: show, set, typing.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newPresenceShow(c), newPresenceSet(c))
+	cmd.AddCommand(newPresenceShow(c), newPresenceSet(c), newPresenceTyping(c))
 	return cmd
 }
 

@@ -148,17 +148,22 @@ func newRoomCreate(c *cli) *cobra.Command {
 
 func newRoomJoin(c *cli) *cobra.Command {
 	var inviteFile string
+	var h historyFlags
 	cmd := &cobra.Command{
 		Use:   "join [ROOM]",
 		Short: "Become a member of a room, for good.",
 		Long: `Become a member of a room, for good: of ROOM, which everybody sees, or of the room that an
 invitation leads to, a private one too. Give that with --invite-file or $CHATCTL_INVITE, or type
-it when asked.`,
+it when asked. With --history what was said there last is printed, as chatctl history does.`,
 		Example: `  chatctl room join lobby
+  chatctl room join lobby --history 20
   chatctl room join --invite-file invitation`,
 		Args:              wants("[ROOM]"),
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if h.limit < 0 {
+				return usagef(cmd.UseLine(), "--history %d: must be 0 or more", h.limit)
+			}
 			follow := false
 			params := &api.RoomJoinParams{Follow: &follow}
 			if len(args) > 0 {
@@ -176,11 +181,17 @@ it when asked.`,
 				if err != nil {
 					return aboutRoom(params.Room, err)
 				}
-				c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
-				return nil
+				if h.limit == 0 || !c.json {
+					c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
+				}
+				if h.limit == 0 {
+					return nil
+				}
+				return c.history(ctx, client, string(res.Room.ID), &h)
 			})
 		},
 	}
+	cmd.Flags().Int64Var(&h.limit, "history", 0, "print the last `N` events of the room, too")
 	cmd.Flags().StringVar(&inviteFile, "invite-file", "", "read an invitation into a room from `FILE` (default: $CHATCTL_INVITE)")
 	return cmd
 }

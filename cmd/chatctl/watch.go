@@ -17,8 +17,8 @@ func newWatch(c *cli) *cobra.Command {
 		GroupID: groupAccount,
 		Short:   "Print what happens to your account, here and on your other devices.",
 		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
-come into and that you are out of, how far you have read, threads that you follow, and sessions that
-were ended.
+come into and that you are out of, how far you have read, threads that you follow, sessions that were
+ended, and your display name.
 
 It tells what happens while it runs. When the connection is lost it comes back by itself and says
 that something may be missing.`,
@@ -137,6 +137,14 @@ func (w *watch) show(e *api.AccountEventParams) {
 		}
 	case api.AccountEventTypeSessionRevoked:
 		what = fmt.Sprintf("the session %s was ended", e.SessionID)
+	case api.AccountEventTypeAccountUpdated:
+		switch {
+		case e.User == nil:
+		case e.User.DisplayName == "":
+			what = "you have no display name any more"
+		default:
+			what = "your display name is " + e.User.DisplayName
+		}
 	}
 	w.out.printf("%s\n", what)
 }

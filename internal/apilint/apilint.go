@@ -39,6 +39,7 @@ var Rules = []Rule{
 	{"example", "examples are replayed against a live server", examples},
 	{"authz", "the server refuses what is not declared", authz},
 	{"idempotency", "the SDKs retry by it", idempotency},
+	{"audit", "who may come in, and what administrators do, is told or left out on purpose", audit},
 	{"direction", "a message of the server gets no answer and promises no error", directions},
 	{"dangling-ref", "validators do not look", danglingRefs},
 	{"unused-component", "dead words confuse", unusedComponents},

@@ -45,6 +45,7 @@ func TestRules(t *testing.T) {
 		{"authz", `"x-authz": "user"`, `"x-authz": "users"`, "x-authz"},
 		{"idempotency", `"x-idempotency": "none"`, `"x-idempotency": "never"`, "x-idempotency"},
 		{"idempotency", `"x-idempotency": "key"`, `"x-idempotency": "natural"`, "if and only if"},
+		{"audit", `"x-audit": true,`, ``, "x-audit"},
 		{"direction", `"x-direction": "server"`, `"x-direction": "client"`, "x-direction"},
 		{"direction", `"x-direction": "server"`, `"x-direction": "server", "result": {"name": "none", "schema": {"$ref": "#/components/schemas/Head"}}`, "has a result"},
 		{"direction", `"result": {"name": "pong", "schema": {"$ref": "#/components/schemas/ServerPingResult"}},`, ``, "neither a result"},

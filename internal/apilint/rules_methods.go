@@ -2,6 +2,7 @@ package apilint
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/chatd-dev/chatd/internal/rpcgen/jsontree"
@@ -146,7 +147,7 @@ func directions(d *document, report report) {
 		case !m.ofServer && result == nil:
 			report(m.node, `%s has neither a result nor x-direction: "server"`, m.name)
 		}
-		for _, name := range []string{"errors", "x-authz", "x-idempotency", "x-slow"} {
+		for _, name := range []string{"errors", "x-authz", "x-idempotency", "x-slow", "x-audit"} {
 			if n := m.node.Get(name); m.ofServer && n != nil {
 				report(n, "%s comes from the server and has %s", m.name, name)
 			}
@@ -167,6 +168,17 @@ func idempotency(d *document, report report) {
 		}
 		if !m.ofServer && keyed != (m.node.Get("x-idempotency").Str() == "key") {
 			report(m.node, `%s: x-idempotency is "key" if and only if there is a parameter idempotency_key`, m.name)
+		}
+	}
+}
+
+// audit wants it said of each method that is about who may come in, or for administrators, whether the audit log tells of it.
+func audit(d *document, report report) {
+	for _, m := range d.methods {
+		noun, _, _ := strings.Cut(m.name, ".")
+		decides := m.node.Get("x-authz").Str() == "admin" || slices.Contains([]string{"auth", "account", "session", "token", "bot", "user", "invite"}, noun)
+		if !m.ofServer && decides && m.node.Get("x-audit") == nil {
+			report(m.node, "%s: x-audit must say whether the audit log tells of it", m.name)
 		}
 	}
 }

@@ -52,6 +52,7 @@ const calling = `Methods are called with JSON-RPC 2.0, over a WebSocket at ` + "
 - **Values to come**: results, notifications and events may get more members, open enumerations more values, events more types. Ignore what you do not know.
 - **Who may call**: *anyone*, also before signing in; a *user* who is signed in; a *member* of the room in question; an *admin* of the server.
 - **Calling again**, after a connection broke in mid-call: *natural* has the same effect as once; *key* has one effect for each ` + "`idempotency_key`" + `; *none* may have two effects.
+- **Audited**: the audit log has a record of it, whether it was done or refused, for administrators (` + "`audit.list`" + `).
 `
 
 type page struct {

@@ -51,9 +51,12 @@ func (p *page) result(m *ir.Method) {
 	}
 }
 
-// terms says who may call, what a second call does, and which errors may come.
+// terms says who may call, what a second call does, whether the audit log tells of it, and which errors may come.
 func (p *page) terms(m *ir.Method) string {
 	terms := "**Who**: " + m.Authz + ". **Again**: " + m.Idempotency + "."
+	if m.Audit {
+		terms += " **Audited**."
+	}
 	if len(m.Errors) > 0 {
 		var names []string
 		for _, e := range m.Errors {

@@ -55,15 +55,19 @@ func Dispatch(ctx context.Context, srv Server, method string, params json.RawMes
 
 // Dispatch asks srv whether the caller may call m, decodes and checks params, calls srv's method and
 // appends the result's JSON to dst. It returns dst as it was together with an error, which is srv's own or
-// CodeInvalidParams with Data.Field set. Panics of srv pass through.
+// CodeInvalidParams with Data.Field set, and which srv is told of. Panics of srv pass through.
 //
 // params must be valid JSON: an object by name, an array by position, or nothing (null or no bytes). They
 // are not kept. null stands for an optional parameter that is not given. An integer is written in digits alone.
 func (m *Method) Dispatch(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
-	if err := srv.Authorize(ctx, m); err != nil {
-		return dst, err
+	err := srv.Authorize(ctx, m)
+	if err == nil {
+		dst, err = m.dispatch(ctx, srv, params, dst)
 	}
-	return m.dispatch(ctx, srv, params, dst)
+	if err != nil {
+		srv.Refused(ctx, m, err)
+	}
+	return dst, err
 }
 `
 

@@ -28,7 +28,9 @@ func (p *printer) server(d *ir.Document) {
 	p.f("// Server is what answers the methods of the contract, one caller's view of it.")
 	p.f("type Server interface {")
 	p.f("// Authorize says whether the caller may call m at all; it is asked before the parameters are read.")
-	p.f("Authorize(ctx context.Context, m *Method) error\n")
+	p.f("Authorize(ctx context.Context, m *Method) error")
+	p.f("// Refused is told why m was not done: by Authorize, for its parameters, or by its own method.")
+	p.f("Refused(ctx context.Context, m *Method, err error)\n")
 	for _, m := range requests(d) {
 		p.f("// %s answers %s: %s", GoName(m.Name), m.Name, m.Summary)
 		p.f("%s(ctx context.Context, p *%s) (%s, error)", GoName(m.Name), paramsType(m), resultType(m))
@@ -50,6 +52,9 @@ func (p *printer) table(d *ir.Document) {
 		p.f("Authz: Authz%s, Idempotency: %s,", GoName(m.Authz), idempotencies[m.Idempotency])
 		if m.Slow {
 			p.f("Slow: true,")
+		}
+		if m.Audit {
+			p.f("Audit: true,")
 		}
 		if len(m.Params) > 0 {
 			p.f("Params: %s.names,", variableOf("shape", m.Name))
@@ -101,6 +106,7 @@ type Method struct {
 	Authz       Authz
 	Idempotency Idempotency
 	Slow        bool     // waits for the disk or computes long
+	Audit       bool     // the audit log tells of it, done or refused
 	Params      []string // names, in the order of their positions
 	Errors      []Code   // besides those that any method may answer
 

@@ -132,6 +132,7 @@ func (r *reader) method(n *jsontree.Node, d *Document, s *schemas) *Method {
 		m.Authz = o.oneOf("x-authz", "anyone", "user", "member", "admin")
 		m.Idempotency = o.oneOf("x-idempotency", "natural", "key", "none")
 		m.Slow = o.bool("x-slow")
+		m.Audit = o.bool("x-audit")
 		keyed := slices.ContainsFunc(m.Params, func(f *Field) bool { return f.Name == "idempotency_key" })
 		if keyed != (m.Idempotency == "key") {
 			r.fail(n, `x-idempotency is "key" if and only if there is a parameter idempotency_key`)

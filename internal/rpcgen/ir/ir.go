@@ -29,6 +29,7 @@ type Method struct {
 	Authz       string // anyone, user, member or admin; "" if FromServer
 	Idempotency string // natural, key or none; "" if FromServer
 	Slow        bool   // waits for the disk or computes long
+	Audit       bool   // the audit log tells of it
 	Examples    []*Example
 }
 

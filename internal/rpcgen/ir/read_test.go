@@ -24,7 +24,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	m := d.Method("tea.brew")
-	if m.Authz != "member" || m.Idempotency != "key" || !m.Slow || m.FromServer || m.Result != d.Type("Pot") || m.Errors[0].Reason != "out_of_tea" {
+	if m.Authz != "member" || m.Idempotency != "key" || !m.Slow || !m.Audit || m.FromServer || m.Result != d.Type("Pot") || m.Errors[0].Reason != "out_of_tea" {
 		t.Errorf("got %+v", m)
 	}
 	kinds := map[string]Kind{

@@ -119,6 +119,8 @@ func (c *Client) AccountGet(ctx context.Context, p *api.AccountGetParams) (*api.
 }
 
 // AccountUpdate calls account.update: Change what others see of the caller's account.
+//
+// All connections of the caller learn it (account.event, account.updated).
 func (c *Client) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
 	if p == nil {
 		p = new(api.AccountUpdateParams)
@@ -146,7 +148,7 @@ func (c *Client) AccountSetPassword(ctx context.Context, p *api.AccountSetPasswo
 
 // AccountExport calls account.export: All that the server keeps about the caller, page by page.
 //
-// The first page has the profile, the login sessions and the rooms; tokens and bots have lists of their own. Events, each as its room's log has it, are those that the caller has sent, in rooms they have left too. A page may hold few or no events before the last one.
+// The first page has the profile, the login sessions, the tokens of token.create, the caller's and their bots', without their secrets, the bots, the invitations that the caller has made and that are open, and the rooms. Then come the threads that the caller follows, without what stands above them, and then events: those that the caller has sent, each as its room's log has it, in rooms they have left too. A page may hold few or no events before the last one. What the audit log has is for administrators.
 func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) (*api.AccountExportResult, error) {
 	if p == nil {
 		p = new(api.AccountExportParams)
@@ -347,6 +349,8 @@ func (c *Client) BotList(ctx context.Context, p *api.BotListParams) (*api.BotLis
 }
 
 // BotUpdate calls bot.update: Change what others see of a bot.
+//
+// All connections of the bot learn it (account.event, account.updated).
 func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
 	if p == nil {
 		p = new(api.BotUpdateParams)
@@ -388,7 +392,7 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 
 // AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 //
-// For administrators. There is a record for each sign-in and sign-out, for what decides who may come in, for what is removed for good, and for each export and import: failures too, of sign-ins and of what is for administrators. Records are never changed.
+// For administrators. Each method that is marked as audited leaves one record when it has done something, written together with what it did, and one when it is refused; of the others only those that administrators alone may call, when somebody else does. A call that changed nothing, or that was malformed, leaves none. Coming back with a token (auth.resume, Bearer) leaves one when it is from another address than before. Records are never changed, and never hold a password or a token.
 func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	if p == nil {
 		p = new(api.AuditListParams)
