@@ -57,20 +57,22 @@ type folding struct {
 	run  func(people []*chat.Session, rt *rapid.T)
 }
 
+// foldStores opens each kind of store.
+var foldStores = map[string]func(t testing.TB) chat.Store{
+	"memory": func(testing.TB) chat.Store { return memory.New() },
+	"sqlite": func(t testing.TB) chat.Store {
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
+}
+
 // foldOnStores plays on every store, among people who are signed in, in the order of their names.
 func foldOnStores(t *testing.T, names []string, begin func() folding) {
 	t.Helper()
-	stores := map[string]func(t testing.TB) chat.Store{
-		"memory": func(testing.TB) chat.Store { return memory.New() },
-		"sqlite": func(t testing.TB) chat.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chatd.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-	for name, open := range stores {
+	for name, open := range foldStores {
 		t.Run(name, func(t *testing.T) {
 			f, store := begin(), open(t)
 			defer store.Close()

@@ -12,6 +12,7 @@ import (
 type Messages struct {
 	me    api.UserID
 	head  api.Seq
+	first api.Seq // where the log begins, as far as it is known; 0: nothing was removed
 	bySeq map[api.Seq]*api.Message
 }
 
@@ -21,13 +22,16 @@ func NewMessages(me api.UserID) *Messages {
 }
 
 // Load takes a page in, which may be older than what is there. Its messages stand as of the page's head: load what is to be
-// held first, then apply all events after the lowest of these heads.
+// held first, then apply all events after the lowest of these heads. What Truncate has dropped stays away.
 func (v *Messages) Load(page *api.MessageListResult) {
 	if page.FirstSeq != nil {
 		v.Truncate(*page.FirstSeq)
 	}
 	for i := range page.Messages {
 		m := page.Messages[i]
+		if m.Seq < v.first {
+			continue
+		}
 		m.Reactions = slices.Clone(m.Reactions)
 		v.bySeq[m.Seq] = &m
 	}
@@ -36,6 +40,7 @@ func (v *Messages) Load(page *api.MessageListResult) {
 
 // Truncate drops what stands before first, where the log begins now: *Truncated says so.
 func (v *Messages) Truncate(first api.Seq) {
+	v.first = max(v.first, first)
 	for seq := range v.bySeq {
 		if seq < first {
 			delete(v.bySeq, seq)

@@ -99,7 +99,7 @@ func (w *foldWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
-		"purge": func(rt *rapid.T) { purge(rt, w.people[0], w.room) },
+		"purge": w.purge,
 	})
 }
 
@@ -222,6 +222,15 @@ func (w *foldWorld) reload(rt *rapid.T) {
 	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "who")
 	w.views[i] = chatclient.NewMessages(w.people[i].UserID())
 	w.views[i].Load(w.fresh(rt, i))
+}
+
+// purge removes the beginning of the log, while somebody has asked for a page and hears of it first.
+func (w *foldWorld) purge(rt *rapid.T) {
+	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "who")
+	late := w.fresh(rt, i)
+	purge(rt, w.people[0], w.room)
+	w.views[i].Truncate(w.fan.first(w.id))
+	w.views[i].Load(late)
 }
 
 func (w *foldWorld) fresh(rt *rapid.T, i int) *api.MessageListResult {

@@ -14,14 +14,9 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
-	"github.com/chatd-dev/chatd/store/memory"
 )
-
-// signalTap hears signals too.
-type signalTap struct{ wiretap }
-
-func (w *signalTap) Signal(_ api.RoomID, msg []byte) { w.hear("", string(msg)) }
 
 // presenceStep is something that one of the folk does, or the time that goes by.
 type presenceStep struct {
@@ -32,31 +27,37 @@ type presenceStep struct {
 	last  time.Duration
 }
 
-// Once signals have come to rest, what a client keeps of who is there is what it would fetch.
+// Once signals have come to rest, what a client keeps of who is there is what it would fetch, on every store.
 func TestPresencesFoldIsFresh(t *testing.T) {
 	step := rapid.Custom(func(rt *rapid.T) presenceStep {
 		return presenceStep{
-			what:  rapid.SampledFrom([]string{"connect", "connect", "disconnect", "disconnect", "say", "say", "say", "join", "leave", "remove", "time", "time", "reload"}).Draw(rt, "what"),
+			what:  rapid.SampledFrom([]string{"connect", "connect", "disconnect", "disconnect", "say", "say", "say", "join", "leave", "remove", "ban", "unban", "invite", "time", "time", "reload"}).Draw(rt, "what"),
 			who:   rapid.IntRange(1, len(folk)).Draw(rt, "who"),
 			state: rapid.SampledFrom([]api.PresenceChoice{api.PresenceChoiceOnline, api.PresenceChoiceAway, api.PresenceChoiceDnd}).Draw(rt, "state"),
 			text:  rapid.SampledFrom([]string{"", "lunch", "writing"}).Draw(rt, "text"),
 			last:  time.Duration(rapid.IntRange(0, 40).Draw(rt, "for")) * time.Second,
 		}
 	})
-	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(step, 1, 40).Draw(rt, "steps")
-		differs := ""
-		synctest.Test(t, func(t *testing.T) { differs = playPresence(t, steps) })
-		if differs != "" {
-			rt.Fatal(differs)
-		}
-	})
+	contract.Load()
+	for name, open := range foldStores {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				steps := rapid.SliceOfN(step, 1, 40).Draw(rt, "steps")
+				differs := ""
+				synctest.Test(t, func(t *testing.T) { differs = playPresence(t, open, steps) })
+				if differs != "" {
+					rt.Fatal(differs)
+				}
+			})
+		})
+	}
 }
 
 // playPresence does the steps and tells where what is kept differs from what is fetched.
-func playPresence(t *testing.T, steps []presenceStep) string {
-	tap := &signalTap{}
-	svc := chat.New(memory.New(), &chat.Options{Fanout: tap, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, PresenceGrace: 15 * time.Second})
+func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []presenceStep) string {
+	tap, store := &wiretap{}, open(t)
+	defer store.Close()
+	svc := chat.New(store, &chat.Options{Fanout: tap, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, PresenceGrace: 15 * time.Second})
 	defer svc.Close()
 	names := append([]string{"watch"}, folk...)
 	sessions, tokens := make([][]*chat.Session, len(names)), make([]string, len(names))
@@ -127,6 +128,12 @@ func playPresence(t *testing.T, steps []presenceStep) string {
 			_, _ = once[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: "lobby"})
 		case "remove":
 			_, _ = watch.MemberRemove(ctx, &api.MemberRemoveParams{Room: "lobby", User: names[who]})
+		case "ban":
+			_, _ = watch.MemberBan(ctx, &api.MemberBanParams{Room: "lobby", User: names[who]})
+		case "unban":
+			_, _ = watch.MemberUnban(ctx, &api.MemberUnbanParams{Room: "lobby", User: names[who]})
+		case "invite":
+			_, _ = watch.MemberInvite(ctx, &api.MemberInviteParams{Room: "lobby", User: names[who]})
 		case "time":
 			time.Sleep(step.last)
 		case "reload":
@@ -154,15 +161,17 @@ func playPresence(t *testing.T, steps []presenceStep) string {
 
 func applyPresence(t *testing.T, view *chatclient.Presences, h heard) {
 	t.Helper()
+	if err := h.valid(); err != nil {
+		t.Fatal(err)
+	}
 	switch {
-	case h.to != "":
-	case strings.Contains(h.msg, `"method":"room.signal"`):
+	case h.to == allWhoFollow && strings.Contains(h.msg, `"method":"room.signal"`):
 		var n struct{ Params api.RoomSignalParams }
 		if err := json.Unmarshal([]byte(h.msg), &n); err != nil {
 			t.Fatal(err)
 		}
 		view.ApplySignal(&n.Params)
-	default:
+	case h.to == "":
 		var e api.Event
 		if err := json.Unmarshal([]byte(h.msg), &e); err != nil {
 			t.Fatal(err)

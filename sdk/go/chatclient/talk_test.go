@@ -50,6 +50,15 @@ func (tapPort) Signals(api.RoomID, bool)                            {}
 func (tapPort) Unfollow(api.RoomID)                                 {}
 func (tapPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 
+// valid holds it against the document, as it comes to a client.
+func (h heard) valid() error {
+	msg := h.msg
+	if h.to == "" {
+		msg = `{"jsonrpc":"2.0","method":"room.event","params":` + h.msg + `}`
+	}
+	return contract.New().Received([]byte(msg))
+}
+
 // talk is a room, three people, what they say in it, and what is told of it.
 type talk struct {
 	tap    *wiretap
@@ -154,11 +163,7 @@ func (w *talk) hear() []heard {
 // received is what comes to a client if it is about the room: an event of it or of an account; nil: it is not. All is as the
 // document has it.
 func (w *talk) received(rt *rapid.T, h heard) (*api.Event, *api.AccountEventParams) {
-	msg := h.msg
-	if h.to == "" {
-		msg = `{"jsonrpc":"2.0","method":"room.event","params":` + h.msg + `}`
-	}
-	if err := contract.New().Received([]byte(msg)); err != nil {
+	if err := h.valid(); err != nil {
 		rt.Fatal(err)
 	}
 	switch {

@@ -12,11 +12,12 @@ import (
 //
 // Follow with FollowOptions.Account, then load all pages of thread.list, then apply what the Subscription hands out: threads of
 // rooms that are not followed stay as they were loaded. After *AccountGap and *Gap they are to be loaded again, after *Reset into
-// a new one.
+// a new one; *Truncated is for Truncate.
 type Threads struct {
-	me    api.UserID
-	heads map[api.RoomID]api.Seq // the last event of each room that was applied
-	rooms map[api.RoomID]map[api.Seq]*threadReads
+	me     api.UserID
+	heads  map[api.RoomID]api.Seq // the last event of each room that was applied
+	firsts map[api.RoomID]api.Seq // where the logs begin of which something was removed, as far as it is known
+	rooms  map[api.RoomID]map[api.Seq]*threadReads
 }
 
 // threadReads is one thread as of AsOf.
@@ -27,12 +28,13 @@ type threadReads struct {
 
 // NewThreads holds nothing yet; me is the caller.
 func NewThreads(me api.UserID) *Threads {
-	return &Threads{me: me, heads: map[api.RoomID]api.Seq{}, rooms: map[api.RoomID]map[api.Seq]*threadReads{}}
+	return &Threads{me: me, heads: map[api.RoomID]api.Seq{}, firsts: map[api.RoomID]api.Seq{}, rooms: map[api.RoomID]map[api.Seq]*threadReads{}}
 }
 
-// Load takes in how a thread stands: of thread.list, thread.get or another answer. One that is not followed is forgotten.
+// Load takes in how a thread stands: of thread.list, thread.get or another answer. One that is not followed is forgotten, and one
+// that Truncate has dropped stays so.
 func (v *Threads) Load(t *api.Thread) {
-	if !t.Followed || t.Read == nil {
+	if !t.Followed || t.Read == nil || t.Root < v.firsts[t.RoomID] {
 		v.drop(t.RoomID, t.Root)
 		return
 	}
@@ -44,6 +46,17 @@ func (v *Threads) Load(t *api.Thread) {
 	read := *t.Read
 	held.Read, held.Message = &read, nil
 	v.rooms[t.RoomID][t.Root] = held
+}
+
+// Truncate drops the threads of a room under messages before first, where the log begins now: *Truncated says so. The others stay
+// as they are: no answer stands before the message that it answers, nor has anybody who follows a thread read less than that.
+func (v *Threads) Truncate(room api.RoomID, first api.Seq) {
+	v.firsts[room] = max(v.firsts[room], first)
+	for root := range v.rooms[room] {
+		if root < first {
+			v.drop(room, root)
+		}
+	}
 }
 
 func (v *Threads) drop(room api.RoomID, root api.Seq) {
@@ -152,6 +165,7 @@ func (v *Threads) ApplyAccount(e *api.AccountEventParams) {
 	if e.Type == api.AccountEventTypeRoomRemoved {
 		delete(v.rooms, e.RoomID)
 		delete(v.heads, e.RoomID)
+		delete(v.firsts, e.RoomID)
 		return
 	}
 	if e.Thread == nil {
@@ -164,7 +178,7 @@ func (v *Threads) ApplyAccount(e *api.AccountEventParams) {
 	case t == nil || e.Thread.Read == nil:
 	case e.Thread.AsOf >= t.AsOf:
 		v.Load(e.Thread)
-		v.rooms[e.RoomID][e.Thread.Root].stale = false // nothing in it has changed since
+		v.rooms[e.RoomID][e.Thread.Root].stale = false // it is held still, and nothing in it has changed since
 	case e.Thread.Read.Seq > t.Read.Seq: // loaded meanwhile, before the mark was made and after its head was read
 		t.stale = true
 	}

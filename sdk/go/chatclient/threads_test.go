@@ -42,6 +42,7 @@ func (w *threadsWorld) run(rt *rapid.T) {
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "answer": w.answer, "answer2": w.answer, "answer3": w.answer, "edit": w.edit, "delete": w.delete, "follow": w.follow,
 		"mark": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload, "archive": w.archive,
+		"purge": w.purge,
 	})
 }
 
@@ -75,6 +76,20 @@ func (w *threadsWorld) archive(rt *rapid.T) {
 		return
 	}
 	_, _ = w.people[0].RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: w.room})
+}
+
+// purge removes the beginning of the log, while somebody has asked for their threads and hears of it first.
+func (w *threadsWorld) purge(rt *rapid.T) {
+	var late []api.Thread
+	i := anyone(rt)
+	if w.in[i] {
+		late = w.fresh(rt, i)
+	}
+	purge(rt, w.people[0], w.room)
+	w.catchUp(rt)
+	for _, t := range late {
+		w.views[i].Load(&t)
+	}
 }
 
 // reload is what a client does that comes anew: all pages, and what happens after them.
@@ -151,6 +166,13 @@ func (w *threadsWorld) apply(rt *rapid.T, h heard) {
 			}
 			if err := v.Apply(e); err != nil {
 				rt.Fatal(err)
+			}
+		}
+	}
+	if p, ok := truncated(h.msg); ok && p.RoomID == w.id {
+		for i, v := range w.views {
+			if w.in[i] {
+				v.Truncate(p.RoomID, p.FirstSeq)
 			}
 		}
 	}
