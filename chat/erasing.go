@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/chatd-dev/chatd/api"
@@ -55,12 +56,51 @@ func (e *eraser) run(ctx context.Context) {
 			case <-ctx.Done():
 			}
 		default:
-			for _, user := range step.Members {
-				e.svc.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeRoomRemoved, RoomID: step.Room})
-			}
+			e.tell(ctx, step)
 			rest(ctx, eraseRest*time.Since(begun))
 		}
 	}
+}
+
+// tell tells those whose membership a step has erased that they are in the room no more. It is an act of the room's lane, so that
+// whoever has been given the room back meanwhile, by an import, is not told after that.
+func (e *eraser) tell(ctx context.Context, step *Erased) {
+	for len(step.Members) > 0 && ctx.Err() == nil {
+		err := e.svc.commit(context.Background(), e.telling(step))
+		if err == nil || errors.Is(err, api.ErrDraining) {
+			return
+		}
+		e.svc.logger.Warn("tell of a deleted room", "room", step.Room, "err", e.svc.coded(err))
+		rest(ctx, eraseRetry)
+	}
+}
+
+func (e *eraser) telling(step *Erased) *Entry {
+	var gone []api.UserID
+	entry := &Entry{RoomID: step.Room, At: e.svc.wallTime(), svc: e.svc}
+	entry.Act = does(func(t Tx) error {
+		gone = step.Members
+		if t.Room() == nil {
+			return nil
+		}
+		gone = nil
+		for _, user := range step.Members {
+			m, err := t.Member(user)
+			if unless(ErrNotFound, err) != nil {
+				return err
+			}
+			if m == nil {
+				gone = append(gone, user)
+			}
+		}
+		return nil
+	})
+	entry.after = func() {
+		for _, user := range gone {
+			e.svc.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeRoomRemoved, RoomID: step.Room})
+		}
+	}
+	return entry
 }
 
 // rest waits, but not when ctx ends.

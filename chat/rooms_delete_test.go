@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -351,4 +353,32 @@ func TestErasingGoesOnAfterARestart(t *testing.T) {
 	if got := <-store.erased; got.Room != room || !slices.Equal(got.Members, []api.UserID{groot.UserID()}) {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Who is given a deleted room back before it is erased is not told, after that, that they are none of it.
+func TestGivenBackBeforeItIsErased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		store := &hesitant{Store: w.store, asked: make(chan struct{}, 1), erased: make(chan chat.Erased, 9)}
+		w.store = store
+		w.start(nil)
+		ada, bob, cy := w.user("ada"), w.user("bob"), w.user("cy")
+		ada.create("lobby")
+		bob.join("lobby")
+		header, lines := ada.export(1000, "lobby")
+		cy.join("lobby")
+		must[*api.RoomDeleteResult](t)(ada.deleteRoom(t, "lobby"))
+		ada.bring(header, lines, 1000)
+		store.let.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for c, want := range map[*client][]string{bob: {"room.added", "room.added"}, cy: {"room.added", "room.removed"}} {
+			if got := c.port.accountTypes(); !slices.Equal(got, want) {
+				t.Errorf("%s was told %v, want %v", c.name(), got, want)
+			}
+		}
+		if got := (<-store.erased).Members; len(got) != 3 {
+			t.Errorf("erased: %v", got)
+		}
+	})
 }

@@ -3,7 +3,6 @@ package chatclient_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -54,8 +53,8 @@ func (r *recorder) first(room api.RoomID) api.Seq {
 // What a client keeps from events is what it would fetch, whatever happens, on every store; and each event is as the contract says.
 func TestMessagesFoldIsFresh(t *testing.T) {
 	foldOnStores(t, folk, func() folding {
-		w := &foldWorld{fan: &recorder{}}
-		return folding{w.fan, followingPort, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+		w := &foldWorld{fan: &recorder{}, did: deeds{}}
+		return folding{w.fan, followingPort, func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }, w.did}
 	})
 }
 
@@ -63,6 +62,7 @@ func TestMessagesFoldIsFresh(t *testing.T) {
 type foldWorld struct {
 	fan    *recorder
 	people []*chat.Session
+	did    deeds
 
 	rt    *rapid.T
 	rooms int
@@ -70,13 +70,14 @@ type foldWorld struct {
 	id    api.RoomID
 	views []*chatclient.Messages
 	head  api.Seq
-	seen  int // records that have been applied
+	seen  int     // records that have been applied
+	first api.Seq // where the views have been told that the log begins
 }
 
 // run plays in a new room.
 func (w *foldWorld) run(rt *rapid.T) {
 	w.rooms++
-	w.rt, w.room, w.views, w.head = rt, fmt.Sprint("room", w.rooms), nil, 0
+	w.rt, w.room, w.views, w.head, w.first = rt, fmt.Sprint("room", w.rooms), nil, 0, 0
 	made, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: w.room})
 	if err != nil {
 		rt.Fatal(err)
@@ -99,7 +100,7 @@ func (w *foldWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
-		"purge": w.purge,
+		"purge": w.purge, "ban": w.ban, "retain": w.retain,
 	})
 }
 
@@ -115,14 +116,10 @@ func (followPort) Signals(api.RoomID, bool)                            {}
 func (followPort) Unfollow(api.RoomID)                                 {}
 func (followPort) Close(api.CloseCode, api.CloseReason, time.Duration) {}
 
-// done passes over refusals, which change nothing; a failure of the server is none.
-func (w *foldWorld) done(seq *api.Seq, err error) {
-	var refused *api.Error
-	switch {
-	case err == nil && seq != nil:
+// done notes that a call made the event seq; nil: none.
+func (w *foldWorld) done(method string, seq *api.Seq, err error) {
+	if w.did.done(w.rt, method, err) && seq != nil {
 		w.head = *seq
-	case err != nil && (!errors.As(err, &refused) || refused.Code == api.CodeInternal || refused.Code == api.CodeInternalError):
-		w.rt.Fatal(err)
 	}
 }
 
@@ -133,11 +130,13 @@ func (w *foldWorld) seq() api.Seq {
 	return api.Seq(rapid.Int64Range(5, int64(w.head)+1).Draw(w.rt, "seq"))
 }
 
+var foldFormats = rapid.SampledFrom([]api.TextFormat{"", "plain", "markdown"})
+
 var foldTexts = rapid.SampledFrom([]string{"x", "", "hi @ann", "@room", "`@bob` and @cy"})
 
 func (w *foldWorld) post(rt *rapid.T) {
 	w.rt = rt
-	p := &api.MessagePostParams{Room: w.room, Text: foldTexts.Draw(rt, "text"), Format: rapid.SampledFrom([]api.TextFormat{"", "plain", "markdown"}).Draw(rt, "format")}
+	p := &api.MessagePostParams{Room: w.room, Text: foldTexts.Draw(rt, "text"), Format: foldFormats.Draw(rt, "format")}
 	seq := w.seq()
 	switch rapid.IntRange(0, 4).Draw(rt, "kind") {
 	case 0:
@@ -149,31 +148,64 @@ func (w *foldWorld) post(rt *rapid.T) {
 	case 3:
 		p.Mentions = []string{"bob"}
 	}
-	if res, err := w.who().MessagePost(ctx, p); err != nil {
-		w.done(nil, err)
-	} else {
-		w.done(&res.Seq, nil)
+	res, err := w.who().MessagePost(ctx, p)
+	if err != nil {
+		res = &api.MessagePostResult{}
 	}
+	w.done(api.MethodMessagePost, &res.Seq, err)
 }
 
 func (w *foldWorld) edit(rt *rapid.T) {
 	w.rt = rt
-	res, err := w.who().MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.seq(), Text: foldTexts.Draw(rt, "text")})
-	if err != nil {
-		w.done(nil, err)
-		return
+	p := &api.MessageEditParams{Room: w.room, Seq: w.seq(), Text: foldTexts.Draw(rt, "text"), Format: foldFormats.Draw(rt, "format")}
+	switch rapid.IntRange(0, 2).Draw(rt, "kind") {
+	case 0:
+		p.Data = json.RawMessage(`{"n":2}`)
+	case 1:
+		p.Mentions = []string{"cy"}
 	}
-	w.done(res.Seq, nil)
+	res, err := w.who().MessageEdit(ctx, p)
+	if err != nil {
+		res = &api.MessageEditResult{}
+	}
+	w.done(api.MethodMessageEdit, res.Seq, err)
 }
 
 func (w *foldWorld) delete(rt *rapid.T) {
 	w.rt = rt
 	res, err := w.who().MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.seq()})
 	if err != nil {
-		w.done(nil, err)
-		return
+		res = &api.MessageDeleteResult{}
 	}
-	w.done(res.Seq, nil)
+	w.done(api.MethodMessageDelete, res.Seq, err)
+}
+
+// ban bans somebody who is not there, and deletes all that they have said: everybody is there, so that it is one who was.
+func (w *foldWorld) ban(rt *rapid.T) {
+	w.rt = rt
+	if rapid.IntRange(0, 3).Draw(rt, "ban") > 0 {
+		rt.Skip("not so often")
+	}
+	i, clean := rapid.IntRange(1, len(folk)-1).Draw(rt, "who"), true
+	banned, err := w.people[0].MemberBan(ctx, &api.MemberBanParams{Room: w.room, User: folk[i], RemoveMessages: &clean})
+	w.did.must(rt, api.MethodMemberBan, err)
+	w.done(api.MethodMemberBan, banned.Seq, err)
+	unbanned, err := w.people[0].MemberUnban(ctx, &api.MemberUnbanParams{Room: w.room, User: folk[i]})
+	w.did.must(rt, api.MethodMemberUnban, err)
+	w.done(api.MethodMemberUnban, unbanned.Seq, err)
+	back, err := w.people[i].RoomJoin(ctx, &api.RoomJoinParams{Room: w.room})
+	w.did.must(rt, api.MethodRoomJoin, err)
+	w.head = back.Room.Head.Seq
+	w.people[i].Replied()
+}
+
+// retain sets how much is kept, which a purge by the rules does.
+func (w *foldWorld) retain(rt *rapid.T) {
+	w.rt = rt
+	n := rapid.Int64Range(1, 5).Draw(rt, "messages")
+	res, err := w.people[0].RetentionSet(ctx, &api.RetentionSetParams{Room: w.room, MaxMessages: &n})
+	w.did.must(rt, api.MethodRetentionSet, err)
+	w.done(api.MethodRetentionSet, res.Seq, err)
 }
 
 var foldEmoji = rapid.SampledFrom([]string{"👍", "🌱"})
@@ -182,20 +214,18 @@ func (w *foldWorld) react(rt *rapid.T) {
 	w.rt = rt
 	res, err := w.who().ReactionAdd(ctx, &api.ReactionAddParams{Room: w.room, Seq: w.seq(), Emoji: foldEmoji.Draw(rt, "emoji")})
 	if err != nil {
-		w.done(nil, err)
-		return
+		res = &api.ReactionAddResult{}
 	}
-	w.done(res.Seq, nil)
+	w.done(api.MethodReactionAdd, res.Seq, err)
 }
 
 func (w *foldWorld) unreact(rt *rapid.T) {
 	w.rt = rt
 	res, err := w.who().ReactionRemove(ctx, &api.ReactionRemoveParams{Room: w.room, Seq: w.seq(), Emoji: foldEmoji.Draw(rt, "emoji")})
 	if err != nil {
-		w.done(nil, err)
-		return
+		res = &api.ReactionRemoveResult{}
 	}
-	w.done(res.Seq, nil)
+	w.done(api.MethodReactionRemove, res.Seq, err)
 }
 
 func (w *foldWorld) pin(rt *rapid.T) {
@@ -203,18 +233,16 @@ func (w *foldWorld) pin(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "unpin") {
 		res, err := w.who().PinRemove(ctx, &api.PinRemoveParams{Room: w.room, Seq: w.seq()})
 		if err != nil {
-			w.done(nil, err)
-			return
+			res = &api.PinRemoveResult{}
 		}
-		w.done(res.Seq, nil)
+		w.done(api.MethodPinRemove, res.Seq, err)
 		return
 	}
 	res, err := w.who().PinAdd(ctx, &api.PinAddParams{Room: w.room, Seq: w.seq()})
 	if err != nil {
-		w.done(nil, err)
-		return
+		res = &api.PinAddResult{}
 	}
-	w.done(res.Seq, nil)
+	w.done(api.MethodPinAdd, res.Seq, err)
 }
 
 // reload is what a client does that comes anew: a page, and the events after it.
@@ -228,9 +256,21 @@ func (w *foldWorld) reload(rt *rapid.T) {
 func (w *foldWorld) purge(rt *rapid.T) {
 	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "who")
 	late := w.fresh(rt, i)
-	purge(rt, w.people[0], w.room)
-	w.views[i].Truncate(w.fan.first(w.id))
+	w.did.purge(rt, w.people[0], w.room)
+	w.truncate()
 	w.views[i].Load(late)
+}
+
+// truncate tells all where the log begins, if that is news.
+func (w *foldWorld) truncate() {
+	first := w.fan.first(w.id)
+	if first <= w.first {
+		return
+	}
+	w.first = first
+	for _, v := range w.views {
+		v.Truncate(first)
+	}
 }
 
 func (w *foldWorld) fresh(rt *rapid.T, i int) *api.MessageListResult {
@@ -268,8 +308,8 @@ func (w *foldWorld) compare(rt *rapid.T) {
 			break
 		}
 	}
+	w.truncate()
 	for i, v := range w.views {
-		v.Truncate(w.fan.first(w.id))
 		if d := cmp.Diff(w.fresh(rt, i).Messages, v.All(), cmp.Transformer("nothing", func(b json.RawMessage) string { return string(b) })); d != "" {
 			rt.Fatalf("%d: -fresh +kept:\n%s", i, d)
 		}

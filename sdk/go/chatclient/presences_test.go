@@ -41,20 +41,22 @@ func TestPresencesFoldIsFresh(t *testing.T) {
 	contract.Load()
 	for name, open := range foldStores {
 		t.Run(name, func(t *testing.T) {
+			did := deeds{}
 			rapid.Check(t, func(rt *rapid.T) {
 				steps := rapid.SliceOfN(step, 1, 40).Draw(rt, "steps")
 				differs := ""
-				synctest.Test(t, func(t *testing.T) { differs = playPresence(t, open, steps) })
+				synctest.Test(t, func(t *testing.T) { differs = playPresence(t, open, steps, did) })
 				if differs != "" {
 					rt.Fatal(differs)
 				}
 			})
+			did.check(t)
 		})
 	}
 }
 
 // playPresence does the steps and tells where what is kept differs from what is fetched.
-func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []presenceStep) string {
+func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []presenceStep, did deeds) string {
 	tap, store := &wiretap{}, open(t)
 	defer store.Close()
 	svc := chat.New(store, &chat.Options{Fanout: tap, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, PresenceGrace: 15 * time.Second})
@@ -121,19 +123,26 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 				until := api.TimestampOf(time.Now().Add(step.last))
 				p.Until = &until
 			}
-			_, _ = once[who].PresenceSet(ctx, p) // it may be too often
+			_, err := once[who].PresenceSet(ctx, p)
+			did.done(t, api.MethodPresenceSet, err)
 		case "join":
-			_, _ = once[who].RoomJoin(ctx, &api.RoomJoinParams{Room: "lobby"})
+			_, err := once[who].RoomJoin(ctx, &api.RoomJoinParams{Room: "lobby"})
+			did.done(t, api.MethodRoomJoin, err)
 		case "leave":
-			_, _ = once[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: "lobby"})
+			_, err := once[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: "lobby"})
+			did.done(t, api.MethodRoomLeave, err)
 		case "remove":
-			_, _ = watch.MemberRemove(ctx, &api.MemberRemoveParams{Room: "lobby", User: names[who]})
+			_, err := watch.MemberRemove(ctx, &api.MemberRemoveParams{Room: "lobby", User: names[who]})
+			did.done(t, api.MethodMemberRemove, err)
 		case "ban":
-			_, _ = watch.MemberBan(ctx, &api.MemberBanParams{Room: "lobby", User: names[who]})
+			_, err := watch.MemberBan(ctx, &api.MemberBanParams{Room: "lobby", User: names[who]})
+			did.done(t, api.MethodMemberBan, err)
 		case "unban":
-			_, _ = watch.MemberUnban(ctx, &api.MemberUnbanParams{Room: "lobby", User: names[who]})
+			_, err := watch.MemberUnban(ctx, &api.MemberUnbanParams{Room: "lobby", User: names[who]})
+			did.done(t, api.MethodMemberUnban, err)
 		case "invite":
-			_, _ = watch.MemberInvite(ctx, &api.MemberInviteParams{Room: "lobby", User: names[who]})
+			_, err := watch.MemberInvite(ctx, &api.MemberInviteParams{Room: "lobby", User: names[who]})
+			did.done(t, api.MethodMemberInvite, err)
 		case "time":
 			time.Sleep(step.last)
 		case "reload":

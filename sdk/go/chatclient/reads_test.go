@@ -35,8 +35,8 @@ func (w *readsWorld) run(rt *rapid.T) {
 		w.load(rt, i)
 	}
 	rt.Repeat(map[string]func(*rapid.T){
-		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "mark": w.mark, "mark2": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload,
-		"purge": func(rt *rapid.T) { purge(rt, w.people[0], w.room) },
+		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "mark": w.mark, "mark2": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload, "archive": w.archive,
+		"purge": w.purge, "retain": w.retain,
 	})
 }
 

@@ -7,160 +7,89 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// RoomState keeps what a room is and who is in it as they stand: from room.get and pages of member.list, and the room's
-// events after them. It is for one goroutine at a time. What it holds is what these would give now, but for what no event
-// tells: who is online is as it was when it was loaded, a mute ends by the clock, and where the log begins is told by
-// Truncate. How far the caller has read is Reads'.
-type RoomState struct {
-	me      api.UserID
-	room    api.Room
-	head    api.Seq
-	deleted bool
-	members map[api.UserID]*api.Member
+// Rooms keeps the rooms that the user is in as they stand: from room.list, and the events of the rooms and of the account after
+// that. It is for one goroutine at a time. What it holds is what room.list would give now; how far the user has read each room is
+// Reads' to keep, and who is in it RoomState's.
+//
+// Follow with FollowOptions.Account, then load all pages of room.list (joined, and archived for those too), then apply what the
+// Subscription hands out: rooms that are not followed stay as they were loaded. After *AccountGap and *Gap they are to be loaded again,
+// after *Reset into a new one; *Truncated is for Truncate.
+type Rooms struct {
+	me    api.UserID
+	rooms map[api.RoomID]*roomNow
 }
 
-// NewRoomState begins with what room.get gave to the caller, me.
-func NewRoomState(me api.UserID, room *api.Room) *RoomState {
-	s := &RoomState{me: me, room: *room, head: room.Head.Seq, members: map[api.UserID]*api.Member{}}
-	s.room.Read = nil
-	return s
+// NewRooms holds nothing yet; me is the caller.
+func NewRooms(me api.UserID) *Rooms { return &Rooms{me: me, rooms: map[api.RoomID]*roomNow{}} }
+
+// Load takes in how a room stands: of room.list, room.get or another answer. One that the user is not in is forgotten, and what is
+// older than what is held already is passed over.
+func (v *Rooms) Load(room *api.Room) {
+	if room.Role == "" {
+		delete(v.rooms, room.ID)
+		return
+	}
+	held := v.rooms[room.ID]
+	if held != nil && held.room.Head.Seq > room.Head.Seq {
+		return
+	}
+	now := nowOf(v.me, room)
+	if held != nil && held.room.FirstSeq != nil {
+		now.truncate(*held.room.FirstSeq)
+	}
+	v.rooms[room.ID] = &now
 }
 
-// Load takes a page of members in. It knows of all up to its head: load all that is wanted first, then apply all events
-// after the lowest head, that of the room included. Events that are known already do no harm.
-func (s *RoomState) Load(page *api.MemberListResult) {
-	for i := range page.Members {
-		m := page.Members[i]
-		s.members[m.UserID] = &m
+// Truncate notes that the log of a room begins with first now: *Truncated says so.
+func (v *Rooms) Truncate(id api.RoomID, first api.Seq) {
+	if r := v.rooms[id]; r != nil {
+		r.truncate(first)
 	}
 }
 
-// Room gives the room.
-func (s *RoomState) Room() api.Room { return s.room }
-
-// Truncate notes that the log begins with first now: *Truncated says so.
-func (s *RoomState) Truncate(first api.Seq) {
-	if s.room.FirstSeq == nil || *s.room.FirstSeq < first {
-		s.room.FirstSeq = &first
+// Room gives a room; false: the user is not in it, or it is not held.
+func (v *Rooms) Room(id api.RoomID) (api.Room, bool) {
+	r := v.rooms[id]
+	if r == nil {
+		return api.Room{}, false
 	}
+	return r.room, true
 }
 
-// Deleted tells whether the room was deleted: the rest is as it was before, and the server knows no such room.
-func (s *RoomState) Deleted() bool { return s.deleted }
-
-// Head is the seq of the last event that it knows.
-func (s *RoomState) Head() api.Seq { return s.head }
-
-// Members gives the members by username, as they are at a moment of the server's clock, which ServerPing tells: no event says
-// that a mute has ended by itself.
-func (s *RoomState) Members(at api.Timestamp) []api.Member {
-	all := make([]api.Member, 0, len(s.members))
-	for _, m := range s.members {
-		now := *m
-		if now.MutedUntil != nil && *now.MutedUntil <= at {
-			now.Muted, now.MutedUntil = false, nil
-		}
-		all = append(all, now)
+// All gives the rooms by name, as room.list does: archived ones say so themselves.
+func (v *Rooms) All() []api.Room {
+	all := make([]api.Room, 0, len(v.rooms))
+	for _, r := range v.rooms {
+		all = append(all, r.room)
 	}
-	slices.SortFunc(all, func(a, b api.Member) int { return cmp.Compare(a.Username, b.Username) })
+	slices.SortFunc(all, func(a, b api.Room) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Apply takes an event in: the next one, or one after the head of a page that was loaded. The error is that of e.Payload.
-func (s *RoomState) Apply(e *api.Event) error {
+// Apply takes the next event of a room in. What it knows already it passes over, and events of rooms that are not held: that the
+// user is in another one comes with an event of the account. The error is that of e.Payload.
+func (v *Rooms) Apply(e *api.Event) error {
+	r := v.rooms[e.RoomID]
+	if r == nil {
+		return nil
+	}
 	payload, err := e.Payload()
 	if err != nil {
 		return err
 	}
-	news := e.Seq > s.head // to the room; members may have been loaded at an earlier head, or at a later one
-	if news {
-		s.head, s.room.Head.Seq = e.Seq, e.Seq
-	}
-	switch d := payload.(type) {
-	case *api.MessagePosted:
-		if news {
-			s.room.Head.MsgNo = d.MsgNo
-		}
-	case *api.RoomUpdated:
-		if news {
-			s.update(d)
-		}
-	case *api.RoomArchived:
-		if news {
-			s.room.ArchivedAt = &e.At
-		}
-	case *api.RoomUnarchived:
-		if news {
-			s.room.ArchivedAt = nil
-		}
-	case *api.RoomDeleted:
-		s.deleted = true
-	case *api.MemberJoined:
-		s.members[d.UserID] = &api.Member{UserID: d.UserID, Username: d.Username, Role: d.Role, JoinedAt: e.At, Muted: d.Muted, MutedUntil: d.MutedUntil}
-		s.count(news, d.UserID, 1, d.Role)
-	case *api.MemberLeft:
-		s.gone(news, d.UserID)
-	case *api.MemberRemoved:
-		s.gone(news, d.UserID)
-	case *api.MemberBanned:
-		if d.Removed {
-			s.gone(news, d.UserID)
-		}
-	case *api.MemberRoleChanged:
-		s.count(news, d.UserID, 0, d.Role)
-		if m := s.members[d.UserID]; m != nil {
-			m.Role = d.Role
-		}
-	case *api.MemberMuted:
-		if m := s.members[d.UserID]; m != nil {
-			m.Muted, m.MutedUntil = true, d.Until
-		}
-	case *api.MemberUnmuted:
-		if m := s.members[d.UserID]; m != nil {
-			m.Muted, m.MutedUntil = false, nil
-		}
+	r.apply(e, payload)
+	if e.Type == api.EventTypeRoomDeleted || r.room.Role == "" {
+		delete(v.rooms, e.RoomID)
 	}
 	return nil
 }
 
-func (s *RoomState) gone(news bool, user api.UserID) {
-	delete(s.members, user)
-	s.count(news, user, -1, "")
-}
-
-// count changes what the room says of its members, and of the caller's part in it.
-func (s *RoomState) count(news bool, user api.UserID, by int64, role api.Role) {
-	if !news {
-		return
-	}
-	s.room.MemberCount += by
-	if user == s.me {
-		s.room.Role = role
-	}
-}
-
-func (s *RoomState) update(d *api.RoomUpdated) {
-	r := &s.room
-	r.Name, r.Title, r.Topic, r.Visibility = cmp.Or(d.Name, r.Name), cmp.Or(d.Title, r.Title), cmp.Or(d.Topic, r.Topic), cmp.Or(d.Visibility, r.Visibility)
-	if d.SlowModeMS != nil {
-		if r.SlowModeMS = nil; *d.SlowModeMS > 0 {
-			r.SlowModeMS = d.SlowModeMS
-		}
-	}
-	if d.ReadOnly != nil {
-		r.ReadOnly = *d.ReadOnly
-	}
-	if d.Retention != nil {
-		if r.Retention = nil; *d.Retention != (api.RetentionRule{}) {
-			r.Retention = d.Retention
-		}
-	}
-	for _, f := range d.Cleared {
-		switch f {
-		case api.RoomFieldTitle:
-			r.Title = ""
-		case api.RoomFieldTopic:
-			r.Topic = ""
-		}
+// ApplyAccount takes an event of the account in.
+func (v *Rooms) ApplyAccount(e *api.AccountEventParams) {
+	switch {
+	case e.Type == api.AccountEventTypeRoomAdded && e.Room != nil:
+		v.Load(e.Room)
+	case e.Type == api.AccountEventTypeRoomRemoved:
+		delete(v.rooms, e.RoomID)
 	}
 }

@@ -2,9 +2,9 @@ package chatclient_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,219 +13,386 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
-	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
-// What a client keeps of a room and its members from events is what it would fetch, on every store.
-func TestRoomFoldIsFresh(t *testing.T) {
-	foldOnStores(t, append([]string{"watch"}, folk...), func() folding {
-		w := &roomWorld{fan: &recorder{}}
-		return folding{w.fan, followingPort, func(people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }}
+// What a client keeps of the rooms that it is in is what it would fetch, whatever happens to rooms, people and accounts, on every
+// store; and all that it is told is as the contract says.
+func TestRoomsFoldIsFresh(t *testing.T) {
+	foldOnStores(t, []string{"root"}, func() folding {
+		w := &roomsWorld{tap: &wiretap{}, did: deeds{}}
+		port := func(name string) chat.Port { return tapPort{name, w.tap} }
+		return folding{w.tap, port, func(svc *chat.Service, people []*chat.Session, rt *rapid.T) {
+			w.svc, w.root = svc, people[0]
+			w.run(rt)
+		}, w.did}
 	})
 }
 
-// roomWorld is a room, people who come and go, one who stays and looks on, and what is kept of it.
-type roomWorld struct {
-	fan    *recorder
-	people []*chat.Session // the first one stays
+// roomsWorld is a few people, who are new in each run, and the rooms that they make.
+type roomsWorld struct {
+	svc  *chat.Service
+	root *chat.Session // administers the server, and is in no room
+	tap  *wiretap
+	did  deeds
 
-	rooms int
-	room  api.RoomID
-	view  *chatclient.RoomState // of who stays
-	ann   *chatclient.RoomState // as ann sees it
-	seen  int                   // records that have been applied
+	runs, names int
+	people      []*guest
+	rooms       []api.RoomID
+	seen        int // of the tap
 }
 
-// run plays in a new room.
-func (w *roomWorld) run(rt *rapid.T) {
-	w.rooms++
-	made, err := w.people[0].RoomCreate(ctx, &api.RoomCreateParams{Name: fmt.Sprint("room", w.rooms), Topic: "old"})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	w.room = made.Room.ID
-	if _, err := w.people[0].RoomJoin(ctx, &api.RoomJoinParams{Room: string(w.room)}); err != nil { // and follows, so that records are published
-		rt.Fatal(err)
-	}
-	w.people[0].Replied()
-	w.fan.mu.Lock()
-	w.fan.records, w.seen = nil, 0
-	w.fan.mu.Unlock()
-	w.load(rt)
-	seen, err := w.people[1].RoomGet(ctx, &api.RoomGetParams{Room: string(w.room)})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	w.ann = chatclient.NewRoomState(w.people[1].UserID(), &seen.Room)
-	rt.Repeat(map[string]func(*rapid.T){"": w.compare, "act": w.act, "act2": w.act, "act3": w.act, "reload": w.load, "purge": func(rt *rapid.T) { purge(rt, w.people[0], string(w.room)) }})
-	if _, err := w.people[0].RoomDelete(ctx, &api.RoomDeleteParams{Room: string(w.room)}); err != nil {
-		rt.Fatal(err)
-	}
-	w.take(rt)
-	if _, err := w.people[0].RoomGet(ctx, &api.RoomGetParams{Room: string(w.room)}); !w.view.Deleted() || !errors.Is(err, api.ErrNotFound) {
-		rt.Fatalf("deleted: %t, %v", w.view.Deleted(), err)
-	}
+// guest is somebody, and what they have kept of their rooms.
+type guest struct {
+	name string
+	s    *chat.Session
+	view *chatclient.Rooms
+	gone bool // the account is deleted
 }
 
-// load is what a client does that comes anew. Events that it knows already may come again.
-func (w *roomWorld) load(rt *rapid.T) {
-	room, members := w.fresh(rt)
-	w.view = chatclient.NewRoomState(w.people[0].UserID(), room)
-	w.view.Load(members)
-	if w.seen > 0 && rapid.Bool().Draw(rt, "again") {
-		w.seen--
-	}
-}
+const guestPassword = "password of a guest"
 
-func (w *roomWorld) fresh(rt *rapid.T) (*api.Room, *api.MemberListResult) {
-	room, err := w.people[0].RoomGet(ctx, &api.RoomGetParams{Room: string(w.room)})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	members, err := w.people[0].MemberList(ctx, &api.MemberListParams{Room: string(w.room)})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	return &room.Room, members
-}
-
-// now is the server's time.
-func (w *roomWorld) now(rt *rapid.T) api.Timestamp {
-	pong, err := w.people[0].ServerPing(ctx, &api.ServerPingParams{})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	return pong.At
-}
-
-func (w *roomWorld) act(rt *rapid.T) {
-	s := rapid.SampledFrom(w.people).Draw(rt, "who")
-	room, user := string(w.room), rapid.SampledFrom(folk).Draw(rt, "user")
-	until := api.Timestamp(0)
-	var end *api.Timestamp
-	switch rapid.IntRange(0, 3).Draw(rt, "ends") {
-	case 0:
-		until = api.TimestampOf(time.Now().Add(5 * time.Millisecond)) // while others act
-		end = &until
-	case 1:
-		until = api.TimestampOf(time.Date(2100, 1, rapid.IntRange(1, 2).Draw(rt, "day"), 0, 0, 0, 0, time.UTC))
-		end = &until
-	}
-	var err error
-	switch what := rapid.SampledFrom([]string{"join", "join", "leave", "invite", "remove", "ban", "unban", "role", "role", "mute", "mute", "unmute", "update", "post", "retain", "archive", "unarchive"}).Draw(rt, "what"); what {
-	case "join":
-		_, err = s.RoomJoin(ctx, &api.RoomJoinParams{Room: room, Follow: new(bool)})
-	case "leave":
-		if s != w.people[0] {
-			_, err = s.RoomLeave(ctx, &api.RoomLeaveParams{Room: room})
+// run plays with new people.
+func (w *roomsWorld) run(rt *rapid.T) {
+	w.runs++
+	w.people, w.rooms = nil, nil
+	w.tap.mu.Lock()
+	w.tap.all, w.seen = nil, 0
+	w.tap.mu.Unlock()
+	defer func() {
+		for _, g := range w.people {
+			g.s.Close()
 		}
-	case "invite":
-		_, err = s.MemberInvite(ctx, &api.MemberInviteParams{Room: room, User: user})
-	case "remove":
-		_, err = s.MemberRemove(ctx, &api.MemberRemoveParams{Room: room, User: user})
-	case "ban":
-		_, err = s.MemberBan(ctx, &api.MemberBanParams{Room: room, User: user, Until: end})
-	case "unban":
-		_, err = s.MemberUnban(ctx, &api.MemberUnbanParams{Room: room, User: user})
-	case "role":
-		_, err = s.MemberSetRole(ctx, &api.MemberSetRoleParams{Room: room, User: user, Role: rapid.SampledFrom([]api.Role{api.RoleModerator, api.RoleMember}).Draw(rt, "role")})
-	case "mute":
-		_, err = s.MemberMute(ctx, &api.MemberMuteParams{Room: room, User: user, Until: end})
-	case "unmute":
-		_, err = s.MemberUnmute(ctx, &api.MemberUnmuteParams{Room: room, User: user})
-	case "update":
-		p := &api.RoomUpdateParams{Room: room}
-		switch rapid.IntRange(0, 4).Draw(rt, "field") {
-		case 0:
-			p.Title = rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "title")
-		case 1:
-			p.Clear = []api.RoomField{api.RoomFieldTitle, api.RoomFieldTopic}
-		case 2:
-			ms := rapid.Int64Range(0, 1).Draw(rt, "ms")
-			p.SlowModeMS = &ms
-		case 3:
-			read := rapid.Bool().Draw(rt, "read only")
-			p.ReadOnly = &read
-		case 4:
-			p.Visibility = rapid.SampledFrom([]api.Visibility{api.VisibilityPublic, api.VisibilityPrivate}).Draw(rt, "visibility")
-		}
-		_, err = s.RoomUpdate(ctx, p)
-	case "retain":
-		p := &api.RetentionSetParams{Room: room}
-		if n := rapid.Int64Range(0, 2).Draw(rt, "messages"); n > 0 {
-			p.MaxMessages = &n
-		}
-		if s := rapid.Int64Range(59, 61).Draw(rt, "seconds"); s > 59 {
-			p.MaxAgeS = &s
-		}
-		_, err = s.RetentionSet(ctx, p)
-	case "archive":
-		_, err = s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
-	case "unarchive":
-		_, err = s.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
-	case "post":
-		_, err = s.MessagePost(ctx, &api.MessagePostParams{Room: room, Text: "hi"})
+	}()
+	for _, name := range folk {
+		g := &guest{name: fmt.Sprint(name, w.runs)}
+		w.connect(g)
+		_, err := g.s.AuthRegister(ctx, &api.AuthRegisterParams{Username: g.name, Password: guestPassword})
+		w.did.must(rt, api.MethodAuthRegister, err)
+		w.people = append(w.people, g)
+		w.begin(rt, g)
 	}
-	var refused *api.Error
-	if err != nil && (!errors.As(err, &refused) || refused.Code == api.CodeInternal || refused.Code == api.CodeInternalError) {
+	acts := map[string]func(*rapid.T){"": w.compare}
+	for what, act := range w.acts() {
+		acts[what] = act
+	}
+	for _, what := range []string{api.MethodRoomCreate, api.MethodMemberInvite, api.MethodRoomJoin, api.MethodMemberSetRole} { // without which there is little to do
+		acts[what+" again"], acts[what+" once more"] = acts[what], acts[what]
+	}
+	rt.Repeat(acts)
+}
+
+func (w *roomsWorld) connect(g *guest) {
+	g.s = w.svc.Connect(tapPort{g.name, w.tap}, chat.Peer{Addr: "127.0.0.1", Loopback: true})
+}
+
+// begin is what a client does that comes anew: it follows, loads all pages, and takes what comes after that.
+func (w *roomsWorld) begin(rt *rapid.T, g *guest) {
+	_, err := g.s.SyncOpen(ctx, &api.SyncOpenParams{Rooms: api.SyncRooms{Joined: true}})
+	if err != nil {
 		rt.Fatal(err)
+	}
+	g.s.Replied()
+	g.view = chatclient.NewRooms(g.s.UserID())
+	for _, room := range w.fresh(rt, g) {
+		g.view.Load(&room)
 	}
 }
 
-// take takes in what was published.
-func (w *roomWorld) take(rt *rapid.T) {
-	w.fan.mu.Lock()
-	records := w.fan.records[w.seen:]
-	w.fan.mu.Unlock()
-	for _, r := range records {
-		w.seen++
-		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
+func (w *roomsWorld) fresh(rt *rapid.T, g *guest) []api.Room {
+	limit, yes := int64(2), true
+	all := []api.Room{}
+	for p := (&api.RoomListParams{Joined: &yes, Archived: &yes, Limit: &limit}); ; {
+		page, err := g.s.RoomList(ctx, p)
+		if err != nil {
 			rt.Fatal(err)
 		}
-		var e api.Event
-		if err := json.Unmarshal(r, &e); err != nil {
-			rt.Fatal(err)
-		}
-		if err := errors.Join(w.view.Apply(&e), w.ann.Apply(&e)); err != nil {
-			rt.Fatal(err)
+		all = append(all, page.Rooms...)
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			return all
 		}
 	}
 }
 
-// compare holds after each act.
-func (w *roomWorld) compare(rt *rapid.T) {
-	before := w.now(rt)
-	room, members := w.fresh(rt)
-	now := w.now(rt)
-	for w.view.Head() < room.Head.Seq { // the last event is committed, and may be about to be published
+// who draws somebody who has an account.
+func (w *roomsWorld) who(rt *rapid.T, label string) *guest {
+	var there []*guest
+	for _, g := range w.people {
+		if !g.gone {
+			there = append(there, g)
+		}
+	}
+	if len(there) == 0 {
+		rt.Skip("nobody is left")
+	}
+	return rapid.SampledFrom(there).Draw(rt, label)
+}
+
+// anyRoom draws one of the latest rooms, which may be gone.
+func (w *roomsWorld) anyRoom(rt *rapid.T) string {
+	if len(w.rooms) == 0 {
+		rt.Skip("there is no room yet")
+	}
+	return string(rapid.SampledFrom(w.rooms[max(0, len(w.rooms)-3):]).Draw(rt, "room"))
+}
+
+func (w *roomsWorld) newName(kind string) string {
+	w.names++
+	return fmt.Sprint(kind, w.names)
+}
+
+// acts are what can happen, by the methods.
+func (w *roomsWorld) acts() map[string]func(*rapid.T) {
+	acts := map[string]func(*rapid.T){
+		api.MethodRoomCreate:    w.create,
+		api.MethodDmOpen:        w.openDirect,
+		api.MethodInviteCreate:  w.invited,
+		api.MethodAccountDelete: w.deleteAccount,
+		api.MethodUserSuspend:   w.suspend,
+		api.MethodBotCreate:     w.bot,
+		api.MethodImportFinish:  w.giveBack,
+		api.MethodPurgeStart:    func(rt *rapid.T) { w.did.purge(rt, w.root, "") },
+		"reload":                func(rt *rapid.T) { w.begin(rt, w.who(rt, "who")) },
+	}
+	for method, act := range map[string]func(rt *rapid.T, s *chat.Session, room, user string) error{
+		api.MethodRoomJoin: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: room})
+			return err
+		},
+		api.MethodRoomLeave: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomLeave(ctx, &api.RoomLeaveParams{Room: room})
+			return err
+		},
+		api.MethodMemberInvite: func(_ *rapid.T, s *chat.Session, room, user string) error {
+			_, err := s.MemberInvite(ctx, &api.MemberInviteParams{Room: room, User: user})
+			return err
+		},
+		api.MethodMemberRemove: func(_ *rapid.T, s *chat.Session, room, user string) error {
+			_, err := s.MemberRemove(ctx, &api.MemberRemoveParams{Room: room, User: user})
+			return err
+		},
+		api.MethodMemberBan: func(rt *rapid.T, s *chat.Session, room, user string) error {
+			clean := rapid.Bool().Draw(rt, "clean")
+			_, err := s.MemberBan(ctx, &api.MemberBanParams{Room: room, User: user, RemoveMessages: &clean})
+			return err
+		},
+		api.MethodMemberUnban: func(_ *rapid.T, s *chat.Session, room, user string) error {
+			_, err := s.MemberUnban(ctx, &api.MemberUnbanParams{Room: room, User: user})
+			return err
+		},
+		api.MethodMemberSetRole: func(rt *rapid.T, s *chat.Session, room, user string) error {
+			role := rapid.SampledFrom([]api.Role{api.RoleOwner, api.RoleModerator, api.RoleMember}).Draw(rt, "role")
+			_, err := s.MemberSetRole(ctx, &api.MemberSetRoleParams{Room: room, User: user, Role: role})
+			return err
+		},
+		api.MethodRoomUpdate: func(rt *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomUpdate(ctx, someUpdate(rt, room, w.newName("name")))
+			return err
+		},
+		api.MethodRoomArchive: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
+			return err
+		},
+		api.MethodRoomUnarchive: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
+			return err
+		},
+		api.MethodRoomDelete: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.RoomDelete(ctx, &api.RoomDeleteParams{Room: room})
+			return err
+		},
+		api.MethodMessagePost: func(_ *rapid.T, s *chat.Session, room, _ string) error {
+			_, err := s.MessagePost(ctx, &api.MessagePostParams{Room: room, Text: "hi"})
+			return err
+		},
+		api.MethodRetentionSet: func(rt *rapid.T, s *chat.Session, room, _ string) error {
+			n := rapid.Int64Range(1, 3).Draw(rt, "messages")
+			_, err := s.RetentionSet(ctx, &api.RetentionSetParams{Room: room, MaxMessages: &n})
+			return err
+		},
+	} {
+		acts[method] = func(rt *rapid.T) {
+			room, g, whom := w.anyRoom(rt), w.who(rt, "who"), w.who(rt, "whom")
+			w.did.done(rt, method, act(rt, g.s, room, whom.name))
+			g.s.Replied()
+		}
+	}
+	return acts
+}
+
+func (w *roomsWorld) create(rt *rapid.T) {
+	p := &api.RoomCreateParams{Name: w.newName("room"), Visibility: rapid.SampledFrom([]api.Visibility{"", api.VisibilityPrivate}).Draw(rt, "visibility")}
+	res, err := w.who(rt, "who").s.RoomCreate(ctx, p)
+	w.did.must(rt, api.MethodRoomCreate, err)
+	w.rooms = append(w.rooms, res.Room.ID)
+}
+
+func (w *roomsWorld) openDirect(rt *rapid.T) {
+	var with []string
+	for range rapid.IntRange(1, 2).Draw(rt, "others") {
+		with = append(with, w.who(rt, "with").name)
+	}
+	res, err := w.who(rt, "who").s.DmOpen(ctx, &api.DmOpenParams{Users: with})
+	w.did.must(rt, api.MethodDmOpen, err)
+	if !slices.Contains(w.rooms, res.Room.ID) {
+		w.rooms = append(w.rooms, res.Room.ID)
+	}
+}
+
+// invited lets somebody in by an invitation, in a private room, too.
+func (w *roomsWorld) invited(rt *rapid.T) {
+	made, err := w.who(rt, "by").s.InviteCreate(ctx, &api.InviteCreateParams{Room: w.anyRoom(rt)})
+	if !w.did.done(rt, api.MethodInviteCreate, err) {
+		return
+	}
+	g := w.who(rt, "who")
+	_, err = g.s.RoomJoin(ctx, &api.RoomJoinParams{Invite: made.Invite})
+	w.did.done(rt, api.MethodRoomJoin, err) // they may be banned
+	g.s.Replied()
+}
+
+// deleteAccount leaves all rooms, which get another owner, are archived, or go.
+func (w *roomsWorld) deleteAccount(rt *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(rt, "delete") > 0 {
+		rt.Skip("not so often")
+	}
+	g := w.who(rt, "who")
+	_, err := g.s.AccountDelete(ctx, &api.AccountDeleteParams{Password: guestPassword})
+	w.did.must(rt, api.MethodAccountDelete, err)
+	g.gone = true
+}
+
+// suspend keeps somebody out for a moment, after which they come anew.
+func (w *roomsWorld) suspend(rt *rapid.T) {
+	g := w.who(rt, "who")
+	_, err := w.root.UserSuspend(ctx, &api.UserSuspendParams{User: g.name})
+	w.did.must(rt, api.MethodUserSuspend, err)
+	g.s.Close()
+	_, err = w.root.UserRestore(ctx, &api.UserRestoreParams{User: g.name})
+	w.did.must(rt, api.MethodUserRestore, err)
+	w.connect(g)
+	_, err = g.s.AuthLogin(ctx, &api.AuthLoginParams{Username: g.name, Password: guestPassword})
+	w.did.must(rt, api.MethodAuthLogin, err)
+	w.begin(rt, g)
+}
+
+// bot brings a bot into a room, which goes with its account.
+func (w *roomsWorld) bot(rt *rapid.T) {
+	g, name := w.who(rt, "whose"), w.newName("bot")
+	_, err := g.s.BotCreate(ctx, &api.BotCreateParams{Username: name})
+	w.did.must(rt, api.MethodBotCreate, err)
+	_, err = g.s.MemberInvite(ctx, &api.MemberInviteParams{Room: w.anyRoom(rt), User: name})
+	w.did.done(rt, api.MethodMemberInvite, err)
+	w.compare(rt)
+	_, err = g.s.BotDelete(ctx, &api.BotDeleteParams{Bot: name})
+	w.did.must(rt, api.MethodBotDelete, err)
+}
+
+// giveBack deletes a room and imports it again.
+func (w *roomsWorld) giveBack(rt *rapid.T) {
+	room := w.anyRoom(rt)
+	var header *api.ExportHeader
+	var lines []api.ExportLine
+	for p := (&api.ExportReadParams{Rooms: []string{room}}); ; {
+		page, err := w.root.ExportRead(ctx, p)
+		if err != nil {
+			return // it is a direct room, or not there any more
+		}
+		if page.Header != nil {
+			header = page.Header
+		}
+		lines = append(lines, page.Lines...)
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			break
+		}
+	}
+	_, err := w.who(rt, "who").s.RoomDelete(ctx, &api.RoomDeleteParams{Room: room})
+	if !w.did.done(rt, api.MethodRoomDelete, err) {
+		return
+	}
+	begun, err := w.root.ImportBegin(ctx, &api.ImportBeginParams{Header: *header})
+	w.did.must(rt, api.MethodImportBegin, err)
+	_, err = w.root.ImportWrite(ctx, &api.ImportWriteParams{Import: begun.Import.ID, Line: 2, Lines: lines})
+	w.did.must(rt, api.MethodImportWrite, err)
+	end := api.ExportEnd{}
+	for i := range lines {
+		switch l := &lines[i]; {
+		case l.User != nil:
+			end.Users++
+		case l.Member != nil:
+			end.Members++
+		case l.Room != nil:
+			end.Rooms++
+		default:
+			end.Events++
+		}
+	}
+	_, err = w.root.ImportFinish(ctx, &api.ImportFinishParams{Import: begun.Import.ID, End: end})
+	w.did.must(rt, api.MethodImportFinish, err)
+}
+
+// compare holds after each act, as soon as all of it was told.
+func (w *roomsWorld) compare(rt *rapid.T) {
+	for deadline := time.Now().Add(5 * time.Second); ; {
 		w.take(rt)
-	}
-	if first := w.fan.first(w.room); first > 0 {
-		w.view.Truncate(first)
-		w.ann.Truncate(first)
-	}
-	for i := range members.Members {
-		members.Members[i].Online = false
-	}
-	if ending := func(m api.Member) bool { return m.MutedUntil != nil && *m.MutedUntil > before && *m.MutedUntil <= now }; slices.ContainsFunc(w.view.Members(before), ending) {
-		return // between the fresh look and the kept one
-	}
-	kept := w.view.Members(now)
-	for i := range kept {
-		kept[i].Online = false
-	}
-	if d := cmp.Diff(members.Members, kept); d != "" {
-		rt.Fatalf("-fresh +kept:\n%s", d)
-	}
-	room.Read = nil // Reads keeps it
-	if d := cmp.Diff(*room, w.view.Room()); d != "" {
-		rt.Fatalf("-fresh +kept:\n%s", d)
-	}
-	if seen, err := w.people[1].RoomGet(ctx, &api.RoomGetParams{Room: string(w.room)}); err == nil && w.ann.Head() == seen.Room.Head.Seq {
-		seen.Room.Read = nil
-		if d := cmp.Diff(seen.Room, w.ann.Room()); d != "" {
-			rt.Fatalf("of ann, -fresh +kept:\n%s", d)
+		differs := ""
+		for _, g := range w.people {
+			if g.gone {
+				continue
+			}
+			fresh := w.fresh(rt, g)
+			for i := range fresh {
+				fresh[i].Read = nil // Reads keeps it
+			}
+			if d := cmp.Diff(fresh, g.view.All()); d != "" {
+				differs += fmt.Sprintf("%s: -fresh +kept:\n%s", g.name, d)
+			}
 		}
+		if differs == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			rt.Fatal(differs)
+		}
+	}
+}
+
+// take takes in what was told.
+func (w *roomsWorld) take(rt *rapid.T) {
+	w.tap.mu.Lock()
+	news := w.tap.all[w.seen:]
+	w.seen = len(w.tap.all)
+	w.tap.mu.Unlock()
+	for _, h := range news {
+		if err := h.valid(); err != nil {
+			rt.Fatal(err)
+		}
+		for _, g := range w.people {
+			w.hear(rt, g, h)
+		}
+	}
+}
+
+// hear is what the client of one does with something that was told.
+func (w *roomsWorld) hear(rt *rapid.T, g *guest, h heard) {
+	if p, ok := truncated(h.msg); ok {
+		g.view.Truncate(p.RoomID, p.FirstSeq)
+		return
+	}
+	switch {
+	case h.to == "":
+		var e api.Event
+		if err := json.Unmarshal([]byte(h.msg), &e); err != nil {
+			rt.Fatal(err)
+		}
+		if err := g.view.Apply(&e); err != nil {
+			rt.Fatal(err)
+		}
+	case h.to == g.name && strings.Contains(h.msg, `"account.event"`):
+		var n struct{ Params api.AccountEventParams }
+		if err := json.Unmarshal([]byte(h.msg), &n); err != nil {
+			rt.Fatal(err)
+		}
+		g.view.ApplyAccount(&n.Params)
 	}
 }

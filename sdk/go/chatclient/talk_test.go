@@ -61,6 +61,7 @@ func (h heard) valid() error {
 
 // talk is a room, three people, what they say in it, and what is told of it.
 type talk struct {
+	did    deeds
 	tap    *wiretap
 	people []*chat.Session
 
@@ -73,9 +74,9 @@ type talk struct {
 
 // folding plays run on the talk.
 func (w *talk) folding(run func(rt *rapid.T)) folding {
-	w.tap = &wiretap{}
+	w.tap, w.did = &wiretap{}, deeds{}
 	port := func(name string) chat.Port { return tapPort{name, w.tap} }
-	return folding{w.tap, port, func(people []*chat.Session, rt *rapid.T) { w.people = people; run(rt) }}
+	return folding{w.tap, port, func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; run(rt) }, w.did}
 }
 
 // begin makes a new room, with nobody in it yet but who made it.
@@ -90,29 +91,57 @@ func (w *talk) begin(rt *rapid.T) {
 }
 
 func (w *talk) join(rt *rapid.T, i int) {
-	if _, err := w.people[i].RoomJoin(ctx, &api.RoomJoinParams{Room: w.room}); err != nil {
-		rt.Fatal(err)
-	}
+	_, err := w.people[i].RoomJoin(ctx, &api.RoomJoinParams{Room: w.room})
+	w.did.done(rt, api.MethodRoomJoin, err)
 	w.people[i].Replied()
 }
 
-func (w *talk) back(rt *rapid.T) { w.join(rt, anyone(rt)) }
+// back brings somebody in who has left or was removed, also one who was banned.
+func (w *talk) back(rt *rapid.T) {
+	who := anyone(rt)
+	if who > 0 && rapid.Bool().Draw(rt, "unban") {
+		_, err := w.people[0].MemberUnban(ctx, &api.MemberUnbanParams{Room: w.room, User: folk[who]})
+		w.did.done(rt, api.MethodMemberUnban, err)
+	}
+	w.join(rt, who)
+}
 
 func (w *talk) leave(rt *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
 		rt.Skip("not so often")
 	}
 	who := 1 + rapid.IntRange(0, len(folk)-2).Draw(rt, "who") // the owner stays
-	var err error
-	if rapid.Bool().Draw(rt, "removed") {
-		_, err = w.people[0].MemberRemove(ctx, &api.MemberRemoveParams{Room: w.room, User: folk[who]})
-	} else {
-		_, err = w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room})
-	}
-	if err != nil {
-		rt.Fatal(err)
+	switch rapid.IntRange(0, 2).Draw(rt, "how") {
+	case 0:
+		_, err := w.people[0].MemberRemove(ctx, &api.MemberRemoveParams{Room: w.room, User: folk[who]})
+		w.did.done(rt, api.MethodMemberRemove, err)
+	case 1:
+		_, err := w.people[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: w.room})
+		w.did.done(rt, api.MethodRoomLeave, err)
+	default:
+		clean := rapid.Bool().Draw(rt, "clean")
+		_, err := w.people[0].MemberBan(ctx, &api.MemberBanParams{Room: w.room, User: folk[who], RemoveMessages: &clean})
+		w.did.done(rt, api.MethodMemberBan, err)
 	}
 }
+
+func (w *talk) archive(rt *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(rt, "archive") == 0 {
+		_, err := w.people[0].RoomArchive(ctx, &api.RoomArchiveParams{Room: w.room})
+		w.did.done(rt, api.MethodRoomArchive, err)
+		return
+	}
+	_, err := w.people[0].RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: w.room})
+	w.did.done(rt, api.MethodRoomUnarchive, err)
+}
+
+func (w *talk) retain(rt *rapid.T) {
+	n := rapid.Int64Range(1, 5).Draw(rt, "messages")
+	_, err := w.people[0].RetentionSet(ctx, &api.RetentionSetParams{Room: w.room, MaxMessages: &n})
+	w.did.done(rt, api.MethodRetentionSet, err)
+}
+
+func (w *talk) purge(rt *rapid.T) { w.did.purge(rt, w.people[0], w.room) }
 
 func anyone(rt *rapid.T) int { return rapid.IntRange(0, len(folk)-1).Draw(rt, "who") }
 
@@ -125,20 +154,23 @@ func (w *talk) message(rt *rapid.T) api.Seq {
 
 var talkTexts = rapid.SampledFrom([]string{"x", "@ann", "@bob @cy", "@room", "@room @bob"})
 
-// say says something, under a message unless root is nil. What is not theirs to do is refused, here and below.
+// say says something, under a message unless root is nil.
 func (w *talk) say(rt *rapid.T, root *api.Seq) {
 	p := &api.MessagePostParams{Room: w.room, Text: talkTexts.Draw(rt, "text"), Thread: root}
-	if res, err := w.people[anyone(rt)].MessagePost(ctx, p); err == nil {
+	res, err := w.people[anyone(rt)].MessagePost(ctx, p)
+	if w.did.done(rt, api.MethodMessagePost, err) {
 		w.posted = append(w.posted, res.Seq)
 	}
 }
 
 func (w *talk) edit(rt *rapid.T) {
-	_, _ = w.people[anyone(rt)].MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.message(rt), Text: talkTexts.Draw(rt, "text")})
+	_, err := w.people[anyone(rt)].MessageEdit(ctx, &api.MessageEditParams{Room: w.room, Seq: w.message(rt), Text: talkTexts.Draw(rt, "text")})
+	w.did.done(rt, api.MethodMessageEdit, err)
 }
 
 func (w *talk) delete(rt *rapid.T) {
-	_, _ = w.people[anyone(rt)].MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.message(rt)})
+	_, err := w.people[anyone(rt)].MessageDelete(ctx, &api.MessageDeleteParams{Room: w.room, Seq: w.message(rt)})
+	w.did.done(rt, api.MethodMessageDelete, err)
 }
 
 // mark marks the room as read, or the thread under root.
@@ -148,7 +180,8 @@ func (w *talk) mark(rt *rapid.T, root *api.Seq) {
 		seq := w.message(rt)
 		p.Seq = &seq
 	}
-	_, _ = w.people[anyone(rt)].ReadMark(ctx, p)
+	_, err := w.people[anyone(rt)].ReadMark(ctx, p)
+	w.did.done(rt, api.MethodReadMark, err)
 }
 
 // hear gives what has come since it was asked last.

@@ -42,7 +42,7 @@ func (w *threadsWorld) run(rt *rapid.T) {
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "answer": w.answer, "answer2": w.answer, "answer3": w.answer, "edit": w.edit, "delete": w.delete, "follow": w.follow,
 		"mark": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload, "archive": w.archive,
-		"purge": w.purge,
+		"purge": w.purge, "retain": w.retain,
 	})
 }
 
@@ -59,23 +59,17 @@ func (w *threadsWorld) answer(rt *rapid.T) {
 func (w *threadsWorld) follow(rt *rapid.T) {
 	who, root := w.people[anyone(rt)], w.message(rt)
 	if rapid.Bool().Draw(rt, "unfollow") {
-		_, _ = who.ThreadUnfollow(ctx, &api.ThreadUnfollowParams{Room: w.room, Seq: root})
+		_, err := who.ThreadUnfollow(ctx, &api.ThreadUnfollowParams{Room: w.room, Seq: root})
+		w.did.done(rt, api.MethodThreadUnfollow, err)
 		return
 	}
-	_, _ = who.ThreadFollow(ctx, &api.ThreadFollowParams{Room: w.room, Seq: root})
+	_, err := who.ThreadFollow(ctx, &api.ThreadFollowParams{Room: w.room, Seq: root})
+	w.did.done(rt, api.MethodThreadFollow, err)
 }
 
 func (w *threadsWorld) mark(rt *rapid.T) {
 	root := w.message(rt)
 	w.talk.mark(rt, &root)
-}
-
-func (w *threadsWorld) archive(rt *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(rt, "archive") == 0 {
-		_, _ = w.people[0].RoomArchive(ctx, &api.RoomArchiveParams{Room: w.room})
-		return
-	}
-	_, _ = w.people[0].RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: w.room})
 }
 
 // purge removes the beginning of the log, while somebody has asked for their threads and hears of it first.
@@ -85,7 +79,7 @@ func (w *threadsWorld) purge(rt *rapid.T) {
 	if w.in[i] {
 		late = w.fresh(rt, i)
 	}
-	purge(rt, w.people[0], w.room)
+	w.talk.purge(rt)
 	w.catchUp(rt)
 	for _, t := range late {
 		w.views[i].Load(&t)
