@@ -288,6 +288,9 @@ func (s *Service) appeared(e *Entry) {
 		}
 		room := v.view(s)
 		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeRoomAdded, RoomID: e.RoomID, Room: &room})
+		if err := s.tellAllFollowed(context.Background(), e.RoomID, user); err != nil {
+			s.logger.Warn("tell of threads in an imported room", "room", e.RoomID, "user", user, "err", err)
+		}
 		for _, sess := range sessions {
 			sess.joinedElsewhere(e, user)
 		}

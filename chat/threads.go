@@ -280,3 +280,25 @@ func (s *Service) tellFollowed(user api.UserID, t *api.Thread) {
 	}
 	s.tell(user, &api.AccountEventParams{Type: kind, RoomID: t.RoomID, Thread: t})
 }
+
+// tellAllFollowed tells user of each thread that they follow in a room.
+func (s *Service) tellAllFollowed(ctx context.Context, room api.RoomID, user api.UserID) error {
+	for q := (&ThreadQuery{User: user, Room: room, Limit: listLimit}); ; {
+		n := 0
+		err := s.store.Snapshot(ctx, func(r Reader) error {
+			keys, err := r.FollowedThreads(ctx, q)
+			if n = len(keys); err != nil || n == 0 {
+				return err
+			}
+			q.After = &keys[n-1]
+			followed, err := threads(ctx, r, user, keys, bareThreadAt)
+			for i := range followed {
+				s.tellFollowed(user, &followed[i])
+			}
+			return err
+		})
+		if err != nil || n < q.Limit {
+			return err
+		}
+	}
+}

@@ -16,14 +16,17 @@ var folded = map[string][]string{
 	"TestMessagesFoldIsFresh": {
 		api.MethodMessagePost, api.MethodMessageEdit, api.MethodMessageDelete, api.MethodReactionAdd, api.MethodReactionRemove, api.MethodPinAdd, api.MethodPinRemove,
 		api.MethodMemberBan, api.MethodMemberUnban, api.MethodRoomJoin, api.MethodRetentionSet, api.MethodPurgeStart,
+		api.MethodRoomDelete, api.MethodImportBegin, api.MethodImportWrite, api.MethodImportFinish,
 	},
 	"TestReadsFoldIsFresh": {
 		api.MethodMessagePost, api.MethodMessageEdit, api.MethodMessageDelete, api.MethodReadMark, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberRemove, api.MethodMemberBan,
 		api.MethodMemberUnban, api.MethodRoomArchive, api.MethodRoomUnarchive, api.MethodRetentionSet, api.MethodPurgeStart,
+		api.MethodRoomDelete, api.MethodImportBegin, api.MethodImportWrite, api.MethodImportFinish,
 	},
 	"TestThreadsFoldIsFresh": {
 		api.MethodMessagePost, api.MethodMessageEdit, api.MethodMessageDelete, api.MethodThreadFollow, api.MethodThreadUnfollow, api.MethodReadMark, api.MethodRoomJoin, api.MethodRoomLeave,
 		api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban, api.MethodRoomArchive, api.MethodRoomUnarchive, api.MethodRetentionSet, api.MethodPurgeStart,
+		api.MethodRoomDelete, api.MethodImportBegin, api.MethodImportWrite, api.MethodImportFinish,
 	},
 	"TestRoomFoldIsFresh": {
 		api.MethodRoomJoin, api.MethodRoomLeave, api.MethodInviteCreate, api.MethodMemberInvite, api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban, api.MethodMemberSetRole,

@@ -65,6 +65,49 @@ func (d deeds) purge(rt *rapid.T, admin *chat.Session, room string) {
 	}
 }
 
+// giveBack deletes a room and imports it again, if it may be.
+func (d deeds) giveBack(rt *rapid.T, admin, owner *chat.Session, room string) bool {
+	var header *api.ExportHeader
+	var lines []api.ExportLine
+	for p := (&api.ExportReadParams{Rooms: []string{room}}); ; {
+		page, err := admin.ExportRead(ctx, p)
+		if err != nil {
+			return false // it is a direct room, or not there any more
+		}
+		if page.Header != nil {
+			header = page.Header
+		}
+		lines = append(lines, page.Lines...)
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			break
+		}
+	}
+	_, err := owner.RoomDelete(ctx, &api.RoomDeleteParams{Room: room})
+	if !d.done(rt, api.MethodRoomDelete, err) {
+		return false
+	}
+	begun, err := admin.ImportBegin(ctx, &api.ImportBeginParams{Header: *header})
+	d.must(rt, api.MethodImportBegin, err)
+	_, err = admin.ImportWrite(ctx, &api.ImportWriteParams{Import: begun.Import.ID, Line: 2, Lines: lines})
+	d.must(rt, api.MethodImportWrite, err)
+	end := api.ExportEnd{}
+	for i := range lines {
+		switch l := &lines[i]; {
+		case l.User != nil:
+			end.Users++
+		case l.Member != nil:
+			end.Members++
+		case l.Room != nil:
+			end.Rooms++
+		default:
+			end.Events++
+		}
+	}
+	_, err = admin.ImportFinish(ctx, &api.ImportFinishParams{Import: begun.Import.ID, End: end})
+	d.must(rt, api.MethodImportFinish, err)
+	return true
+}
+
 // truncated is a room.truncated, if the notification is one.
 func truncated(msg string) (p api.RoomTruncatedParams, ok bool) {
 	if !strings.Contains(msg, `"room.truncated"`) {

@@ -452,6 +452,26 @@ func TestJoinedAgain(t *testing.T) {
 	})
 }
 
+// A room that was deleted and is given back, by an import, goes on where its log ends now.
+func TestRoomGivenBack(t *testing.T) {
+	w := newWorld(t, lobby)
+	w.post(lobby, 5)
+	s := follow(t, w.f.dial(nil), &FollowOptions{Joined: true})
+	expect(t, s, "lobby caught up 5")
+	w.end(lobby, api.EventTypeRoomDeleted, `{}`)
+	expect(t, s, "lobby:6 room.deleted")
+	w.mu.Lock()
+	delete(w.absent, lobby)
+	w.rooms[lobby] = w.rooms[lobby][:4]
+	for p := range w.joined {
+		w.follow(p, lobby, 4)
+	}
+	w.mu.Unlock()
+	expect(t, s, "lobby caught up 4")
+	w.post(lobby, 3)
+	expect(t, s, "lobby:5", "lobby:6", "lobby:7")
+}
+
 // A room that is joined while "joined" is answered begins with the join, though the answer tells a later head.
 func TestJoinedInBetween(t *testing.T) {
 	w := newWorld(t, lobby)

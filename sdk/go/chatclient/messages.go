@@ -111,7 +111,8 @@ func (v *Messages) Apply(e *api.Event) error {
 	case *api.PinRemoved:
 		v.pin(d.Message, false)
 	case *api.RoomDeleted:
-		clear(v.bySeq) // nothing of it is anywhere
+		clear(v.bySeq) // nothing of it is anywhere; if it is given back, by an import, it begins anew
+		v.head, v.first = 0, 0
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (w *foldWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
-		"purge": w.purge, "ban": w.ban, "retain": w.retain,
+		"purge": w.purge, "ban": w.ban, "retain": w.retain, "give back": w.giveBack,
 	})
 }
 
@@ -208,6 +208,25 @@ func (w *foldWorld) retain(rt *rapid.T) {
 	w.done(api.MethodRetentionSet, res.Seq, err)
 }
 
+// giveBack deletes the room and imports it again; all load it again.
+func (w *foldWorld) giveBack(rt *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
+		rt.Skip("not so often")
+	}
+	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room) {
+		rt.Fatal("it was not given back")
+	}
+	w.take(rt)
+	for i, s := range w.people {
+		_, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: w.room})
+		w.did.must(rt, api.MethodRoomJoin, err)
+		s.Replied()
+		page := w.fresh(rt, i)
+		w.views[i].Load(page)
+		w.head = page.Head.Seq
+	}
+}
+
 var foldEmoji = rapid.SampledFrom([]string{"👍", "🌱"})
 
 func (w *foldWorld) react(rt *rapid.T) {
@@ -282,31 +301,33 @@ func (w *foldWorld) fresh(rt *rapid.T, i int) *api.MessageListResult {
 	return page
 }
 
+// take takes in what was published.
+func (w *foldWorld) take(rt *rapid.T) {
+	w.fan.mu.Lock()
+	records := w.fan.records[w.seen:]
+	w.fan.mu.Unlock()
+	for _, r := range records {
+		w.seen++
+		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
+			rt.Fatal(err)
+		}
+		var e api.Event
+		if err := json.Unmarshal(r, &e); err != nil {
+			rt.Fatal(err)
+		}
+		w.head = max(w.head, e.Seq)
+		for _, v := range w.views {
+			if err := v.Apply(&e); err != nil {
+				rt.Fatal(err)
+			}
+		}
+	}
+}
+
 // compare holds after each act.
 func (w *foldWorld) compare(rt *rapid.T) {
-	for { // the last event is committed, and may be about to be published
-		w.fan.mu.Lock()
-		records := w.fan.records[w.seen:]
-		w.fan.mu.Unlock()
-		for _, r := range records {
-			w.seen++
-			if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
-				rt.Fatal(err)
-			}
-			var e api.Event
-			if err := json.Unmarshal(r, &e); err != nil {
-				rt.Fatal(err)
-			}
-			w.head = max(w.head, e.Seq)
-			for _, v := range w.views {
-				if err := v.Apply(&e); err != nil {
-					rt.Fatal(err)
-				}
-			}
-		}
-		if w.views[0].Head() >= w.head {
-			break
-		}
+	for w.take(rt); w.views[0].Head() < w.head; { // the last event is committed, and may be about to be published
+		w.take(rt)
 	}
 	w.truncate()
 	for i, v := range w.views {

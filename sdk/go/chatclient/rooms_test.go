@@ -150,7 +150,7 @@ func (w *roomsWorld) acts() map[string]func(*rapid.T) {
 		api.MethodAccountDelete: w.deleteAccount,
 		api.MethodUserSuspend:   w.suspend,
 		api.MethodBotCreate:     w.bot,
-		api.MethodImportFinish:  w.giveBack,
+		api.MethodImportFinish:  func(rt *rapid.T) { w.did.giveBack(rt, w.root, w.who(rt, "who").s, w.anyRoom(rt)) },
 		api.MethodPurgeStart:    func(rt *rapid.T) { w.did.purge(rt, w.root, "") },
 		"reload":                func(rt *rapid.T) { w.begin(rt, w.who(rt, "who")) },
 	}
@@ -286,49 +286,6 @@ func (w *roomsWorld) bot(rt *rapid.T) {
 	w.compare(rt)
 	_, err = g.s.BotDelete(ctx, &api.BotDeleteParams{Bot: name})
 	w.did.must(rt, api.MethodBotDelete, err)
-}
-
-// giveBack deletes a room and imports it again.
-func (w *roomsWorld) giveBack(rt *rapid.T) {
-	room := w.anyRoom(rt)
-	var header *api.ExportHeader
-	var lines []api.ExportLine
-	for p := (&api.ExportReadParams{Rooms: []string{room}}); ; {
-		page, err := w.root.ExportRead(ctx, p)
-		if err != nil {
-			return // it is a direct room, or not there any more
-		}
-		if page.Header != nil {
-			header = page.Header
-		}
-		lines = append(lines, page.Lines...)
-		if p.Cursor = page.NextCursor; p.Cursor == "" {
-			break
-		}
-	}
-	_, err := w.who(rt, "who").s.RoomDelete(ctx, &api.RoomDeleteParams{Room: room})
-	if !w.did.done(rt, api.MethodRoomDelete, err) {
-		return
-	}
-	begun, err := w.root.ImportBegin(ctx, &api.ImportBeginParams{Header: *header})
-	w.did.must(rt, api.MethodImportBegin, err)
-	_, err = w.root.ImportWrite(ctx, &api.ImportWriteParams{Import: begun.Import.ID, Line: 2, Lines: lines})
-	w.did.must(rt, api.MethodImportWrite, err)
-	end := api.ExportEnd{}
-	for i := range lines {
-		switch l := &lines[i]; {
-		case l.User != nil:
-			end.Users++
-		case l.Member != nil:
-			end.Members++
-		case l.Room != nil:
-			end.Rooms++
-		default:
-			end.Events++
-		}
-	}
-	_, err = w.root.ImportFinish(ctx, &api.ImportFinishParams{Import: begun.Import.ID, End: end})
-	w.did.must(rt, api.MethodImportFinish, err)
 }
 
 // compare holds after each act, as soon as all of it was told.

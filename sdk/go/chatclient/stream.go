@@ -143,6 +143,9 @@ func (s *Subscription) eventLocked(e *api.Event) {
 	if s.ownLeaving(e) {
 		r.left = true
 	}
+	if e.Type == api.EventTypeRoomDeleted { // who is given it back, by an import, gets a log that may be shorter
+		r.last, r.first = 0, 0
+	}
 }
 
 func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {

@@ -141,6 +141,23 @@ func (w *talk) retain(rt *rapid.T) {
 	w.did.done(rt, api.MethodRetentionSet, err)
 }
 
+// giveBack deletes the room and imports it again, whereupon those who are in it follow it again.
+func (w *talk) giveBack(rt *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
+		rt.Skip("not so often")
+	}
+	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room) {
+		rt.Fatal("it was not given back")
+	}
+	for _, s := range w.people {
+		if _, err := s.MemberList(ctx, &api.MemberListParams{Room: w.room}); err == nil {
+			_, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: w.room})
+			w.did.must(rt, api.MethodRoomJoin, err)
+			s.Replied()
+		}
+	}
+}
+
 func (w *talk) purge(rt *rapid.T) { w.did.purge(rt, w.people[0], w.room) }
 
 func anyone(rt *rapid.T) int { return rapid.IntRange(0, len(folk)-1).Draw(rt, "who") }

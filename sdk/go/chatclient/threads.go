@@ -112,6 +112,10 @@ func (v *Threads) Stale() []api.Thread {
 // Apply takes the next event of a room in. What it knows already it passes over, and events of threads that are not held: that
 // the user follows another one comes with an event of the account. The error is that of e.Payload.
 func (v *Threads) Apply(e *api.Event) error {
+	if e.Type == api.EventTypeRoomDeleted {
+		v.forget(e.RoomID)
+		return nil
+	}
 	v.heads[e.RoomID] = max(v.heads[e.RoomID], e.Seq)
 	threads := v.rooms[e.RoomID]
 	if len(threads) == 0 {
@@ -147,6 +151,13 @@ func (v *Threads) Apply(e *api.Event) error {
 	return nil
 }
 
+// forget drops all that is known of a room.
+func (v *Threads) forget(room api.RoomID) {
+	delete(v.rooms, room)
+	delete(v.heads, room)
+	delete(v.firsts, room)
+}
+
 // answer takes an answer in.
 func (t *threadReads) answer(e *api.Event, d *api.MessagePosted, me api.UserID) {
 	t.Head = api.ThreadHead{Seq: e.Seq, ThreadNo: *d.ThreadNo}
@@ -163,9 +174,7 @@ func (t *threadReads) answer(e *api.Event, d *api.MessagePosted, me api.UserID) 
 // ApplyAccount takes an event of the account in.
 func (v *Threads) ApplyAccount(e *api.AccountEventParams) {
 	if e.Type == api.AccountEventTypeRoomRemoved {
-		delete(v.rooms, e.RoomID)
-		delete(v.heads, e.RoomID)
-		delete(v.firsts, e.RoomID)
+		v.forget(e.RoomID)
 		return
 	}
 	if e.Thread == nil {

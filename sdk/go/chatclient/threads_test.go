@@ -42,7 +42,7 @@ func (w *threadsWorld) run(rt *rapid.T) {
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "answer": w.answer, "answer2": w.answer, "answer3": w.answer, "edit": w.edit, "delete": w.delete, "follow": w.follow,
 		"mark": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload, "archive": w.archive,
-		"purge": w.purge, "retain": w.retain,
+		"purge": w.purge, "retain": w.retain, "give back": w.giveBack,
 	})
 }
 
@@ -70,6 +70,16 @@ func (w *threadsWorld) follow(rt *rapid.T) {
 func (w *threadsWorld) mark(rt *rapid.T) {
 	root := w.message(rt)
 	w.talk.mark(rt, &root)
+}
+
+func (w *threadsWorld) giveBack(rt *rapid.T) {
+	w.talk.giveBack(rt)
+	w.catchUp(rt)
+	room, err := w.people[0].RoomGet(ctx, &api.RoomGetParams{Room: w.room})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	w.head = room.Room.Head.Seq
 }
 
 // purge removes the beginning of the log, while somebody has asked for their threads and hears of it first.
