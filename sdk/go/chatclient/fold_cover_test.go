@@ -101,6 +101,7 @@ func (d deeds) check(t *testing.T) {
 	}
 	top, _, _ := strings.Cut(t.Name(), "/")
 	want := folded[top]
+	t.Log(d)
 	for _, method := range want {
 		if d[method] == 0 {
 			t.Errorf("%s did not succeed once", method)

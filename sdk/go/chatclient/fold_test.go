@@ -65,8 +65,8 @@ func (d deeds) purge(rt *rapid.T, admin *chat.Session, room string) {
 	}
 }
 
-// giveBack deletes a room and imports it again, if it may be.
-func (d deeds) giveBack(rt *rapid.T, admin, owner *chat.Session, room string) bool {
+// giveBack exports a room, and imports it after something more has happened in it and it was deleted, if it may be.
+func (d deeds) giveBack(rt *rapid.T, admin, owner *chat.Session, room string, more func()) bool {
 	var header *api.ExportHeader
 	var lines []api.ExportLine
 	for p := (&api.ExportReadParams{Rooms: []string{room}}); ; {
@@ -82,6 +82,7 @@ func (d deeds) giveBack(rt *rapid.T, admin, owner *chat.Session, room string) bo
 			break
 		}
 	}
+	more()
 	_, err := owner.RoomDelete(ctx, &api.RoomDeleteParams{Room: room})
 	if !d.done(rt, api.MethodRoomDelete, err) {
 		return false

@@ -213,7 +213,7 @@ func (w *foldWorld) giveBack(rt *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
 		rt.Skip("not so often")
 	}
-	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room) {
+	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room, func() { w.post(rt) }) {
 		rt.Fatal("it was not given back")
 	}
 	w.take(rt)

@@ -36,7 +36,7 @@ func (w *readsWorld) run(rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "mark": w.mark, "mark2": w.mark, "leave": w.leave, "back": w.back, "reload": w.reload, "archive": w.archive,
-		"purge": w.purge, "retain": w.retain, "give back": w.giveBack,
+		"purge": w.purge, "retain": w.retain, "give back": func(rt *rapid.T) { w.giveBack(rt, func() { w.say(rt, nil) }) },
 	})
 }
 

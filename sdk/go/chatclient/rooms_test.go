@@ -150,7 +150,8 @@ func (w *roomsWorld) acts() map[string]func(*rapid.T) {
 		api.MethodAccountDelete: w.deleteAccount,
 		api.MethodUserSuspend:   w.suspend,
 		api.MethodBotCreate:     w.bot,
-		api.MethodImportFinish:  func(rt *rapid.T) { w.did.giveBack(rt, w.root, w.who(rt, "who").s, w.anyRoom(rt)) },
+		api.MethodRoomArchive:   w.archive,
+		api.MethodImportFinish:  w.giveBack,
 		api.MethodPurgeStart:    func(rt *rapid.T) { w.did.purge(rt, w.root, "") },
 		"reload":                func(rt *rapid.T) { w.begin(rt, w.who(rt, "who")) },
 	}
@@ -187,14 +188,6 @@ func (w *roomsWorld) acts() map[string]func(*rapid.T) {
 		},
 		api.MethodRoomUpdate: func(rt *rapid.T, s *chat.Session, room, _ string) error {
 			_, err := s.RoomUpdate(ctx, someUpdate(rt, room, w.newName("name")))
-			return err
-		},
-		api.MethodRoomArchive: func(_ *rapid.T, s *chat.Session, room, _ string) error {
-			_, err := s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
-			return err
-		},
-		api.MethodRoomUnarchive: func(_ *rapid.T, s *chat.Session, room, _ string) error {
-			_, err := s.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
 			return err
 		},
 		api.MethodRoomDelete: func(_ *rapid.T, s *chat.Session, room, _ string) error {
@@ -286,6 +279,28 @@ func (w *roomsWorld) bot(rt *rapid.T) {
 	w.compare(rt)
 	_, err = g.s.BotDelete(ctx, &api.BotDeleteParams{Bot: name})
 	w.did.must(rt, api.MethodBotDelete, err)
+}
+
+// archive archives a room, for a while or for good.
+func (w *roomsWorld) archive(rt *rapid.T) {
+	g, room := w.who(rt, "who"), w.anyRoom(rt)
+	_, err := g.s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
+	w.did.done(rt, api.MethodRoomArchive, err)
+	if rapid.Bool().Draw(rt, "for good") {
+		return
+	}
+	w.compare(rt)
+	_, err = g.s.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
+	w.did.done(rt, api.MethodRoomUnarchive, err)
+}
+
+// giveBack deletes a room and imports it as it was a moment before, under the name that it had then.
+func (w *roomsWorld) giveBack(rt *rapid.T) {
+	g, room := w.who(rt, "who"), w.anyRoom(rt)
+	w.did.giveBack(rt, w.root, g.s, room, func() {
+		_, err := g.s.RoomUpdate(ctx, someUpdate(rt, room, w.newName("name")))
+		w.did.done(rt, api.MethodRoomUpdate, err)
+	})
 }
 
 // compare holds after each act, as soon as all of it was told.

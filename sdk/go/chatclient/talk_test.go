@@ -142,11 +142,11 @@ func (w *talk) retain(rt *rapid.T) {
 }
 
 // giveBack deletes the room and imports it again, whereupon those who are in it follow it again.
-func (w *talk) giveBack(rt *rapid.T) {
+func (w *talk) giveBack(rt *rapid.T, more func()) {
 	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
 		rt.Skip("not so often")
 	}
-	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room) {
+	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room, more) {
 		rt.Fatal("it was not given back")
 	}
 	for _, s := range w.people {

@@ -73,7 +73,7 @@ func (w *threadsWorld) mark(rt *rapid.T) {
 }
 
 func (w *threadsWorld) giveBack(rt *rapid.T) {
-	w.talk.giveBack(rt)
+	w.talk.giveBack(rt, func() { w.answer(rt) })
 	w.catchUp(rt)
 	room, err := w.people[0].RoomGet(ctx, &api.RoomGetParams{Room: w.room})
 	if err != nil {
