@@ -3,6 +3,7 @@ package chatclient_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -43,6 +44,20 @@ func (d deeds) must(t rapid.TB, method string, err error) {
 }
 
 func followingPort(string) chat.Port { return followPort{} }
+
+// play repeats acts, and compares after each; some come more often than others: rapid likes what stands first by its name.
+func play(rt *rapid.T, compare func(*rapid.T), often, seldom map[string]func(*rapid.T)) {
+	acts := map[string]func(*rapid.T){"": compare}
+	for name, act := range often {
+		for i := range 3 {
+			acts[fmt.Sprint(i, " ", name)] = act
+		}
+	}
+	for name, act := range seldom {
+		acts["seldom "+name] = act
+	}
+	rt.Repeat(acts)
+}
 
 // purge removes all but the last few messages of a room, "": of all, or what the rules do not keep, and comes back when that is
 // done.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,9 +99,10 @@ func (w *foldWorld) run(rt *rapid.T) {
 		w.views = append(w.views, chatclient.NewMessages(s.UserID()))
 		w.views[i].Load(w.fresh(rt, i))
 	}
-	rt.Repeat(map[string]func(*rapid.T){
-		"": w.compare, "post": w.post, "post2": w.post, "edit": w.edit, "delete": w.delete, "react": w.react, "react2": w.react, "unreact": w.unreact, "pin": w.pin, "reload": w.reload,
-		"purge": w.purge, "ban": w.ban, "retain": w.retain, "give back": w.giveBack,
+	play(rt, w.compare, map[string]func(*rapid.T){
+		"post": w.post, "post too": w.post, "edit": w.edit, "react": w.react, "unreact": w.unreact, "pin": w.pin,
+	}, map[string]func(*rapid.T){
+		"delete": w.delete, "reload": w.reload, "purge": w.purge, "ban": w.ban, "retain": w.retain, "give back": w.giveBack,
 	})
 }
 
@@ -125,9 +127,22 @@ func (w *foldWorld) done(method string, seq *api.Seq, err error) {
 
 func (w *foldWorld) who() *chat.Session { return w.people[rapid.IntRange(0, 2).Draw(w.rt, "who")] }
 
-// seq is that of an event that there is, most likely.
+// seq is that of a message that there is, most likely, or of any event.
 func (w *foldWorld) seq() api.Seq {
+	if all := w.views[0].All(); len(all) > 0 && rapid.IntRange(0, 3).Draw(w.rt, "of a message") > 0 {
+		return rapid.SampledFrom(all).Draw(w.rt, "message").Seq
+	}
 	return api.Seq(rapid.Int64Range(5, int64(w.head)+1).Draw(w.rt, "seq"))
+}
+
+// sender is who has said the message seq, most likely.
+func (w *foldWorld) sender(seq api.Seq) *chat.Session {
+	m, _ := w.views[0].Get(seq)
+	i := slices.IndexFunc(w.people, func(s *chat.Session) bool { return s.UserID() == m.SenderID })
+	if i < 0 || rapid.IntRange(0, 3).Draw(w.rt, "another") == 0 {
+		return w.who()
+	}
+	return w.people[i]
 }
 
 var foldFormats = rapid.SampledFrom([]api.TextFormat{"", "plain", "markdown"})
@@ -164,7 +179,7 @@ func (w *foldWorld) edit(rt *rapid.T) {
 	case 1:
 		p.Mentions = []string{"cy"}
 	}
-	res, err := w.who().MessageEdit(ctx, p)
+	res, err := w.sender(p.Seq).MessageEdit(ctx, p)
 	if err != nil {
 		res = &api.MessageEditResult{}
 	}
@@ -183,9 +198,6 @@ func (w *foldWorld) delete(rt *rapid.T) {
 // ban bans somebody who is not there, and deletes all that they have said: everybody is there, so that it is one who was.
 func (w *foldWorld) ban(rt *rapid.T) {
 	w.rt = rt
-	if rapid.IntRange(0, 3).Draw(rt, "ban") > 0 {
-		rt.Skip("not so often")
-	}
 	i, clean := rapid.IntRange(1, len(folk)-1).Draw(rt, "who"), true
 	banned, err := w.people[0].MemberBan(ctx, &api.MemberBanParams{Room: w.room, User: folk[i], RemoveMessages: &clean})
 	w.did.must(rt, api.MethodMemberBan, err)
@@ -210,9 +222,6 @@ func (w *foldWorld) retain(rt *rapid.T) {
 
 // giveBack deletes the room and imports it again; all load it again.
 func (w *foldWorld) giveBack(rt *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
-		rt.Skip("not so often")
-	}
 	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room, func() { w.post(rt) }) {
 		rt.Fatal("it was not given back")
 	}
@@ -273,7 +282,7 @@ func (w *foldWorld) reload(rt *rapid.T) {
 
 // purge removes the beginning of the log, while somebody has asked for a page and hears of it first.
 func (w *foldWorld) purge(rt *rapid.T) {
-	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "who")
+	i := rapid.IntRange(0, len(w.people)-1).Draw(rt, "late")
 	late := w.fresh(rt, i)
 	w.did.purge(rt, w.people[0], w.room)
 	w.truncate()

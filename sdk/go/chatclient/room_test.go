@@ -62,9 +62,8 @@ func (w *roomWorld) run(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	w.ann = chatclient.NewRoomState(w.people[1].UserID(), &seen.Room)
-	rt.Repeat(map[string]func(*rapid.T){
-		"": w.compare, "act": w.act, "act2": w.act, "act3": w.act, "reload": w.load, "guest": w.guest, "bot": w.bot,
-		"purge": func(rt *rapid.T) { w.did.purge(rt, w.people[0], string(w.room)) },
+	play(rt, w.compare, map[string]func(*rapid.T){"act": w.act, "act too": w.act}, map[string]func(*rapid.T){
+		"reload": w.load, "guest": w.guest, "bot": w.bot, "purge": func(rt *rapid.T) { w.did.purge(rt, w.people[0], string(w.room)) },
 	})
 	_, err = w.people[0].RoomDelete(ctx, &api.RoomDeleteParams{Room: string(w.room)})
 	w.did.must(rt, api.MethodRoomDelete, err)

@@ -72,14 +72,9 @@ func (w *roomsWorld) run(rt *rapid.T) {
 		w.people = append(w.people, g)
 		w.begin(rt, g)
 	}
-	acts := map[string]func(*rapid.T){"": w.compare}
-	for what, act := range w.acts() {
-		acts[what] = act
-	}
-	for _, what := range []string{api.MethodRoomCreate, api.MethodMemberInvite, api.MethodRoomJoin, api.MethodMemberSetRole} { // without which there is little to do
-		acts[what+" again"], acts[what+" once more"] = acts[what], acts[what]
-	}
-	rt.Repeat(acts)
+	w.create(rt)
+	often, seldom := w.acts()
+	play(rt, w.compare, often, seldom)
 }
 
 func (w *roomsWorld) connect(g *guest) {
@@ -128,8 +123,11 @@ func (w *roomsWorld) who(rt *rapid.T, label string) *guest {
 	return rapid.SampledFrom(there).Draw(rt, label)
 }
 
-// anyRoom draws one of the latest rooms, which may be gone.
-func (w *roomsWorld) anyRoom(rt *rapid.T) string {
+// anyRoom draws a room that somebody is in, most likely, or one of the latest, which may be gone.
+func (w *roomsWorld) anyRoom(rt *rapid.T, g *guest) string {
+	if in := g.view.All(); len(in) > 0 && rapid.IntRange(0, 3).Draw(rt, "theirs") > 0 {
+		return string(rapid.SampledFrom(in).Draw(rt, "room of theirs").ID)
+	}
 	if len(w.rooms) == 0 {
 		rt.Skip("there is no room yet")
 	}
@@ -142,15 +140,17 @@ func (w *roomsWorld) newName(kind string) string {
 }
 
 // acts are what can happen, by the methods.
-func (w *roomsWorld) acts() map[string]func(*rapid.T) {
-	acts := map[string]func(*rapid.T){
-		api.MethodRoomCreate:    w.create,
+func (w *roomsWorld) acts() (often, seldom map[string]func(*rapid.T)) {
+	often = map[string]func(*rapid.T){
+		api.MethodRoomCreate:   w.create,
+		api.MethodInviteCreate: w.invited,
+		api.MethodRoomArchive:  w.archive,
+	}
+	seldom = map[string]func(*rapid.T){
 		api.MethodDmOpen:        w.openDirect,
-		api.MethodInviteCreate:  w.invited,
 		api.MethodAccountDelete: w.deleteAccount,
 		api.MethodUserSuspend:   w.suspend,
 		api.MethodBotCreate:     w.bot,
-		api.MethodRoomArchive:   w.archive,
 		api.MethodImportFinish:  w.giveBack,
 		api.MethodPurgeStart:    func(rt *rapid.T) { w.did.purge(rt, w.root, "") },
 		"reload":                func(rt *rapid.T) { w.begin(rt, w.who(rt, "who")) },
@@ -204,13 +204,14 @@ func (w *roomsWorld) acts() map[string]func(*rapid.T) {
 			return err
 		},
 	} {
-		acts[method] = func(rt *rapid.T) {
-			room, g, whom := w.anyRoom(rt), w.who(rt, "who"), w.who(rt, "whom")
+		often[method] = func(rt *rapid.T) {
+			g, whom := w.who(rt, "who"), w.who(rt, "whom")
+			room := w.anyRoom(rt, g)
 			w.did.done(rt, method, act(rt, g.s, room, whom.name))
 			g.s.Replied()
 		}
 	}
-	return acts
+	return often, seldom
 }
 
 func (w *roomsWorld) create(rt *rapid.T) {
@@ -234,7 +235,8 @@ func (w *roomsWorld) openDirect(rt *rapid.T) {
 
 // invited lets somebody in by an invitation, in a private room, too.
 func (w *roomsWorld) invited(rt *rapid.T) {
-	made, err := w.who(rt, "by").s.InviteCreate(ctx, &api.InviteCreateParams{Room: w.anyRoom(rt)})
+	by := w.who(rt, "by")
+	made, err := by.s.InviteCreate(ctx, &api.InviteCreateParams{Room: w.anyRoom(rt, by)})
 	if !w.did.done(rt, api.MethodInviteCreate, err) {
 		return
 	}
@@ -246,9 +248,6 @@ func (w *roomsWorld) invited(rt *rapid.T) {
 
 // deleteAccount leaves all rooms, which get another owner, are archived, or go.
 func (w *roomsWorld) deleteAccount(rt *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(rt, "delete") > 0 {
-		rt.Skip("not so often")
-	}
 	g := w.who(rt, "who")
 	_, err := g.s.AccountDelete(ctx, &api.AccountDeleteParams{Password: guestPassword})
 	w.did.must(rt, api.MethodAccountDelete, err)
@@ -274,7 +273,7 @@ func (w *roomsWorld) bot(rt *rapid.T) {
 	g, name := w.who(rt, "whose"), w.newName("bot")
 	_, err := g.s.BotCreate(ctx, &api.BotCreateParams{Username: name})
 	w.did.must(rt, api.MethodBotCreate, err)
-	_, err = g.s.MemberInvite(ctx, &api.MemberInviteParams{Room: w.anyRoom(rt), User: name})
+	_, err = g.s.MemberInvite(ctx, &api.MemberInviteParams{Room: w.anyRoom(rt, g), User: name})
 	w.did.done(rt, api.MethodMemberInvite, err)
 	w.compare(rt)
 	_, err = g.s.BotDelete(ctx, &api.BotDeleteParams{Bot: name})
@@ -283,7 +282,8 @@ func (w *roomsWorld) bot(rt *rapid.T) {
 
 // archive archives a room, for a while or for good.
 func (w *roomsWorld) archive(rt *rapid.T) {
-	g, room := w.who(rt, "who"), w.anyRoom(rt)
+	g := w.who(rt, "who")
+	room := w.anyRoom(rt, g)
 	_, err := g.s.RoomArchive(ctx, &api.RoomArchiveParams{Room: room})
 	w.did.done(rt, api.MethodRoomArchive, err)
 	if rapid.Bool().Draw(rt, "for good") {
@@ -296,7 +296,8 @@ func (w *roomsWorld) archive(rt *rapid.T) {
 
 // giveBack deletes a room and imports it as it was a moment before, under the name that it had then.
 func (w *roomsWorld) giveBack(rt *rapid.T) {
-	g, room := w.who(rt, "who"), w.anyRoom(rt)
+	g := w.who(rt, "who")
+	room := w.anyRoom(rt, g)
 	w.did.giveBack(rt, w.root, g.s, room, func() {
 		_, err := g.s.RoomUpdate(ctx, someUpdate(rt, room, w.newName("name")))
 		w.did.done(rt, api.MethodRoomUpdate, err)

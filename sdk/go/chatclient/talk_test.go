@@ -107,9 +107,6 @@ func (w *talk) back(rt *rapid.T) {
 }
 
 func (w *talk) leave(rt *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(rt, "leave") > 0 {
-		rt.Skip("not so often")
-	}
 	who := 1 + rapid.IntRange(0, len(folk)-2).Draw(rt, "who") // the owner stays
 	switch rapid.IntRange(0, 2).Draw(rt, "how") {
 	case 0:
@@ -143,9 +140,6 @@ func (w *talk) retain(rt *rapid.T) {
 
 // giveBack deletes the room and imports it again, whereupon those who are in it follow it again.
 func (w *talk) giveBack(rt *rapid.T, more func()) {
-	if rapid.IntRange(0, 3).Draw(rt, "give back") > 0 {
-		rt.Skip("not so often")
-	}
 	if !w.did.giveBack(rt, w.people[0], w.people[0], w.room, more) {
 		rt.Fatal("it was not given back")
 	}
