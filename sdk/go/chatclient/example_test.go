@@ -145,6 +145,58 @@ func ExampleClient_Follow() {
 	// 4 groot: I am Groot.
 }
 
+// Rooms keeps the list of rooms that a user is in.
+func ExampleRooms() {
+	_, groot, thanos, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+
+	rooms := chatclient.NewRooms(thanos.UserID())
+	sub, err := thanos.Follow(ctx, &chatclient.FollowOptions{Joined: true, Account: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	joined := true
+	page, err := thanos.RoomList(ctx, &api.RoomListParams{Joined: &joined, Archived: &joined}) // and the pages after it
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range page.Rooms {
+		rooms.Load(&page.Rooms[i])
+	}
+	if _, err := groot.RoomUpdate(ctx, &api.RoomUpdateParams{Room: "lobby", Topic: "gloves"}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := groot.DmOpen(ctx, &api.DmOpenParams{Users: []string{"thanos"}}); err != nil {
+		log.Fatal(err)
+	}
+	for n, err := range sub.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch n := n.(type) {
+		case *chatclient.EventReceived:
+			err = rooms.Apply(n.Event)
+		case *chatclient.Account:
+			rooms.ApplyAccount(n.AccountEventParams)
+		case *chatclient.Truncated:
+			rooms.Truncate(n.RoomID, n.FirstSeq)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		if all := rooms.All(); len(all) == 2 && all[0].Topic != "" { // by name: a direct room's is its id
+			fmt.Println(all[0].Name, "is about", all[0].Topic)
+			fmt.Println(all[1].Users[0].Username, "talks with", all[1].Users[1].Username)
+			return
+		}
+	}
+	// Output:
+	// lobby is about gloves
+	// groot talks with thanos
+}
+
 // A bot: handlers for what it cares about, for all rooms that it is in.
 func ExampleClient_OnMessagePosted() {
 	_, groot, bot, stop := lobby()

@@ -41,7 +41,8 @@ var folded = map[string][]string{
 		api.MethodBotCreate, api.MethodBotDelete, api.MethodImportBegin, api.MethodImportWrite, api.MethodImportFinish,
 	},
 	"TestPresencesFoldIsFresh": {
-		api.MethodPresenceSet, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite, api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban,
+		api.MethodPresenceSet, api.MethodTypingSet, api.MethodMessagePost, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite, api.MethodMemberRemove, api.MethodMemberBan,
+		api.MethodMemberUnban, api.MethodAuthLogin, api.MethodUserSuspend, api.MethodUserRestore, api.MethodAccountDelete,
 	},
 }
 
@@ -57,7 +58,6 @@ var unfolded = map[string]string{
 	api.MethodInviteRevoke:       "an invitation, which only its maker lists; what one does is an act by room.join",
 	api.MethodImportAbort:        "takes back what nobody has seen",
 	api.MethodJobCancel:          "stops a purge: what it has removed by then is as of one that has ended",
-	api.MethodTypingSet:          "of the moment, and no method gives it anew: TestTyping",
 	api.MethodSyncOpen:           "what a connection follows, which no client fetches",
 	api.MethodSyncClose:          "likewise",
 	api.MethodAuthResume:         "who a connection is signed in as; that somebody is there is an act of TestPresencesFoldIsFresh, which signs in by a token",

@@ -2,6 +2,7 @@ package chatclient_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,11 +28,17 @@ type presenceStep struct {
 	last  time.Duration
 }
 
-// Once signals have come to rest, what a client keeps of who is there is what it would fetch, on every store.
+// byThem are the steps of who is signed in.
+var byThem = []string{"connect", "say", "join", "leave", "type", "cease", "post", "delete"}
+
+// Once signals have come to rest, what a client keeps of who is there is what it would fetch, on every store; and who is typing, which
+// nobody can fetch, are those who have said so of late.
 func TestPresencesFoldIsFresh(t *testing.T) {
 	step := rapid.Custom(func(rt *rapid.T) presenceStep {
 		return presenceStep{
-			what:  rapid.SampledFrom([]string{"connect", "connect", "disconnect", "disconnect", "say", "say", "say", "join", "leave", "remove", "ban", "unban", "invite", "time", "time", "reload"}).Draw(rt, "what"),
+			what: rapid.SampledFrom([]string{
+				"connect", "connect", "type", "type", "type", "cease", "post", "join", "say", "say", "time", "restore", "unban", "disconnect", "invite", "leave", "remove", "ban", "suspend", "reload", "delete",
+			}).Draw(rt, "what"),
 			who:   rapid.IntRange(1, len(folk)).Draw(rt, "who"),
 			state: rapid.SampledFrom([]api.PresenceChoice{api.PresenceChoiceOnline, api.PresenceChoiceAway, api.PresenceChoiceDnd}).Draw(rt, "state"),
 			text:  rapid.SampledFrom([]string{"", "lunch", "writing"}).Draw(rt, "text"),
@@ -43,7 +50,7 @@ func TestPresencesFoldIsFresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			did := deeds{}
 			rapid.Check(t, func(rt *rapid.T) {
-				steps := rapid.SliceOfN(step, 1, 40).Draw(rt, "steps")
+				steps := rapid.SliceOfN(step, 10, 40).Draw(rt, "steps")
 				differs := ""
 				synctest.Test(t, func(t *testing.T) { differs = playPresence(t, open, steps, did) })
 				if differs != "" {
@@ -95,6 +102,11 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 		t.Fatal(err)
 	}
 	watch.Replied()
+	for _, s := range once[1:] {
+		if _, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: "lobby"}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	fresh := func() *api.PresenceGetResult {
 		res, err := watch.PresenceGet(ctx, &api.PresenceGetParams{Room: "lobby"})
 		if err != nil {
@@ -103,16 +115,23 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 		slices.SortFunc(res.Presences, func(a, b api.Presence) int { return strings.Compare(a.Username, b.Username) })
 		return res
 	}
-	view, seen := chatclient.NewPresences(), 0
+	view, typing, seen := chatclient.NewPresences(), chatclient.NewTyping(watch.UserID()), 0
+	said, away, suspended := make([]time.Time, len(names)), make([]bool, len(names)), make([]bool, len(names)) // when they said that they type; suspended or deleted; suspended
 	view.Load(made.Room.ID, fresh())
 	for i, step := range steps {
 		who := step.who
+		if away[who] && slices.Contains(byThem, step.what) {
+			continue
+		}
 		switch step.what {
 		case "connect":
 			if err := connect(who).Authenticate(ctx, tokens[who]); err != nil {
 				t.Fatal(err)
 			}
 		case "disconnect":
+			if len(sessions[who]) > 0 {
+				said[who] = time.Time{}
+			}
 			for _, s := range sessions[who] {
 				s.Close()
 			}
@@ -130,19 +149,64 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 			did.done(t, api.MethodRoomJoin, err)
 		case "leave":
 			_, err := once[who].RoomLeave(ctx, &api.RoomLeaveParams{Room: "lobby"})
-			did.done(t, api.MethodRoomLeave, err)
+			if did.done(t, api.MethodRoomLeave, err) {
+				said[who] = time.Time{}
+			}
 		case "remove":
 			_, err := watch.MemberRemove(ctx, &api.MemberRemoveParams{Room: "lobby", User: names[who]})
-			did.done(t, api.MethodMemberRemove, err)
+			if did.done(t, api.MethodMemberRemove, err) {
+				said[who] = time.Time{}
+			}
 		case "ban":
 			_, err := watch.MemberBan(ctx, &api.MemberBanParams{Room: "lobby", User: names[who]})
-			did.done(t, api.MethodMemberBan, err)
+			if did.done(t, api.MethodMemberBan, err) {
+				said[who] = time.Time{}
+			}
 		case "unban":
 			_, err := watch.MemberUnban(ctx, &api.MemberUnbanParams{Room: "lobby", User: names[who]})
 			did.done(t, api.MethodMemberUnban, err)
 		case "invite":
 			_, err := watch.MemberInvite(ctx, &api.MemberInviteParams{Room: "lobby", User: names[who]})
 			did.done(t, api.MethodMemberInvite, err)
+		case "type", "cease":
+			res, err := once[who].TypingSet(ctx, &api.TypingSetParams{Room: "lobby", Typing: step.what == "type"})
+			switch {
+			case !did.done(t, api.MethodTypingSet, err):
+			case step.what == "cease":
+				said[who] = time.Time{}
+			case res.Shown:
+				said[who] = time.Now()
+			}
+		case "post":
+			_, err := once[who].MessagePost(ctx, &api.MessagePostParams{Room: "lobby", Text: "hi"})
+			if did.done(t, api.MethodMessagePost, err) {
+				said[who] = time.Time{}
+			}
+		case "suspend":
+			_, err := watch.UserSuspend(ctx, &api.UserSuspendParams{User: names[who]})
+			if did.done(t, api.MethodUserSuspend, err) {
+				if away[who], suspended[who] = true, true; len(sessions[who]) > 0 {
+					said[who] = time.Time{}
+				}
+				sessions[who] = nil
+			}
+		case "restore":
+			if who = slices.Index(suspended, true); who < 0 {
+				continue
+			}
+			_, err := watch.UserRestore(ctx, &api.UserRestoreParams{User: names[who]})
+			did.must(t, api.MethodUserRestore, err)
+			res, err := once[who].AuthLogin(ctx, &api.AuthLoginParams{Username: names[who], Password: "password of " + names[who]})
+			did.must(t, api.MethodAuthLogin, err)
+			tokens[who], away[who], suspended[who] = res.Token, false, false
+		case "delete":
+			if step.last < 20*time.Second {
+				continue // not so often
+			}
+			_, err := once[who].AccountDelete(ctx, &api.AccountDeleteParams{Password: "password of " + names[who]})
+			if did.done(t, api.MethodAccountDelete, err) {
+				away[who], sessions[who], said[who] = true, nil, time.Time{}
+			}
 		case "time":
 			time.Sleep(step.last)
 		case "reload":
@@ -154,7 +218,7 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 		seen = len(tap.all)
 		tap.mu.Unlock()
 		for _, h := range news {
-			applyPresence(t, view, h)
+			applyPresence(t, view, typing, h)
 		}
 		if len(view.Stale()) > 0 {
 			view.Load(made.Room.ID, fresh())
@@ -164,11 +228,18 @@ func playPresence(t *testing.T, open func(t testing.TB) chat.Store, steps []pres
 		if d := cmp.Diff(want.Presences, kept) + cmp.Diff(*want.Counts, counts); d != "" {
 			return fmt.Sprintf("after step %d, %+v: -fresh +kept:\n%s", i, step, d)
 		}
+		for who, name := range names {
+			types := slices.ContainsFunc(typing.Room(made.Room.ID), func(t chatclient.Typist) bool { return t.Username == name })
+			since := time.Since(said[who]) // it is told again after three seconds only, and holds for eight
+			if must, may := since < 5*time.Second, since < 8*time.Second; types && !may || !types && must {
+				return fmt.Sprintf("after step %d, %+v: %s is typing: %t, and said so %v ago", i, step, name, types, since)
+			}
+		}
 	}
 	return ""
 }
 
-func applyPresence(t *testing.T, view *chatclient.Presences, h heard) {
+func applyPresence(t *testing.T, view *chatclient.Presences, typing *chatclient.Typing, h heard) {
 	t.Helper()
 	if err := h.valid(); err != nil {
 		t.Fatal(err)
@@ -180,12 +251,13 @@ func applyPresence(t *testing.T, view *chatclient.Presences, h heard) {
 			t.Fatal(err)
 		}
 		view.ApplySignal(&n.Params)
+		typing.ApplySignal(&n.Params)
 	case h.to == "":
 		var e api.Event
 		if err := json.Unmarshal([]byte(h.msg), &e); err != nil {
 			t.Fatal(err)
 		}
-		if err := view.Apply(&e); err != nil {
+		if err := errors.Join(view.Apply(&e), typing.Apply(&e)); err != nil {
 			t.Fatal(err)
 		}
 	}

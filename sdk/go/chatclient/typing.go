@@ -2,6 +2,7 @@ package chatclient
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -54,14 +55,14 @@ func (v *Typing) ApplySignal(s *api.RoomSignalParams) {
 	}
 }
 
-// Apply takes an event of a room in: who has said what they were typing, or has left, types no more. The error is that of
-// e.Payload.
+// Apply takes an event of a room in: who has said what they were typing, or has left, types no more, nor anybody in a room that
+// was deleted. The error is that of e.Payload.
 func (v *Typing) Apply(e *api.Event) error {
 	if len(v.typing) == 0 {
 		return nil
 	}
 	switch e.Type {
-	case api.EventTypeMessagePosted, api.EventTypeMemberLeft, api.EventTypeMemberRemoved, api.EventTypeMemberBanned:
+	case api.EventTypeMessagePosted, api.EventTypeMemberLeft, api.EventTypeMemberRemoved, api.EventTypeMemberBanned, api.EventTypeRoomDeleted:
 	default:
 		return nil
 	}
@@ -82,6 +83,8 @@ func (v *Typing) Apply(e *api.Event) error {
 		v.gone(e.RoomID, d.UserID)
 	case *api.MemberBanned:
 		v.gone(e.RoomID, d.UserID)
+	case *api.RoomDeleted:
+		maps.DeleteFunc(v.typing, func(at typingPlace, _ map[api.UserID]Typist) bool { return at.room == e.RoomID })
 	}
 	return nil
 }

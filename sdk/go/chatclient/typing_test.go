@@ -76,5 +76,8 @@ func TestTyping(t *testing.T) {
 			event(`{"room_id":"r","seq":11,"type":"member.` + how + `","at":"2000-01-01T00:00:00.000Z","sender_id":"a","sender_name":"ada","data":{"user_id":"b","username":"bob"}}`)
 			want("")
 		}
+		signal(`{"type":"typing","state":"started","user_id":"b","username":"bob","room_id":"r","expires_in_ms":8000}`)
+		event(`{"room_id":"r","seq":12,"type":"room.deleted","at":"2000-01-01T00:00:00.000Z","sender_id":"a","sender_name":"ada","data":{}}`)
+		want("")
 	})
 }
