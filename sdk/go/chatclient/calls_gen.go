@@ -476,7 +476,7 @@ func (c *Client) ImportWrite(ctx context.Context, p *api.ImportWriteParams) (*ap
 
 // ImportFinish calls import.finish: Let everybody see what an import has brought.
 //
-// For administrators. Refused unless all has come: as many lines as end says, and each room's log up to its head. Each room appears whole; members of it who are connected are told. A call that was cut short is made again. An import that is finished stays so.
+// For administrators. Refused unless all has come: as many lines as end says, and each room's log up to its head. Each room appears whole; members of it who are connected are told (account.event: room.added, and thread.followed for what they follow in it). A call that was cut short is made again. An import that is finished stays so.
 func (c *Client) ImportFinish(ctx context.Context, p *api.ImportFinishParams) (*api.ImportFinishResult, error) {
 	if p == nil {
 		p = new(api.ImportFinishParams)

@@ -59,6 +59,7 @@ var unfolded = map[string]string{
 	api.MethodImportAbort:        "takes back what nobody has seen",
 	api.MethodJobCancel:          "stops a purge: what it has removed by then is as of one that has ended",
 	api.MethodSyncOpen:           "what a connection follows, which no client fetches",
+	api.MethodSyncUpdate:         "likewise",
 	api.MethodSyncClose:          "likewise",
 	api.MethodAuthResume:         "who a connection is signed in as; that somebody is there is an act of TestPresencesFoldIsFresh, which signs in by a token",
 }
