@@ -1,6 +1,7 @@
 package chatclient_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -142,6 +144,8 @@ type folding struct {
 	port func(name string) chat.Port
 	run  func(svc *chat.Service, people []*chat.Session, rt *rapid.T)
 	did  deeds
+
+	retain time.Duration // how often the server itself removes what rooms' rules do not keep; 0: not while the test goes on
 }
 
 // foldStores opens each kind of store.
@@ -163,7 +167,7 @@ func foldOnStores(t *testing.T, names []string, begin func() folding) {
 		t.Run(name, func(t *testing.T) {
 			f, store := begin(), open(t)
 			defer store.Close()
-			svc := chat.New(store, &chat.Options{Fanout: f.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8})
+			svc := chat.New(store, &chat.Options{Fanout: f.fan, Registration: api.RegistrationOpen, HashTime: 1, HashMemoryKiB: 8, RetentionInterval: cmp.Or(f.retain, -1)})
 			defer svc.Close()
 			var people []*chat.Session
 			for _, name := range names {

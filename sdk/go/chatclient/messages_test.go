@@ -55,7 +55,7 @@ func (r *recorder) first(room api.RoomID) api.Seq {
 func TestMessagesFoldIsFresh(t *testing.T) {
 	foldOnStores(t, folk, func() folding {
 		w := &foldWorld{fan: &recorder{}, did: deeds{}}
-		return folding{w.fan, followingPort, func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }, w.did}
+		return folding{fan: w.fan, port: followingPort, run: func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; w.run(rt) }, did: w.did}
 	})
 }
 

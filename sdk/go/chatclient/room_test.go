@@ -21,7 +21,7 @@ import (
 func TestRoomFoldIsFresh(t *testing.T) {
 	foldOnStores(t, append([]string{"watch"}, folk...), func() folding {
 		w := &roomWorld{fan: &recorder{}, did: deeds{}}
-		return folding{w.fan, followingPort, func(svc *chat.Service, people []*chat.Session, rt *rapid.T) { w.svc, w.people = svc, people; w.run(rt) }, w.did}
+		return folding{fan: w.fan, port: followingPort, run: func(svc *chat.Service, people []*chat.Session, rt *rapid.T) { w.svc, w.people = svc, people; w.run(rt) }, did: w.did}
 	})
 }
 

@@ -22,10 +22,10 @@ func TestRoomsFoldIsFresh(t *testing.T) {
 	foldOnStores(t, []string{"root"}, func() folding {
 		w := &roomsWorld{tap: &wiretap{}, did: deeds{}}
 		port := func(name string) chat.Port { return tapPort{name, w.tap} }
-		return folding{w.tap, port, func(svc *chat.Service, people []*chat.Session, rt *rapid.T) {
+		return folding{fan: w.tap, port: port, did: w.did, retain: 20 * time.Millisecond, run: func(svc *chat.Service, people []*chat.Session, rt *rapid.T) {
 			w.svc, w.root = svc, people[0]
 			w.run(rt)
-		}, w.did}
+		}}
 	})
 }
 
@@ -367,5 +367,34 @@ func (w *roomsWorld) hear(rt *rapid.T, g *guest, h heard) {
 			rt.Fatal(err)
 		}
 		g.view.ApplyAccount(&n.Params)
+	}
+}
+
+// What was asked for before something happened, and comes after it, takes nothing back.
+func TestRoomsLoadLate(t *testing.T) {
+	v := chatclient.NewRooms("me")
+	first := api.Seq(4)
+	page := api.Room{ID: "r", Name: "lobby", Role: api.RoleMember, MemberCount: 2, Head: api.Head{Seq: 5, MsgNo: 1}}
+	v.Load(&page)
+	v.Truncate("r", first)
+	v.Load(&page)
+	if got, held := v.Room("r"); !held || got.FirstSeq == nil || *got.FirstSeq != first {
+		t.Errorf("%+v, %t", got, held)
+	}
+	if err := v.Apply(&api.Event{RoomID: "r", Seq: 6, Type: api.EventTypeRoomUpdated, Data: json.RawMessage(`{"name":"hall"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	v.Load(&page)
+	if got, _ := v.Room("r"); got.Name != "hall" || got.Head.Seq != 6 {
+		t.Errorf("%+v", got)
+	}
+	page.Role = ""
+	v.Load(&page)
+	if got, held := v.Room("r"); held {
+		t.Errorf("held, though the user is not in it: %+v", got)
+	}
+	v.Truncate("r", first)
+	if err := v.Apply(&api.Event{RoomID: "r", Seq: 7, Type: api.EventTypeRoomArchived, Data: json.RawMessage(`{}`)}); err != nil || len(v.All()) != 0 {
+		t.Errorf("%v, %v", v.All(), err)
 	}
 }

@@ -76,7 +76,7 @@ type talk struct {
 func (w *talk) folding(run func(rt *rapid.T)) folding {
 	w.tap, w.did = &wiretap{}, deeds{}
 	port := func(name string) chat.Port { return tapPort{name, w.tap} }
-	return folding{w.tap, port, func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; run(rt) }, w.did}
+	return folding{fan: w.tap, port: port, run: func(_ *chat.Service, people []*chat.Session, rt *rapid.T) { w.people = people; run(rt) }, did: w.did}
 }
 
 // begin makes a new room, with nobody in it yet but who made it.
