@@ -137,6 +137,9 @@ func (s *Session) UserSuspend(ctx context.Context, p *api.UserSuspendParams) (*a
 			return err
 		}
 		res.Suspended = !a.suspended(now)
+		if !res.Suspended && len(sessions) == 0 && a.SuspendReason == p.Reason && a.SuspendedUntil == orElse(p.Until, 0) {
+			return nil // as it was
+		}
 		if res.Suspended {
 			a.SuspendedAt = now
 		}
