@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/store/memory"
+	"github.com/chatd-dev/chatd/store/sqlite"
 )
 
 // chatLimits are those of the document's example of server.info.
@@ -27,8 +29,9 @@ func chatLimits() api.Limits {
 	return info.Limits
 }
 
-// chatFixture is the whole server over a store in memory.
+// chatFixture is the whole server over a store.
 type chatFixture struct {
+	store chat.Store
 	srv   *Server
 	svc   *chat.Service
 	hs    *http.Server
@@ -44,7 +47,21 @@ type durable struct{ *memory.Store }
 
 func (durable) Durability() api.Durability { return api.DurabilityFull }
 
-func newChat(l net.Listener, change func(*chat.Options, *Options, *FanoutOptions)) *chatFixture {
+// opener opens a store, which the fixture closes.
+type opener func(t testing.TB) chat.Store
+
+func openMemory(testing.TB) chat.Store { return durable{memory.New()} }
+
+func openSQLite(t testing.TB) chat.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "chat.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newChat(store chat.Store, l net.Listener, change func(*chat.Options, *Options, *FanoutOptions)) *chatFixture {
 	fo := &FanoutOptions{}
 	co := &chat.Options{Limits: chatLimits(), Registration: api.RegistrationOpen, Version: "0.1.0", HashTime: 1, HashMemoryKiB: 8}
 	so := &Options{Limits: chatLimits()}
@@ -53,8 +70,8 @@ func newChat(l net.Listener, change func(*chat.Options, *Options, *FanoutOptions
 	}
 	fan := NewFanout(fo)
 	co.Fanout = fan
-	x := &chatFixture{ended: make(chan struct{})}
-	x.svc = chat.New(durable{memory.New()}, co)
+	x := &chatFixture{store: store, ended: make(chan struct{})}
+	x.svc = chat.New(store, co)
 	x.srv = New(x.svc, fan, so)
 	x.hs = &http.Server{Handler: x.srv}
 	go func() { // close ends it
@@ -73,6 +90,7 @@ func (x *chatFixture) close() {
 	<-x.ended
 	x.srv.Close()
 	x.svc.Close()
+	x.store.Close()
 }
 
 // realChat serves on loopback.
@@ -82,7 +100,7 @@ func realChat(t testing.TB, change func(*chat.Options, *Options, *FanoutOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newChat(l, change)
+	x := newChat(openMemory(t), l, change)
 	x.addr = l.Addr().String()
 	x.dial = func() (net.Conn, error) { return net.Dial("tcp", x.addr) }
 	t.Cleanup(x.close)
@@ -92,10 +110,15 @@ func realChat(t testing.TB, change func(*chat.Options, *Options, *FanoutOptions)
 // bubbleChat serves over net.Pipe in fake time.
 func bubbleChat(t *testing.T, change func(*chat.Options, *Options, *FanoutOptions), test func(t *testing.T, x *chatFixture)) {
 	t.Helper()
+	bubbleChatOn(t, openMemory, change, test)
+}
+
+func bubbleChatOn(t *testing.T, open opener, change func(*chat.Options, *Options, *FanoutOptions), test func(t *testing.T, x *chatFixture)) {
+	t.Helper()
 	contract.Load() // outside the bubble
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipeListener()
-		x := newChat(l, change)
+		x := newChat(open(t), l, change)
 		x.dial = l.dial
 		defer x.close()
 		test(t, x)

@@ -1,7 +1,9 @@
 package rpcserver
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,46 +12,112 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatd-dev/chatd/api"
+	"github.com/chatd-dev/chatd/chat"
+	"github.com/chatd-dev/chatd/internal/contract"
 )
 
 // What eve sees is to the byte the same whether or not ada and bob have a private room beside her: no name, number, size,
-// event, signal or count of it shows (P16).
+// event, signal or count of it shows (P16). What she asks is every method of the document, of each room that she might guess.
 func TestNothingLeaks(t *testing.T) {
-	without, with := outsider(t, false), outsider(t, true)
-	if len(without) < 150 {
-		t.Fatalf("eve saw %d frames only", len(without))
-	}
-	if diff := cmp.Diff(without, with); diff != "" {
-		t.Errorf("a private room shows (-without +with):\n%s", diff)
+	for _, store := range []struct {
+		name string
+		open opener
+	}{{"memory", openMemory}, {"sqlite", openSQLite}} {
+		t.Run(store.name, func(t *testing.T) {
+			without, with := outsider(t, store.open, false), outsider(t, store.open, true)
+			if len(without) < 1900 {
+				t.Fatalf("eve saw %d frames only", len(without))
+			}
+			t.Logf("eve saw %d frames", len(without))
+			if diff := cmp.Diff(without, with); diff != "" {
+				t.Errorf("a private room shows (-without +with):\n%.20000s", diff)
+			}
+		})
 	}
 }
 
-// outsiderCalls are what eve asks, before and after what others do in private. SECRET is the private room.
-var outsiderCalls = []string{
-	`"server.info"`, `"room.list"`, `"room.list","params":{"joined":true}`, `"account.get"`,
-	`"room.get","params":{"room":"SECRET"}`, `"room.join","params":{"room":"SECRET"}`, `"room.leave","params":{"room":"SECRET"}`,
-	`"message.post","params":{"room":"SECRET","text":"hello?"}`, `"message.list","params":{"room":"SECRET"}`, `"room.history","params":{"room":"SECRET"}`,
-	`"message.get","params":{"room":"SECRET","seq":1}`, `"member.list","params":{"room":"SECRET"}`, `"sync.open","params":{"rooms":[{"room":"SECRET","after":0}]}`,
-	`"message.edit","params":{"room":"SECRET","seq":4,"text":"no"}`, `"reaction.add","params":{"room":"SECRET","seq":4,"emoji":"👍"}`, `"thread.list","params":{"room":"SECRET"}`,
-	`"thread.list"`, `"thread.get","params":{"room":"SECRET","seq":3}`, `"thread.follow","params":{"room":"SECRET","seq":3}`, `"thread.unfollow","params":{"room":"SECRET","seq":3}`,
-	`"read.mark","params":{"room":"SECRET","thread":3}`,
-	`"message.search","params":{"query":"only"}`, `"message.search","params":{"query":"in:SECRET only"}`, `"message.search","params":{"query":"from:ada"}`,
-	`"message.search","params":{"query":"only","room":"SECRET"}`, `"read.mark","params":{"room":"SECRET"}`, `"user.list"`, `"user.get","params":{"user":"bob"}`,
-	`"member.invite","params":{"room":"SECRET","user":"eve"}`, `"member.list_bans","params":{"room":"SECRET"}`, `"room.update","params":{"room":"SECRET","title":"mine"}`,
-	`"room.archive","params":{"room":"SECRET"}`, `"permission.explain","params":{"method":"message.post","room":"SECRET"}`, `"account.export"`,
-	`"permission.explain","params":{"method":"message.delete","params":{"room":"SECRET","seq":4}}`,
-	`"token.create","params":{"name":"t-SECRET","rooms":["SECRET"]}`,
-	`"room.delete","params":{"room":"SECRET"}`, `"invite.create","params":{"room":"SECRET"}`, `"invite.list","params":{"room":"SECRET"}`, `"invite.list"`,
-	`"room.join","params":{"invite":"inv_SECRET"}`, `"presence.get","params":{"room":"SECRET"}`, `"typing.set","params":{"room":"SECRET","typing":true}`, `"sync.close","params":{"rooms":["SECRET"]}`,
-	`"room.list","params":{"archived":true}`, `"dm.open","params":{"users":["nobody"]}`,
-	`"export.read","params":{"rooms":["SECRET"]}`,
+// lastWords are the methods after which eve would be signed out.
+var lastWords = []string{api.MethodAuthLogout, api.MethodAccountDelete, api.MethodSessionRevoke}
+
+// outsiderAsks are what eve asks besides: of what is there, and by words.
+var outsiderAsks = []string{
+	`"room.list","params":{"joined":true}`, `"room.list","params":{"archived":true}`, `"thread.list"`, `"invite.list"`, `"sync.open","params":{"rooms":"joined"}`,
+	`"message.search","params":{"query":"only"}`, `"message.search","params":{"query":"in:SECRET only"}`, `"message.search","params":{"query":"-in:SECRET only"}`,
+	`"message.search","params":{"query":"from:ada"}`, `"message.search","params":{"query":"has:pin"}`,
 	`"room.get","params":{"room":"lobby"}`, `"member.list","params":{"room":"lobby"}`, `"message.post","params":{"room":"lobby","text":"anybody here, @bob?"}`,
-	`"message.list","params":{"room":"lobby"}`, `"sync.open","params":{"rooms":"joined"}`,
-	`"retention.get","params":{"room":"SECRET"}`, `"retention.set","params":{"room":"SECRET","max_messages":1}`, `"purge.start","params":{"room":"SECRET"}`, `"job.list"`,
+	`"message.list","params":{"room":"lobby"}`, `"presence.get","params":{"users":["ada","bob"]}`, `"room.join","params":{"invite":"inv_SECRET"}`,
+	`"invite.revoke","params":{"invite":"INVITATION"}`, `"retention.get"`,
 }
 
-// privateCalls are what ada and bob do in the private room.
-var privateCalls = [][2]string{
+// outsiderCalls are all methods with the parameters of their first examples, but about SECRET, whoever is in it and whatever is
+// said there; and each asked of permission.explain, too.
+func outsiderCalls() (calls []string) {
+	for _, m := range contract.Read().Methods {
+		method := api.Lookup(m.Name)
+		if method == nil || slices.Contains(lastWords, m.Name) {
+			continue
+		}
+		example := map[string]any{}
+		if len(m.Examples) > 0 {
+			for _, p := range m.Examples[0].Params {
+				example[p.Name] = p.Value
+			}
+		}
+		variants := []map[string]any{example}
+		// vary lets a parameter be each of some values.
+		vary := func(name string, values ...any) {
+			if !slices.Contains(method.Params, name) {
+				return
+			}
+			var more []map[string]any
+			for _, v := range variants {
+				for _, value := range values {
+					v = maps.Clone(v)
+					v[name] = value
+					more = append(more, v)
+				}
+			}
+			variants = more
+		}
+		vary("room", "SECRET")
+		switch m.Name {
+		case api.MethodSyncOpen:
+			vary("rooms", []any{map[string]any{"room": "SECRET", "after": 0}})
+		case api.MethodPermissionExplain:
+			vary("method", api.MethodMessagePost, api.MethodRoomJoin)
+		case api.MethodMessageSearch:
+			vary("query", "only")
+		default:
+			vary("rooms", []any{"SECRET"})
+		}
+		vary("user", "bob", "eve")
+		vary("users", []any{"bob"})
+		vary("seq", 1, 3, 4)
+		for _, param := range []string{"thread", "reply_to"} {
+			vary(param, 3)
+		}
+		for _, v := range variants {
+			calls = append(calls, asked(m.Name, v))
+			if v["room"] != nil && m.Name != api.MethodPermissionExplain {
+				calls = append(calls, asked(api.MethodPermissionExplain, map[string]any{"method": m.Name, "params": v}))
+			}
+		}
+	}
+	return append(calls, outsiderAsks...)
+}
+
+func asked(method string, params map[string]any) string {
+	raw, err := json.Marshal(params)
+	if err != nil {
+		panic(err) // it is of the document
+	}
+	return fmt.Sprintf(`%q,"params":%s`, method, raw)
+}
+
+// privateStory is what ada and bob do in the private room, and in a direct one.
+var privateStory = [][2]string{
 	{"ada", `"room.create","params":{"name":"cellar","title":"Not for eve","visibility":"private"}`},
 	{"ada", `"message.post","params":{"room":"cellar","text":"only we two, @eve must not know"}`},
 	{"ada", `"reaction.add","params":{"room":"cellar","seq":3,"emoji":"🤫"}`},
@@ -58,6 +126,8 @@ var privateCalls = [][2]string{
 	{"ada", `"member.invite","params":{"room":"cellar","user":"bob"}`},
 	{"bob", `"message.post","params":{"room":"cellar","text":"only a word"}`},
 	{"bob", `"message.post","params":{"room":"cellar","text":"@eve @ada, hush","thread":3}`},
+	{"ada", `"typing.set","params":{"room":"cellar","typing":true}`},
+	{"bob", `"typing.set","params":{"room":"cellar","typing":true,"thread":3}`},
 	{"ada", `"thread.list"`},
 	{"bob", `"read.mark","params":{"room":"cellar"}`},
 	{"ada", `"member.ban","params":{"room":"cellar","user":"eve","reason":"she listens"}`},
@@ -68,38 +138,67 @@ var privateCalls = [][2]string{
 	{"ada", `"invite.create","params":{"room":"cellar"}`},
 	{"ada", `"dm.open","params":{"users":["bob"]}`},
 	{"bob", `"message.post","params":{"room":"DIRECT","text":"only between us, @eve"}`},
+	{"ada", `"reaction.add","params":{"room":"DIRECT","seq":4,"emoji":"🤫"}`},
+	{"bob", `"typing.set","params":{"room":"DIRECT","typing":true}`},
 	{"ada", `"read.mark","params":{"room":"DIRECT"}`},
 }
 
-// DIRECT is the room that dm.open opens; where it is not opened, one that never was.
-const neverDirect = "room_01kb1z3c8efyvs6tjv5vz0q7xz"
+// privateCalls are the story, and whatever else may be done in a room: every method of the document, by each of them.
+func privateCalls() [][2]string {
+	calls := slices.Clone(privateStory)
+	for _, who := range []string{"ada", "bob"} {
+		for _, call := range outsiderCalls() {
+			if m := regexp.MustCompile(`^"([a-z_.]+)"`).FindStringSubmatch(call)[1]; m == api.MethodRoomDelete || !strings.Contains(call, `"room":"SECRET"`) || strings.Contains(call, `"user":"eve"`) {
+				continue // she may know of what is done to her
+			}
+			calls = append(calls, [2]string{who, strings.ReplaceAll(call, "SECRET", "cellar")})
+		}
+		calls = append(calls, [2]string{"ada", `"member.unban","params":{"room":"cellar","user":"bob"}`}, [2]string{"ada", `"member.invite","params":{"room":"cellar","user":"bob"}`},
+			[2]string{"ada", `"message.post","params":{"room":"cellar","text":"only again"}`}, [2]string{"bob", `"message.post","params":{"room":"cellar","text":"only again"}`})
+	}
+	return calls
+}
+
+// What is not there, where it is not.
+const (
+	neverRoom   = "room_01kb1z3c8efyvs6tjv5vz0q7xz"
+	neverInvite = "invite_01kb1z3c8efyvs6tjv5vz0q7xz"
+)
 
 // outsider gives the frames that eve gets, without what is drawn by chance.
-func outsider(t *testing.T, private bool) (frames []string) {
+func outsider(t *testing.T, open opener, private bool) (frames []string) {
 	t.Helper()
-	bubbleChat(t, nil, func(t *testing.T, x *chatFixture) {
+	change := func(_ *chat.Options, o *Options, _ *FanoutOptions) { o.Limits.RequestsPerSecond = 0 }
+	bubbleChatOn(t, open, change, func(t *testing.T, x *chatFixture) {
 		people := map[string]*chatClient{}
 		for _, name := range []string{"ada", "bob", "eve"} {
 			people[name] = x.connect(t)
 			people[name].user(name)
 		}
-		id, direct := 0, neverDirect
+		id, done := 0, 0
+		secret, direct, invitation := neverRoom, neverRoom, neverInvite
 		do := func(who, call string) {
 			id++
 			people[who].send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%s}`, id, call))
 			time.Sleep(10 * time.Millisecond)
-			synctest.Wait()
-			if strings.HasPrefix(call, `"dm.open"`) && who == "ada" {
-				for _, msg := range people[who].got() {
-					if strings.Contains(msg, `"opened":true`) {
-						direct = drawnRoom.FindString(msg)
-					}
-				}
-			}
+			got := people[who].got()
 			if who == "eve" {
-				got := people[who].got()
 				slices.SortStableFunc(got, func(a, b string) int { return rank(a) - rank(b) }) // either may come first
 				frames = append(frames, got...)
+				return
+			}
+			for _, msg := range got {
+				switch {
+				case !strings.Contains(msg, fmt.Sprintf(`"id":%d,"result"`, id)):
+					continue
+				case strings.HasPrefix(call, `"dm.open"`):
+					direct = drawnRoom.FindString(msg)
+				case strings.HasPrefix(call, `"room.create"`) && strings.Contains(msg, "private"):
+					secret = drawnRoom.FindString(msg)
+				case strings.HasPrefix(call, `"invite.create"`):
+					invitation = drawnInvite.FindString(msg)
+				}
+				done++
 			}
 		}
 		for _, who := range []string{"ada", "bob", "eve"} {
@@ -110,35 +209,37 @@ func outsider(t *testing.T, private bool) (frames []string) {
 			do(who, call)
 			do(who, `"sync.open","params":{"rooms":"joined"}`)
 		}
+		calls := outsiderCalls()
 		ask := func() {
-			for _, call := range outsiderCalls {
-				for _, room := range []string{"cellar", "attic", direct} { // some that are there, perhaps, and one that never is
+			for _, call := range calls {
+				for _, room := range []string{"cellar", secret, "attic", direct} { // some that are there, perhaps, and one that never is
 					if room == "cellar" || strings.Contains(call, "SECRET") {
-						do("eve", strings.ReplaceAll(call, "SECRET", room))
+						do("eve", strings.NewReplacer("SECRET", room, "INVITATION", invitation).Replace(call))
 					}
 				}
 			}
 		}
-		ask()
-		for _, call := range privateCalls {
+		act := func(who, call string) {
 			if private {
-				do(call[0], strings.ReplaceAll(call[1], "DIRECT", direct))
+				do(who, strings.ReplaceAll(call, "DIRECT", direct))
 			} else {
 				id++
 				time.Sleep(10 * time.Millisecond)
 			}
 		}
+		ask()
+		done = 0
+		for _, call := range privateCalls() {
+			act(call[0], call[1])
+		}
+		if private && done < 120 {
+			t.Errorf("of what ada and bob do in private only %d succeed", done)
+		}
 		do("ada", `"message.post","params":{"room":"lobby","text":"where were we?"}`)
+		ask()
 		people["bob"].sock.Close()
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		ask()
-		if private {
-			do("ada", `"room.delete","params":{"room":"cellar","reason":"eve"}`)
-		} else {
-			id++
-			time.Sleep(10 * time.Millisecond)
-		}
+		act("ada", `"room.delete","params":{"room":"cellar","reason":"eve"}`)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		ask()
@@ -150,12 +251,15 @@ func outsider(t *testing.T, private bool) (frames []string) {
 	return frames
 }
 
-var drawnRoom = regexp.MustCompile(`room_[0-9a-z]{26}`)
+var (
+	drawnRoom   = regexp.MustCompile(`\broom_[0-9a-z]{26}`)
+	drawnInvite = regexp.MustCompile(`\binvite_[0-9a-z]{26}`)
+)
 
 // hider replaces ids by names of the same length, in the order in which they come.
 type hider struct{ names map[string]string }
 
-var drawn = regexp.MustCompile(`\b(user|room|session|epoch|req|invite)_[0-9a-z]+\b|\bchd_[0-9A-Za-z_-]+`)
+var drawn = regexp.MustCompile(`\b(user|room|session|token|export|import|job|epoch|req|invite|inv)_[0-9a-z]+\b|\bchd_[0-9A-Za-z_-]+`)
 
 func (h *hider) hide(frame string) string {
 	return drawn.ReplaceAllStringFunc(frame, func(value string) string {
