@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -322,60 +320,6 @@ func (w *world) checkPeople(ctx context.Context, r *month.Room, c *chatclient.Cl
 
 func (w *world) name(id api.UserID) string {
 	return w.m.Users[slices.IndexFunc(w.m.Users, func(u *api.ExportUser) bool { return u.ID == id })].Username
-}
-
-// checkSearch looks for the words that are rare, as somebody who is in some of the rooms.
-func (w *world) checkSearch() (found int) {
-	looked := 0
-	for _, u := range w.m.Users {
-		c := w.viewers[u.ID]
-		if c == nil || looked == 3 {
-			continue
-		}
-		looked++
-		for _, word := range month.Rare {
-			var want []string
-			for _, r := range w.m.Rooms {
-				if !slices.ContainsFunc(r.Members(), func(p *api.ExportMember) bool { return p.UserID == u.ID }) {
-					continue
-				}
-				for _, msg := range r.Messages {
-					if slices.Contains(strings.Fields(msg.Text), word) {
-						want = append(want, fmt.Sprintf("%s/%d", msg.RoomID, msg.Seq))
-					}
-				}
-			}
-			got := w.search(c, word)
-			w.sameSet("found with "+word, got, want)
-			found += len(got)
-		}
-	}
-	return found
-}
-
-// search gives all that is found, when all is in the index.
-func (w *world) search(c *chatclient.Client, word string) (found []string) {
-	limit := int64(100)
-	deadline := time.Now().Add(rig.Patience)
-	for p := (&api.MessageSearchParams{Query: word, Limit: &limit}); ; {
-		page, err := c.MessageSearch(w.t.Context(), p)
-		switch {
-		case err != nil:
-			w.t.Fatal(err)
-		case page.Behind != nil && time.Now().After(deadline):
-			w.t.Fatalf("%d events are not in the index after %v", *page.Behind, rig.Patience)
-		case page.Behind != nil:
-			time.Sleep(50 * time.Millisecond) // another process indexes
-			p.Cursor, found = "", nil
-			continue
-		}
-		for i := range page.Hits {
-			found = append(found, fmt.Sprintf("%s/%d", page.Hits[i].Message.RoomID, page.Hits[i].Message.Seq))
-		}
-		if p.Cursor = page.NextCursor; p.Cursor == "" {
-			return found
-		}
-	}
 }
 
 // compare compares the lines of two exports; the second one has who moved it, too, and a header and an end of its own.
