@@ -111,6 +111,9 @@ func TestRevocationReachesLiveConnections(t *testing.T) {
 		{"account.set_password", byLogin, func(ctx context.Context, _, asks, _ *client) error {
 			return second(asks.AccountSetPassword(ctx, &api.AccountSetPasswordParams{OldPassword: "password of groot", NewPassword: "we are groot"}))
 		}},
+		{"user.set_password", byLogin, func(ctx context.Context, admin, _, _ *client) error {
+			return second(admin.UserSetPassword(ctx, &api.UserSetPasswordParams{User: "groot", Password: "we are groot"}))
+		}},
 		{"user.suspend", byLogin, suspendGroot},
 		{"account.delete", byLogin, deleteGroot},
 		{"token.revoke", byToken, func(ctx context.Context, _, asks, _ *client) error {

@@ -169,6 +169,7 @@ const (
 func outsider(t *testing.T, open opener, private bool) (frames []string) {
 	t.Helper()
 	change := func(_ *chat.Options, o *Options, _ *FanoutOptions) { o.Limits.RequestsPerSecond = 0 }
+	h := &hider{names: map[string]string{}}
 	bubbleChatOn(t, open, change, func(t *testing.T, x *chatFixture) {
 		people := map[string]*chatClient{}
 		for _, name := range []string{"ada", "bob", "eve"} {
@@ -183,8 +184,7 @@ func outsider(t *testing.T, open opener, private bool) (frames []string) {
 			time.Sleep(10 * time.Millisecond)
 			got := people[who].got()
 			if who == "eve" {
-				slices.SortStableFunc(got, func(a, b string) int { return rank(a) - rank(b) }) // either may come first
-				frames = append(frames, got...)
+				frames = append(frames, h.inOrder(got)...)
 				return
 			}
 			for _, msg := range got {
@@ -244,10 +244,6 @@ func outsider(t *testing.T, open opener, private bool) (frames []string) {
 		synctest.Wait()
 		ask()
 	})
-	h := &hider{names: map[string]string{}}
-	for i := range frames {
-		frames[i] = h.hide(frames[i])
-	}
 	return frames
 }
 
@@ -269,4 +265,19 @@ func (h *hider) hide(frame string) string {
 		}
 		return h.names[value]
 	})
+}
+
+// inOrder hides what is drawn in frames that came together, of which replies and signals may come in any order.
+func (h *hider) inOrder(frames []string) []string {
+	slices.SortStableFunc(frames, func(a, b string) int { return rank(a) - rank(b) })
+	for i := range frames {
+		frames[i] = h.hide(frames[i])
+	}
+	slices.SortStableFunc(frames, func(a, b string) int {
+		if rank(a) < 2 || rank(b) < 2 {
+			return rank(a) - rank(b)
+		}
+		return strings.Compare(a, b)
+	})
+	return frames
 }
