@@ -47,6 +47,12 @@ type durable struct{ *memory.Store }
 
 func (durable) Durability() api.Durability { return api.DurabilityFull }
 
+// stores are the kinds of store.
+var stores = []struct {
+	name string
+	open opener
+}{{"memory", openMemory}, {"sqlite", openSQLite}}
+
 // opener opens a store, which the fixture closes.
 type opener func(t testing.TB) chat.Store
 
@@ -96,11 +102,16 @@ func (x *chatFixture) close() {
 // realChat serves on loopback.
 func realChat(t testing.TB, change func(*chat.Options, *Options, *FanoutOptions)) *chatFixture {
 	t.Helper()
+	return realChatOn(t, openMemory, change)
+}
+
+func realChatOn(t testing.TB, open opener, change func(*chat.Options, *Options, *FanoutOptions)) *chatFixture {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newChat(openMemory(t), l, change)
+	x := newChat(open(t), l, change)
 	x.addr = l.Addr().String()
 	x.dial = func() (net.Conn, error) { return net.Dial("tcp", x.addr) }
 	t.Cleanup(x.close)

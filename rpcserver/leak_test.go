@@ -21,10 +21,7 @@ import (
 // What eve sees is to the byte the same whether or not ada and bob have a private room beside her: no name, number, size,
 // event, signal or count of it shows (P16). What she asks is every method of the document, of each room that she might guess.
 func TestNothingLeaks(t *testing.T) {
-	for _, store := range []struct {
-		name string
-		open opener
-	}{{"memory", openMemory}, {"sqlite", openSQLite}} {
+	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			without, with := outsider(t, store.open, false), outsider(t, store.open, true)
 			if len(without) < 1900 {
