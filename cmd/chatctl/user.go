@@ -204,7 +204,7 @@ func newUserSuspend(c *cli) *cobra.Command {
 		case res.Suspended:
 			c.note("%s is suspended", name)
 		default:
-			c.note("%s was suspended already; reason and end are changed", name)
+			c.note("%s was suspended already; reason and end are as said now", name)
 		}
 		return nil
 	})
