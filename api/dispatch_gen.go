@@ -2505,6 +2505,7 @@ func (v *MessagePostParams) scan(s *scanner) {
 			*x = Seq(s.integer(1, 9007199254740991))
 			v.Thread = x
 		case 7:
+			v.Mentions = []string{} // none is something else than not given
 			for l0 := (list{min: 0, max: 50}); s.item(&l0); {
 				var x0 string
 				x0 = s.text(1, 64)
@@ -2752,6 +2753,7 @@ func (v *MessageEditParams) scan(s *scanner) {
 		case 4:
 			v.Data = s.raw()
 		case 5:
+			v.Mentions = []string{} // none is something else than not given
 			for l0 := (list{min: 0, max: 50}); s.item(&l0); {
 				var x0 string
 				x0 = s.text(1, 64)

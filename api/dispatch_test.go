@@ -40,6 +40,7 @@ func TestDispatchTakes(t *testing.T) {
 		{"the list of a union", MethodSyncOpen, `{"rooms":[{"room":"a"},{"after":7,"room":"b"}],"signals":false}`, `{"rooms":[{"room":"a"},{"room":"b","after":7}],"signals":false}`},
 		{"a list in one position", MethodSyncOpen, `[[{"room":"a"}]]`, `{"rooms":[{"room":"a"}]}`},
 		{"an empty list", MethodSyncOpen, `[[]]`, `{"rooms":[]}`},
+		{"an empty list that need not be given", MethodMessagePost, `{"room":"a","text":"@b","mentions":[]}`, `{"room":"a","text":"@b","mentions":[]}`},
 		{"a list of strings", MethodSyncClose, `[["a","b"]]`, `{"rooms":["a","b"]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

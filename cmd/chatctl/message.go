@@ -143,7 +143,7 @@ func newMessageEdit(c *cli) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&format, "format", "", "how to read the text: plain or markdown")
 	f.StringVar(&data, "data", "", "a `JSON` object for programs, to go with the text")
-	f.StringSliceVar(&params.Mentions, "mention", nil, "whom it means now: `USER`s or @room; without it, the @names in the text")
+	f.StringSliceVar(&params.Mentions, "mention", nil, "whom it means now: `USER`s or @room; empty: nobody; without it, the @names in the text")
 	f.Int64Var(&ifSeq, "if-seq", 0, "only if the message stands at `SEQ`: that of its last edit, or its own")
 	return cmd
 }

@@ -17,7 +17,8 @@ func newPresenceTyping(c *cli) *cobra.Command {
 		Use:   "typing ROOM",
 		Short: "Show that you are typing, for a while.",
 		Long: `Show those who follow the room that you are typing, for a while or until Ctrl-C: for a program that
-works on its answer. It ends by itself when you say something there, or nothing more is heard of it.`,
+works on its answer. End it before you give that: what you say hides it for some seconds only. If it is
+killed, others see you typing for some seconds more.`,
 		Example: `  chatctl presence typing ops --for 30s
   chatctl presence typing ops --thread 12`,
 		Args:              wants("ROOM"),

@@ -68,7 +68,7 @@ after it was killed; the line numbered N has the key KEY-N.`,
 	f.StringVar(&format, "format", "", "how to read the text: plain or markdown")
 	f.Int64Var(&replyTo, "reply-to", 0, "`SEQ` of the message that this answers")
 	f.Int64Var(&thread, "thread", 0, "`SEQ` of the message under which this belongs")
-	f.StringSliceVar(&s.params.Mentions, "mention", nil, "whom it means: `USER`s or @room; without it, the @names in the text")
+	f.StringSliceVar(&s.params.Mentions, "mention", nil, "whom it means: `USER`s or @room; empty: nobody; without it, the @names in the text")
 	f.StringVar(&data, "data", "", "a `JSON` object for programs, to go with the text")
 	return cmd
 }

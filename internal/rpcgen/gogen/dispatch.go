@@ -126,6 +126,9 @@ func (p *printer) decoder(name, shape string, fields []*ir.Field) {
 		p.f("case %d:", i)
 		target := "v." + GoName(f.Name)
 		if f.Required || !pointer(f.Type) {
+			if !f.Required && f.Type.Kind == ir.Array && f.Type.MinItems != nil && *f.Type.MinItems == 0 {
+				p.f("%s = %s{} // none is something else than not given", target, goType(f.Type))
+			}
 			p.scan(f.Type, target, 0)
 			continue
 		}
