@@ -26,7 +26,12 @@ USERNAME has to be yours, and the password is asked for without echo, or read wi
 --password-stdin or --password-file.`,
 		Example: `  chatctl account delete groot --export groot.jsonl`,
 		Args:    wants("USERNAME"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("export") && d.export == "" { // a variable of a script that is not set
+				return usagef(cmd.UseLine(), "--export: FILE is empty")
+			}
+			return d.run(cmd.Context(), args[0])
+		},
 	}
 	addPasswordFlags(cmd, &d.from)
 	cmd.Flags().StringVar(&d.export, "export", "", "first save all that the server keeps about you in `FILE`, which must not be there yet")
@@ -103,10 +108,23 @@ func (d *accountDeletion) delete(ctx context.Context, client *chatclient.Client,
 	ctx, cancel := d.within(ctx)
 	defer cancel()
 	res, err := client.AccountDelete(ctx, &api.AccountDeleteParams{Password: password})
-	var refused *api.Error
-	if d.export != "" && errors.As(err, &refused) && refused.Code != api.CodeUnavailable && refused.Code != api.CodeInternal {
+	switch {
+	case d.export == "" || err == nil:
+	case isThere(err):
 		_ = os.Remove(d.export) // what was refused is worse
 		d.note("nothing is deleted, and %s is not kept", d.export)
+	default:
+		d.note("whether the account is deleted is not known; %s is kept", d.export)
 	}
 	return res, err
+}
+
+// isThere tells whether err, of a deletion, says for certain that the account is there still: the server's last word is a refusal
+// of this very call. A call that had no answer may have taken effect, whatever was said before it; and who is not let in any more
+// may have been deleted elsewhere.
+func isThere(err error) bool {
+	if errors.As(err, new(*chatclient.ConnectionError)) || errors.As(err, new(*chatclient.SessionError)) {
+		return false
+	}
+	return errors.Is(err, api.ErrPermissionDenied) || errors.Is(err, api.ErrFailedPrecondition) || errors.Is(err, api.ErrRateLimited)
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -90,6 +93,21 @@ func (c *cli) saveAccount(ctx context.Context, client *chatclient.Client, path s
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
 	c.note("saved your account and %s in %s", count(events, "event", "events"), path)
 	return nil
+}
+
+// syncDir sees to it that a new file is found after a power cut, where folders can be synced.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -57,6 +57,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"search", "-deploy"}, "-deploy; try: chatctl search -- QUERY, if it begins with a minus"},
 		{[]string{"permission", "explain", "member.ban", "[]"}, "no JSON object"},
 		{[]string{"permission", "explain", "message.delete", "--seq", "x"}, `"x" is no number of a message`},
+		{[]string{"account", "delete", "groot", "--export", ""}, "--export: FILE is empty"},
 		{[]string{"zzzzzz"}, `no command "zzzzzz"; try: chatctl --help`},
 		{[]string{"send"}, "ROOM is missing; try: chatctl send ROOM"},
 		{[]string{"send", "lobby", "a", "b"}, `"b" is one argument too many`},
