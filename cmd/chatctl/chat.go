@@ -82,6 +82,7 @@ type chat struct {
 	shown    api.Seq // the number of the last event
 	caughtUp bool    // the history has been shown
 
+	calm        bool   // signals are off: what is known of them, or still comes, is not shown
 	typingShown string // who is shown to be typing
 }
 
@@ -228,6 +229,7 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 			if err != nil {
 				return err
 			}
+			hush = h.showTyping()
 			if text != nil {
 				waiting, ready, lines = *text, speech, nil
 			}
@@ -285,7 +287,7 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		h.caughtUp = true
 	case *chatclient.Signal:
 		h.typing.ApplySignal(n.RoomSignalParams)
-		if !h.json && !h.quiet && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
+		if !h.json && !h.quiet && !h.calm && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
 			h.out.raw(h.render.presence(n.RoomSignalParams))
 		}
 	default:

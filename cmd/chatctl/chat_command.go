@@ -38,8 +38,9 @@ func (h *chat) command(ctx context.Context, line string) error {
 			h.talk.raw(complain(err))
 		}
 	case "/signals on", "/signals off":
-		h.sub.SetSignals(line == "/signals on")
-		h.note("* who comes, goes and types is %s", map[bool]string{true: "shown", false: "not shown"}[line == "/signals on"])
+		h.calm = line == "/signals off"
+		h.sub.SetSignals(!h.calm)
+		h.note("* who comes, goes and types is %s", map[bool]string{true: "not shown", false: "shown"}[h.calm])
 	case "/leave":
 		ctx, cancel := h.within(ctx)
 		defer cancel()

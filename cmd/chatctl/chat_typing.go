@@ -45,6 +45,9 @@ func (h *chat) showTyping() <-chan time.Time {
 	var names []string
 	var until time.Time
 	for _, t := range h.typing.Room(h.roomID) {
+		if h.calm {
+			break
+		}
 		if until.IsZero() || t.Until.Before(until) {
 			until = t.Until
 		}
