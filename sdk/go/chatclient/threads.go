@@ -187,7 +187,9 @@ func (v *Threads) ApplyAccount(e *api.AccountEventParams) {
 	case t == nil || e.Thread.Read == nil:
 	case e.Thread.AsOf >= t.AsOf:
 		v.Load(e.Thread)
-		v.rooms[e.RoomID][e.Thread.Root].stale = false // it is held still, and nothing in it has changed since
+		if t := v.rooms[e.RoomID][e.Thread.Root]; t != nil { // it is followed still
+			t.stale = false // nothing in it has changed since
+		}
 	case e.Thread.Read.Seq > t.Read.Seq: // loaded meanwhile, before the mark was made and after its head was read
 		t.stale = true
 	}

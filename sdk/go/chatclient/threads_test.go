@@ -21,6 +21,18 @@ func TestThreadsFoldIsFresh(t *testing.T) {
 	})
 }
 
+// A mark in a thread that is not followed any more, as the answer of a server that tells it in another order.
+func TestThreadsMarkOfAnUnfollowedThread(t *testing.T) {
+	v := chatclient.NewThreads("me")
+	thread := api.Thread{RoomID: "r", Root: 3, AsOf: 5, Followed: true, Read: &api.ThreadRead{Seq: 5}}
+	v.Load(&thread)
+	thread.Followed, thread.AsOf = false, 6
+	v.ApplyAccount(&api.AccountEventParams{Type: api.AccountEventTypeReadMarked, RoomID: "r", Thread: &thread})
+	if _, held := v.Get("r", 3); held {
+		t.Error("held")
+	}
+}
+
 // threadsWorld is a talk, and what each has kept of the threads in it that they follow.
 type threadsWorld struct {
 	talk
