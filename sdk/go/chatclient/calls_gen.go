@@ -392,7 +392,7 @@ func (c *Client) PermissionExplain(ctx context.Context, p *api.PermissionExplain
 
 // AuditList calls audit.list: Who did what to whom, from where and when, and what came of it; the newest first.
 //
-// For administrators. Each method that is marked as audited leaves one record when it has done something, written together with what it did, and one when it is refused; of the others only those that administrators alone may call, when somebody else does. A call that changed nothing, or that was malformed, leaves none. Coming back with a token (auth.resume, Bearer) leaves one when it is from another address than before. Records are never changed, and never hold a password or a token.
+// For administrators. Each method that is marked as audited leaves one record when it has done something, written together with what it did, and one when it is refused; of the others only those that administrators alone may call, when somebody else does. A call that changed nothing, or that was malformed, leaves none. Coming back with a token (auth.resume, Bearer) leaves one when it is from another address than before. Records are never changed, and never hold a password or a token; but a sign-in that failed is recorded with the name that was given.
 func (c *Client) AuditList(ctx context.Context, p *api.AuditListParams) (*api.AuditListResult, error) {
 	if p == nil {
 		p = new(api.AuditListParams)
