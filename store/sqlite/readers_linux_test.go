@@ -75,3 +75,59 @@ func TestReadersStay(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Who waits for a connection can give up, and then nothing is read for them.
+func TestWaitForReaderIsGivenUp(t *testing.T) {
+	s := talkative(t, filepath.Join(t.TempDir(), "chatd.db"))
+	defer s.Close()
+	lobby := storetest.RoomID("lobby")
+	busy, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			err := s.Snapshot(context.Background(), func(r chat.Reader) error {
+				_, err := r.Head(context.Background(), lobby)
+				busy <- struct{}{}
+				<-release
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 4 {
+		<-busy
+	}
+	for name, read := range map[string]func(ctx context.Context) error{
+		"one": func(ctx context.Context) error {
+			_, err := s.Head(ctx, lobby)
+			return err
+		},
+		"each": func(ctx context.Context) error {
+			_, err := s.History(ctx, &chat.HistoryQuery{Room: lobby, Limit: 1})
+			return err
+		},
+		"snapshot": func(ctx context.Context) error {
+			return s.Snapshot(ctx, func(chat.Reader) error { return errors.New("read all the same") })
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		given := make(chan error, 1)
+		wg.Go(func() { given <- read(ctx) })
+		select {
+		case err := <-given:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: still waits", name)
+		}
+		cancel()
+	}
+	close(release)
+	wg.Wait()
+	if _, err := s.Head(t.Context(), lobby); err != nil {
+		t.Error(err)
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 // reader runs single statements on a pool, each prepared once, or in a transaction. A statement that has begun ends, whoever has
 // given up: SQLite's driver closes a connection that was interrupted, and on a disk that cannot be written no other can be opened.
-// What takes many statements is given up between two of them.
+// What waits for a connection is given up, and what takes many statements between two of them.
 type reader struct {
 	// Static after construction.
 
@@ -19,6 +19,7 @@ type reader struct {
 	dialect *Dialect
 	of      *reader // whose transaction tx is; nil: none
 	tx      *sql.Tx
+	turns   chan struct{} // as deep as there are connections: who has a turn finds one free; nil: of has one
 
 	missing []string // what of has not prepared yet; owned by who reads in the transaction
 
@@ -37,6 +38,10 @@ func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) er
 }
 
 func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
+	if err := s.read.begin(ctx); err != nil {
+		return wrap("begin to read", err)
+	}
+	defer s.read.end()
 	conn, err := s.read.db.Conn(ctx)
 	if err != nil {
 		return wrap("begin to read", s.read.fault(ctx, err))
@@ -56,7 +61,26 @@ func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
 }
 
 func newReader(db *sql.DB, dialect *Dialect) *reader {
-	return &reader{db: db, dialect: dialect, stmts: map[string]*sql.Stmt{}}
+	return &reader{db: db, dialect: dialect, turns: make(chan struct{}, db.Stats().MaxOpenConnections), stmts: map[string]*sql.Stmt{}}
+}
+
+// begin waits for a turn, until end.
+func (r *reader) begin(ctx context.Context) error {
+	if r.turns == nil {
+		return nil
+	}
+	select {
+	case r.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *reader) end() {
+	if r.turns != nil {
+		<-r.turns
+	}
 }
 
 // prepared gives the statement of query. There are few different ones: each is a constant or one
@@ -76,7 +100,7 @@ func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 	if s := r.known(query); s != nil {
 		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, query) // waits for a connection: no lock is held
+	s, err := r.db.PrepareContext(ctx, query) // takes long, perhaps: no lock is held
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +122,10 @@ func (r *reader) known(query string) *sql.Stmt {
 
 // one scans the only row of query; chat.ErrNotFound if there is none.
 func (r *reader) one(ctx context.Context, query string, args []any, dest ...any) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.end()
 	s, err := r.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
 	if err != nil {
 		return r.fault(ctx, err)
@@ -111,6 +139,10 @@ func (r *reader) one(ctx context.Context, query string, args []any, dest ...any)
 
 // each calls scan for each row of query until it returns false.
 func (r *reader) each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.end()
 	s, err := r.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
 	if err != nil {
 		return r.fault(ctx, err)

@@ -64,7 +64,7 @@ type probe struct {
 	err  error         // valid then
 }
 
-// New makes a store of two pools of the same database. It closes them when it is closed.
+// New makes a store of two pools of the same database, of which read has a bound of open connections. It closes them when it is closed.
 func New(ctx context.Context, write, read *sql.DB, dialect *Dialect, opts *Options) (*Store, error) {
 	if opts == nil {
 		opts = &Options{}
