@@ -123,6 +123,7 @@ func (s *Subscription) eventLocked(e *api.Event) {
 		return
 	case r.left && e.Seq > r.last: // came back: what happened meanwhile was not for us
 		r.left, r.last, r.phase = false, e.Seq-1, live
+		s.backLocked(e.RoomID)
 	case r.anywhere && r.phase != opening:
 		r.anywhere, r.last = false, e.Seq-1
 	}
@@ -162,6 +163,7 @@ func (s *Subscription) caughtUpLocked(p *api.RoomCaughtUpParams) {
 			return
 		}
 		r.left, r.last = false, p.Seq
+		s.backLocked(p.RoomID)
 	}
 	if r.anywhere {
 		r.anywhere, r.last = false, p.Seq

@@ -30,6 +30,24 @@ func (t *tuning) retune() {
 	}
 }
 
+// retell notes that the server was not told after all.
+func (t *tuning) retell(p *api.SyncUpdateParams) {
+	if p.Rooms == nil {
+		t.toldAll = false
+	}
+	for _, id := range p.Rooms {
+		t.untold = append(t.untold, api.RoomID(id))
+	}
+}
+
+// backLocked notes that a room is followed anew, after the user was not in it: the server has forgotten what was said of it.
+func (s *Subscription) backLocked(room api.RoomID) {
+	if _, apart := s.stream.apart[room]; apart {
+		s.stream.untold = append(s.stream.untold, room)
+		s.poke()
+	}
+}
+
 // SetSignals switches *Signal notifications off or on: of rooms that are followed, or without rooms of all, followed now or later.
 // It goes on so after a lost connection. What is not sent meanwhile is not sent later: Presences are to be loaded again.
 func (s *Subscription) SetSignals(on bool, rooms ...api.RoomID) {
@@ -48,31 +66,52 @@ func (s *Subscription) SetSignals(on bool, rooms ...api.RoomID) {
 	s.poke()
 }
 
-// tune tells the server what it has not been told.
+// tune tells the server what it has not been told. That the connection is lost, or the Subscription closed, is no
+// error: watch sees it.
 func (s *Subscription) tune(conn *conn) error {
-	for {
-		s.mu.Lock()
-		t := &s.stream.tuning
-		var p *api.SyncUpdateParams
-		if !t.toldAll {
-			p = &api.SyncUpdateParams{Signals: t.signals}
-			t.toldAll = true
-		} else if n := len(t.untold) - 1; n >= 0 {
-			id := t.untold[n]
-			t.untold = t.untold[:n]
-			if r := s.stream.rooms[id]; r == nil || r.left {
-				s.mu.Unlock()
-				continue
-			}
-			p = &api.SyncUpdateParams{Signals: t.hears(id), Rooms: []string{string(id)}}
-		}
-		s.mu.Unlock()
+	for attempt := 0; ; {
+		p := s.nextUpdate()
 		if p == nil {
 			return nil
 		}
 		err := s.ask(conn, api.MethodSyncUpdate, p.AppendJSON(nil), func(json.RawMessage) error { return nil })
-		if err != nil && !errors.As(err, new(*api.Error)) { // a refusal: the room is gone
+		if err == nil {
+			attempt = 0
+			continue
+		}
+		wait, again := retryAfter(err, api.IdempotencyNatural, attempt)
+		switch refused := errors.As(err, new(*api.Error)); {
+		case refused && again:
+			attempt++
+			s.mu.Lock()
+			s.stream.retell(p)
+			s.mu.Unlock()
+			if s.c.pause(s.ctx, wait) != nil {
+				return nil
+			}
+		case again || s.ctx.Err() != nil:
+			return nil
+		case !refused: // else the room is gone
 			return err
 		}
 	}
+}
+
+// nextUpdate gives the next that the server is to be told; nil: nothing.
+func (s *Subscription) nextUpdate() *api.SyncUpdateParams {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &s.stream.tuning
+	if !t.toldAll {
+		t.toldAll = true
+		return &api.SyncUpdateParams{Signals: t.signals}
+	}
+	for n := len(t.untold) - 1; n >= 0; n-- {
+		id := t.untold[n]
+		t.untold = t.untold[:n]
+		if r := s.stream.rooms[id]; r != nil && !r.left {
+			return &api.SyncUpdateParams{Signals: t.hears(id), Rooms: []string{string(id)}}
+		}
+	}
+	return nil
 }
