@@ -190,7 +190,7 @@ func TestFanoutLateFollower(t *testing.T) {
 	await(t, "it has what was written before it came", func() bool { return m.seqs(t) == "1" })
 }
 
-// Signals are switched while some are waiting and some are being written: what comes is what was published while they were on.
+// Signals are switched while some are waiting: what comes is what was published while they were on, unless they were off when it was written.
 func TestFanoutSignalsSwitched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFanout(&FanoutOptions{Workers: 1, BusyRate: 1, Window: time.Second})

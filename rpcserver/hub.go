@@ -138,7 +138,7 @@ func (h *hub) follow(c *conn, shard int, after api.Seq, signals bool) *follower 
 	return fo
 }
 
-// hear switches the signals that come to fo: those that are published now or later.
+// hear switches the signals that come to fo: on, those that are published from now on; off, nor do those that still wait.
 func (fo *follower) hear(on bool) {
 	h, s := fo.hub, &fo.hub.shards[fo.shard]
 	s.mu.Lock()
