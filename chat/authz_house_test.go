@@ -16,6 +16,7 @@ import (
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
+	"github.com/chatd-dev/chatd/internal/race"
 	"github.com/chatd-dev/chatd/store/memory"
 	"github.com/chatd-dev/chatd/store/sqlite"
 )
@@ -158,7 +159,7 @@ type authzStore struct {
 // authzStores are the kinds of store.
 func authzStores(t *testing.T) []*authzStore {
 	t.Helper()
-	if raceEnabled { // one caller at a time has no races, and SQLite is ten times slower then
+	if race.Enabled { // one caller at a time has no races, and SQLite is ten times slower then
 		return []*authzStore{{name: "memory"}}
 	}
 	dir := t.TempDir()

@@ -36,6 +36,7 @@ var staircase = []struct {
 	{"internal/archtest", nil, "looks at everything from outside"},
 	{"internal/readmetest", nil, "runs what the README shows, from outside"},
 	{"internal/mutant", nil, "a list of names"},
+	{"internal/race", nil, "a constant for tests"},
 	{"internal/disks", nil, "makes file systems, whatever is put on them"},
 	{"internal/rig", []string{"api", "sdk/go", "internal/mutant"}, "runs the server's binary and is its client"},
 	{"internal/contract", []string{"api"}, "holds frames against the document alone"},

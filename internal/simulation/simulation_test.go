@@ -19,6 +19,7 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/internal/oracle"
+	"github.com/chatd-dev/chatd/internal/race"
 	"go.uber.org/goleak"
 )
 
@@ -38,7 +39,7 @@ func TestSimulation(t *testing.T) {
 	case n > 0:
 	case *long:
 		n = 30_000
-	case raceEnabled:
+	case race.Enabled:
 		n = 60
 	default:
 		n = 300
