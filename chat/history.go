@@ -25,27 +25,26 @@ type page struct {
 
 // RoomHistory implements room.history.
 func (s *Session) RoomHistory(ctx context.Context, p *api.RoomHistoryParams) (*api.RoomHistoryResult, error) {
-	page, err := s.page(ctx, p.Room, &pageQuery{before: p.Before, after: p.After, around: p.Around, limit: p.Limit, types: p.Types})
-	if err != nil {
-		return nil, err
-	}
-	res := &api.RoomHistoryResult{Events: make([]api.Event, len(page.records)), Head: page.head, HasMoreBefore: page.before, HasMoreAfter: page.after, FirstSeq: page.first}
-	for i := range page.records {
-		res.Events[i].Raw = page.records[i].Bytes
-	}
-	return res, nil
-}
-
-func (s *Session) page(ctx context.Context, ref string, q *pageQuery) (*page, error) {
+	q := &pageQuery{before: p.Before, after: p.After, around: p.Around, limit: p.Limit, types: p.Types}
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	v, err := s.memberRoom(ctx, "room", ref)
+	res := &api.RoomHistoryResult{}
+	err := s.look(ctx, p.Room, func(r Reader, v *RoomView) error { // at one moment: what is purged meanwhile would leave a hole
+		page, err := s.svc.readPage(ctx, r, v, q)
+		if err != nil {
+			return err
+		}
+		res.Events, res.Head, res.HasMoreBefore, res.HasMoreAfter, res.FirstSeq = make([]api.Event, len(page.records)), page.head, page.before, page.after, page.first
+		for i := range page.records {
+			res.Events[i].Raw = page.records[i].Bytes
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.svc.readPage(ctx, s.svc.store, v, q)
-	return p, s.gone("room", err)
+	return res, nil
 }
 
 func (q *pageQuery) check() error {

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -51,6 +52,40 @@ func (c *client) posts(room string, n int) {
 func (c *client) room(t testing.TB, name string) *api.Room {
 	t.Helper()
 	return &must[*api.RoomGetResult](t)(c.RoomGet(t.Context(), &api.RoomGetParams{Room: name})).Room
+}
+
+// meanwhile is a store in which something happens after each read of history that is made by itself.
+type meanwhile struct {
+	chat.Store
+	do func()
+}
+
+func (m *meanwhile) History(ctx context.Context, q *chat.HistoryQuery) ([]chat.Record, error) {
+	records, err := m.Store.History(ctx, q)
+	m.do()
+	return records, err
+}
+
+// A page of history has no hole, also when it takes two reads and what lies between is purged meanwhile.
+func TestPageWhilePurging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &meanwhile{Store: memory.New(), do: func() {}}
+		w := on(t, s)
+		admin := w.user("admin")
+		admin.create("lobby") // 1, 2
+		admin.posts("lobby", 20)
+		s.do = func() { admin.purge(t, &api.PurgeStartParams{Room: "lobby", KeepMessages: ptr(int64(2))}) }
+		page := must[*api.RoomHistoryResult](t)(admin.RoomHistory(t.Context(), &api.RoomHistoryParams{Room: "lobby", Around: ptr(api.Seq(10)), Limit: ptr(int64(8))}))
+		for i := range page.Events {
+			var ev api.Event
+			if err := json.Unmarshal(page.Events[i].Raw, &ev); err != nil {
+				t.Fatal(err)
+			}
+			if want := api.Seq(6 + i); ev.Seq != want {
+				t.Fatalf("%d on the page, want %d", ev.Seq, want)
+			}
+		}
+	})
 }
 
 // What is purged is gone, and every way to it says so.
