@@ -172,9 +172,6 @@ func TestRoomDeletedWhileReplaying(t *testing.T) {
 // A room that is deleted between two looks of a call is not there.
 func TestRoomDeletedBetweenLooks(t *testing.T) {
 	for name, call := range map[string]func(c *client, room string) error{
-		"history": func(c *client, room string) error {
-			return second(c.RoomHistory(t.Context(), &api.RoomHistoryParams{Room: room}))
-		},
 		"members": func(c *client, room string) error {
 			return second(c.MemberList(t.Context(), &api.MemberListParams{Room: room}))
 		},
