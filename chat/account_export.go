@@ -124,7 +124,7 @@ func (s *Session) exportThreads(ctx context.Context, q *ThreadQuery, limit int, 
 			keys = keys[:limit]
 			res.NextCursor = exportedThreads + keys[limit-1].cursor()
 		}
-		res.Threads, err = threads(ctx, r, q.User, keys, bareThreadAt)
+		res.Threads, err = threads(ctx, r, q.User, keys, true)
 		return err
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// credential finds whose a token is and what it opens; of one that opens nothing any more too, together with an error. It is the one place where a token becomes a user; what it finds
-// stays true until the token expires, or until revoked or changed is called.
+// credential finds whose a token is and what it opens; of one that opens nothing any more too, together with an error. It is the
+// one place where a token becomes a user; what it finds stays true until the token expires, or until revoked or changed is called.
 func (s *Service) credential(ctx context.Context, token string) (*LoginSession, *Account, error) {
 	login, user, err := s.store.SessionByToken(ctx, hashSecret(token))
 	if errors.Is(err, ErrNotFound) {

@@ -109,7 +109,7 @@ func (s *Session) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api
 			keys = keys[:limit]
 			res.NextCursor = keys[limit-1].cursor()
 		}
-		res.Threads, err = threads(ctx, r, user.ID, keys, threadAt)
+		res.Threads, err = threads(ctx, r, user.ID, keys, false)
 		return err
 	}
 	if p.Room == "" {
@@ -121,11 +121,8 @@ func (s *Session) ThreadList(ctx context.Context, p *api.ThreadListParams) (*api
 	})
 }
 
-// threadReader gives the thread under a message as user sees it, when the room's log ends at asOf.
-type threadReader func(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error)
-
-// threads gives threads as user sees them, by their keys.
-func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey, at threadReader) ([]api.Thread, error) {
+// threads gives threads as user sees them, by their keys; bare: without their messages.
+func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey, bare bool) ([]api.Thread, error) {
 	all := make([]api.Thread, 0, len(keys))
 	heads := map[api.RoomID]api.Head{}
 	for _, k := range keys {
@@ -137,7 +134,7 @@ func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey, a
 			}
 			heads[k.Room] = head
 		}
-		t, err := at(ctx, r, k.Room, k.Root, head.Seq, user)
+		t, err := threadAt(ctx, r, k.Room, k.Root, head.Seq, user, bare)
 		if err != nil {
 			return nil, err
 		}
@@ -146,17 +143,8 @@ func threads(ctx context.Context, r Reader, user api.UserID, keys []ThreadKey, a
 	return all, nil
 }
 
-// bareThreadAt is a threadReader that leaves out the message.
-func bareThreadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error) {
-	v, err := r.Thread(ctx, room, root, user)
-	if err != nil {
-		return nil, err
-	}
-	return v.State.thread(room, asOf, v.Part), nil
-}
-
-// threadAt is a threadReader.
-func threadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID) (*api.Thread, error) {
+// threadAt gives the thread under a message as user sees it, when the room's log ends at asOf; bare: without the message.
+func threadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq, user api.UserID, bare bool) (*api.Thread, error) {
 	v, err := r.Thread(ctx, room, root, user)
 	if err != nil {
 		return nil, err
@@ -165,6 +153,9 @@ func threadAt(ctx context.Context, r Reader, room api.RoomID, root, asOf api.Seq
 		return nil, err
 	}
 	t := v.State.thread(room, asOf, v.Part)
+	if bare {
+		return t, nil
+	}
 	views, err := r.Messages(ctx, room, user, []Record{v.Root})
 	if err != nil {
 		return nil, err
@@ -206,7 +197,7 @@ func (k *ThreadKey) last() api.Seq {
 func (s *Session) ThreadGet(ctx context.Context, p *api.ThreadGetParams) (*api.ThreadGetResult, error) {
 	res := &api.ThreadGetResult{}
 	err := s.look(ctx, p.Room, func(r Reader, v *RoomView) error {
-		t, err := threadAt(ctx, r, v.ID, p.Seq, v.Head.Seq, s.UserID())
+		t, err := threadAt(ctx, r, v.ID, p.Seq, v.Head.Seq, s.UserID(), false)
 		if err == nil {
 			res.Thread = *t
 		}
@@ -284,20 +275,20 @@ func (s *Service) tellFollowed(user api.UserID, t *api.Thread) {
 // tellAllFollowed tells user of each thread that they follow in a room.
 func (s *Service) tellAllFollowed(ctx context.Context, room api.RoomID, user api.UserID) error {
 	for q := (&ThreadQuery{User: user, Room: room, Limit: listLimit}); ; {
-		n := 0
+		var followed []api.Thread
 		err := s.store.Snapshot(ctx, func(r Reader) error {
 			keys, err := r.FollowedThreads(ctx, q)
-			if n = len(keys); err != nil || n == 0 {
+			if err != nil || len(keys) == 0 {
 				return err
 			}
-			q.After = &keys[n-1]
-			followed, err := threads(ctx, r, user, keys, bareThreadAt)
-			for i := range followed {
-				s.tellFollowed(user, &followed[i])
-			}
+			q.After = &keys[len(keys)-1]
+			followed, err = threads(ctx, r, user, keys, true)
 			return err
 		})
-		if err != nil || n < q.Limit {
+		for i := range followed {
+			s.tellFollowed(user, &followed[i])
+		}
+		if err != nil || len(followed) < q.Limit {
 			return err
 		}
 	}

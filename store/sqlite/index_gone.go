@@ -68,12 +68,12 @@ func (db *indexDB) forget(ctx context.Context, p sqlstore.Purge, limit int) (lef
 		if err != nil {
 			return err
 		}
-		w, err := newIndexWriter(ctx, tx)
+		d, err := newIndexDropper(ctx, tx)
 		if err != nil {
 			return err
 		}
 		for _, doc := range docs {
-			if err := w.drop(ctx, doc); err != nil {
+			if err := d.drop(ctx, doc); err != nil {
 				return err
 			}
 		}

@@ -10,9 +10,42 @@ import (
 	"github.com/chatd-dev/chatd/store/sqlstore"
 )
 
-// indexWriter writes in one transaction, whose end closes its statements.
+// indexDropper removes messages in one transaction, whose end closes its statements.
+type indexDropper struct{ forget, unword *sql.Stmt }
+
+func newIndexDropper(ctx context.Context, tx *sql.Tx) (d indexDropper, err error) {
+	err = prepareAll(ctx, tx, []preparing{{&d.forget, "DELETE FROM doc WHERE doc = $1"}, {&d.unword, "DELETE FROM word WHERE rowid = $1"}})
+	return d, err
+}
+
+// drop removes a message.
+func (d *indexDropper) drop(ctx context.Context, doc int64) error {
+	if _, err := d.forget.ExecContext(ctx, doc); err != nil {
+		return err
+	}
+	_, err := d.unword.ExecContext(ctx, doc)
+	return err
+}
+
+// preparing is a statement that is to be prepared.
+type preparing struct {
+	into  **sql.Stmt
+	query string
+}
+
+func prepareAll(ctx context.Context, tx *sql.Tx, all []preparing) (err error) {
+	for _, s := range all {
+		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil { //nolint:sqlclosecheck // the transaction's end closes it
+			return err
+		}
+	}
+	return nil
+}
+
+// indexWriter writes in one transaction, too.
 type indexWriter struct {
-	known, of, free, add, word, again, forget, unword *sql.Stmt
+	indexDropper
+	known, of, free, add, word, again *sql.Stmt
 
 	last int64                     // the greatest number of a doc
 	had  map[int64]int64           // docs of the parts that are being indexed, by log_no: there are none unless the log was another copy
@@ -29,23 +62,19 @@ type placed struct {
 
 func newIndexWriter(ctx context.Context, tx *sql.Tx) (*indexWriter, error) {
 	w := &indexWriter{had: map[int64]int64{}, in: map[int64]sqlstore.Growth{}}
-	for _, s := range []struct {
-		into  **sql.Stmt
-		query string
-	}{
+	var err error
+	if w.indexDropper, err = newIndexDropper(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := prepareAll(ctx, tx, []preparing{
 		{&w.known, "SELECT doc FROM doc WHERE log_no = $1"},
 		{&w.of, "SELECT log_no, doc FROM doc WHERE log_no > $1 AND log_no <= $2"},
 		{&w.free, "SELECT COALESCE(MAX(doc) + 1, $1) FROM doc WHERE doc >= $1 AND doc < $2"},
 		{&w.add, "INSERT INTO doc (doc, log_no) VALUES ($1, $2)"},
 		{&w.word, "INSERT INTO word (rowid, text, mark) VALUES ($1, $2, $3)"},
 		{&w.again, "INSERT OR REPLACE INTO word (rowid, text, mark) VALUES ($1, $2, $3)"},
-		{&w.forget, "DELETE FROM doc WHERE doc = $1"},
-		{&w.unword, "DELETE FROM word WHERE rowid = $1"},
-	} {
-		var err error
-		if *s.into, err = tx.PrepareContext(ctx, s.query); err != nil { //nolint:sqlclosecheck // the transaction's end closes it
-			return nil, err
-		}
+	}); err != nil {
+		return nil, err
 	}
 	return w, tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(doc), 0) FROM doc").Scan(&w.last)
 }
@@ -125,15 +154,6 @@ func (w *indexWriter) write(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// drop removes a message.
-func (w *indexWriter) drop(ctx context.Context, doc int64) error {
-	if _, err := w.forget.ExecContext(ctx, doc); err != nil {
-		return err
-	}
-	_, err := w.unword.ExecContext(ctx, doc)
-	return err
 }
 
 // number gives a new doc a number. Of one millisecond there are a million; should they all be taken, it is of the next.

@@ -89,6 +89,11 @@ func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if r.of == nil {
+		if s := r.known(query); s != nil {
+			return s, nil
+		}
+	}
 	ctx = context.WithoutCancel(ctx)
 	if r.of != nil {
 		if s := r.of.known(query); s != nil {
@@ -96,9 +101,6 @@ func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 		}
 		r.missing = append(r.missing, query)
 		return r.tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // likewise
-	}
-	if s := r.known(query); s != nil {
-		return s, nil
 	}
 	s, err := r.db.PrepareContext(ctx, query) // takes long, perhaps: no lock is held
 	if err != nil {

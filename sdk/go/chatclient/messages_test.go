@@ -51,6 +51,23 @@ func (r *recorder) first(room api.RoomID) api.Seq {
 	return r.firsts[room]
 }
 
+// since gives the events that were published after the first seen of them, each held against the document.
+func (r *recorder) since(rt *rapid.T, seen int) []api.Event {
+	r.mu.Lock()
+	records := r.records[seen:]
+	r.mu.Unlock()
+	events := make([]api.Event, len(records))
+	for i, record := range records {
+		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, record)); err != nil {
+			rt.Fatal(err)
+		}
+		if err := json.Unmarshal(record, &events[i]); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	return events
+}
+
 // What a client keeps from events is what it would fetch, whatever happens, on every store; and each event is as the contract says.
 func TestMessagesFoldIsFresh(t *testing.T) {
 	foldOnStores(t, folk, func() folding {
@@ -312,18 +329,8 @@ func (w *foldWorld) fresh(rt *rapid.T, i int) *api.MessageListResult {
 
 // take takes in what was published.
 func (w *foldWorld) take(rt *rapid.T) {
-	w.fan.mu.Lock()
-	records := w.fan.records[w.seen:]
-	w.fan.mu.Unlock()
-	for _, r := range records {
+	for _, e := range w.fan.since(rt, w.seen) {
 		w.seen++
-		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
-			rt.Fatal(err)
-		}
-		var e api.Event
-		if err := json.Unmarshal(r, &e); err != nil {
-			rt.Fatal(err)
-		}
 		w.head = max(w.head, e.Seq)
 		for _, v := range w.views {
 			if err := v.Apply(&e); err != nil {

@@ -1,7 +1,6 @@
 package chatclient_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
-	"github.com/chatd-dev/chatd/internal/contract"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
@@ -254,18 +252,8 @@ func someUpdate(rt *rapid.T, room, name string) *api.RoomUpdateParams {
 
 // take takes in what was published.
 func (w *roomWorld) take(rt *rapid.T) {
-	w.fan.mu.Lock()
-	records := w.fan.records[w.seen:]
-	w.fan.mu.Unlock()
-	for _, r := range records {
+	for _, e := range w.fan.since(rt, w.seen) {
 		w.seen++
-		if err := contract.New().Received(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"room.event","params":%s}`, r)); err != nil {
-			rt.Fatal(err)
-		}
-		var e api.Event
-		if err := json.Unmarshal(r, &e); err != nil {
-			rt.Fatal(err)
-		}
 		if err := errors.Join(w.view.Apply(&e), w.ann.Apply(&e)); err != nil {
 			rt.Fatal(err)
 		}
