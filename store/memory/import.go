@@ -61,10 +61,11 @@ func (a *act) Restore(r *chat.Restored) error {
 	}
 	a.put = true
 	rec := a.r.append(r, r.At, r.SenderID)
+	a.e.Records = append(a.e.Records, rec)
 	if r.Key != "" {
+		rec.Bytes = nil
 		a.r.keys[k] = used{Record: rec}
 	}
-	a.e.Records = append(a.e.Records, rec)
 	return nil
 }
 
