@@ -37,7 +37,7 @@ func TestHeadsOfFirstSchema(t *testing.T) {
 	}
 	execSQL(t, path, `UPDATE event SET msg_no = 0 WHERE type <> 'message.posted'`)
 	execSQL(t, path, `DROP INDEX event_about`, `ALTER TABLE event DROP COLUMN about`, `DROP TABLE message`, `DROP TABLE reaction`)
-	execSQL(t, path, `DROP TRIGGER event_read`, `DROP TABLE mention`, `ALTER TABLE member DROP COLUMN read_seq`, `ALTER TABLE member DROP COLUMN read_msg_no`)
+	execSQL(t, path, `DROP TABLE mention`, `ALTER TABLE member DROP COLUMN read_seq`, `ALTER TABLE member DROP COLUMN read_msg_no`)
 	for _, table := range []string{"account", "session"} {
 		dropColumns(t, path, table)
 	}
@@ -103,6 +103,7 @@ func TestThreadsOfOlderSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	dropSinceThreads(t, path)
+	execSQL(t, path, `CREATE TRIGGER event_read AFTER INSERT ON event BEGIN SELECT 1; END`)
 	execSQL(t, path, `DROP TABLE thread`, `ALTER TABLE message DROP COLUMN answers`, `DELETE FROM schema_version WHERE version_id >= 8`)
 	if s, err = sqlite.Open(t.Context(), path, nil); err != nil {
 		t.Fatal(err)

@@ -103,6 +103,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	return sqlstore.New(ctx, write, read, &sqlstore.Dialect{
 		Durability:  api.DurabilityFull,
 		Begin:       "BEGIN IMMEDIATE",
+		BeginRead:   "BEGIN",
 		Fault:       fault,
 		BeforeWrite: checkpoints.beforeWrite,
 		Index:       x,

@@ -129,7 +129,8 @@ func (a *act) Member(user api.UserID) (*chat.Membership, error) {
 	case p.Role == "":
 		return nil, nil
 	}
-	return &p.Membership, nil
+	m := p.Membership
+	return &m, nil
 }
 
 // PutMember implements chat.Tx.

@@ -8,7 +8,7 @@ import (
 // Read implements chat.Tx.
 func (a *act) Read(user api.UserID) (chat.Read, error) {
 	var r chat.Read
-	p, err := a.b.person(a.r.no, user)
+	p, err := a.reader(user)
 	if err == nil {
 		_, err = found(a.b.tx.row(`SELECT m.read_seq, m.read_msg_no, (SELECT COUNT(*) FROM mention
 				WHERE user_no IN (0, m.user_no) AND log_no > (m.room_no << 38) + m.read_seq AND log_no <= (m.room_no << 38) + 274877906943)
@@ -20,12 +20,21 @@ func (a *act) Read(user api.UserID) (chat.Read, error) {
 // PutRead implements chat.Tx.
 func (a *act) PutRead(user api.UserID, seq api.Seq) error {
 	a.put = true
-	p, err := a.b.person(a.r.no, user)
+	p, err := a.reader(user)
 	if err == nil {
 		err = one(a.b.tx.exec(`UPDATE member SET read_seq = $1, read_msg_no = (SELECT msg_no FROM event WHERE log_no = $2) WHERE room_no = $3 AND user_no = $4`,
 			int64(seq), logNo(a.r.no, seq), a.r.no, p.no))
 	}
 	return a.check(err)
+}
+
+// reader gives a user whose read position in the database is what it is.
+func (a *act) reader(user api.UserID) (*person, error) {
+	p, err := a.b.person(a.r.no, user)
+	if err != nil {
+		return nil, err
+	}
+	return p, a.b.writeRead(p)
 }
 
 // PutMentions implements chat.Tx.

@@ -63,7 +63,7 @@ func (a *act) RestoreMember(j *chat.Joining) error {
 	if err := a.PutMember(&j.Membership); err != nil {
 		return err
 	}
-	p, err := a.b.person(a.r.no, j.UserID)
+	p, err := a.reader(j.UserID)
 	if err != nil {
 		return a.check(err)
 	}
@@ -120,6 +120,7 @@ func (a *act) Discard(limit int) (more bool, err error) {
 		return false, err
 	}
 	delete(a.b.rooms, a.r.ID)
+	clear(a.b.people) // some are of a number that may be another room's now
 	return false, a.check(one(a.b.tx.exec(`DELETE FROM room WHERE room_no = $1 AND hidden = 1`, a.r.no)))
 }
 
@@ -148,6 +149,7 @@ func (c change) DropHidden() error {
 	if _, err := c.t.exec(`DELETE FROM account WHERE hidden = 1`); err != nil {
 		return err
 	}
+	clear(c.t.w.batch.people)
 	_, err := c.t.exec(`DELETE FROM import_line`)
 	return err
 }

@@ -48,10 +48,13 @@ func (s *Store) memberBy(ctx context.Context, condition string, room api.RoomID,
 	return &m, nil
 }
 
-// person is a user as a batch knows them, in one room.
+// person is a user as the writer knows them, in one room.
 type person struct {
 	no              int64 // 0: no such user
 	chat.Membership       // without a role: no member
+	muted           bool  // perhaps not any more
+	room            int64
+	posted          api.Head // of the last post of the batch, if any: it counts as read, which is not written yet
 }
 
 type personKey struct {
@@ -59,21 +62,46 @@ type personKey struct {
 	user api.UserID
 }
 
-// person looks a user up, once a batch for each room.
-func (b *batch) person(room int64, user api.UserID) (person, error) {
+// keptPeople bounds how many people are kept in memory, each once for each room.
+const keptPeople = 10_000
+
+// person looks a user up, unless they are known. What changes them is in Commit, but for what removes an account.
+func (b *batch) person(room int64, user api.UserID) (*person, error) {
 	k := personKey{room, user}
-	if p, ok := b.people[k]; ok {
+	if p := b.people[k]; p != nil {
 		return p, nil
 	}
-	var p person
+	p := &person{room: room}
 	p.UserID = user
-	_, err := found(b.tx.row(`SELECT a.user_no, a.username, COALESCE(m.role, ''), COALESCE(m.joined_at, 0) FROM account a
-		LEFT JOIN member m ON m.room_no = $1 AND m.user_no = a.user_no WHERE a.id = $2`, room, string(user)), &p.no, &p.Username, &p.Role, &p.JoinedAt)
+	_, err := found(b.tx.row(`SELECT a.user_no, a.username, COALESCE(m.role, ''), COALESCE(m.joined_at, 0),
+			EXISTS (SELECT 1 FROM restriction x WHERE x.room_no = $1 AND x.kind = 'mute' AND x.user_no = a.user_no)
+		FROM account a LEFT JOIN member m ON m.room_no = $1 AND m.user_no = a.user_no WHERE a.id = $2`, room, string(user)),
+		&p.no, &p.Username, &p.Role, &p.JoinedAt, &p.muted)
 	if err != nil {
-		return person{}, err
+		return nil, err
 	}
-	b.people[k] = p
+	if p.no != 0 { // who is not there may come
+		b.people[k] = p
+	}
 	return p, nil
+}
+
+// posts notes that p has said the last thing in a room, and so has read up to it. It is written once, with the last of the batch.
+func (b *batch) posts(p *person, head api.Head) {
+	if p.posted.Seq == 0 {
+		b.posters = append(b.posters, p)
+	}
+	p.posted = head
+}
+
+// writeRead writes how far p has read by posting.
+func (b *batch) writeRead(p *person) error {
+	if p.posted.Seq == 0 {
+		return nil
+	}
+	head := p.posted
+	p.posted = api.Head{}
+	return one(b.tx.exec(`UPDATE member SET read_seq = $1, read_msg_no = $2 WHERE room_no = $3 AND user_no = $4`, int64(head.Seq), int64(head.MsgNo), p.room, p.no))
 }
 
 // putMember stores a membership, and gives it if it is new.
@@ -89,13 +117,13 @@ func (b *batch) putMember(r *room, m *chat.Membership) (joined *chat.Membership,
 	}
 	isNew := p.Role == ""
 	p.Role, p.JoinedAt = m.Role, m.JoinedAt
-	b.people[personKey{r.no, m.UserID}] = p
 	if !isNew {
 		return nil, nil
 	}
 	r.MemberCount++
 	b.change(r)
-	return &p.Membership, nil
+	is := p.Membership
+	return &is, nil
 }
 
 // deleteMember ends a membership.
@@ -112,7 +140,6 @@ func (b *batch) deleteMember(r *room, user api.UserID) error {
 	}
 	r.MemberCount--
 	b.change(r)
-	p.Role, p.JoinedAt = "", 0
-	b.people[personKey{r.no, user}] = p
+	p.Role, p.JoinedAt, p.posted = "", 0, api.Head{}
 	return nil
 }

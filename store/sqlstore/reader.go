@@ -3,13 +3,14 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"sync"
 
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// reader runs single statements on a pool, each prepared once, or in a transaction. A statement that has begun ends, whoever has
+// reader runs reads on a few connections, each of which keeps what it has prepared. A statement that has begun ends, whoever has
 // given up: SQLite's driver closes a connection that was interrupted, and on a disk that cannot be written no other can be opened.
 // What waits for a connection is given up, and what takes many statements between two of them.
 type reader struct {
@@ -17,18 +18,29 @@ type reader struct {
 
 	db      *sql.DB
 	dialect *Dialect
-	of      *reader // whose transaction tx is; nil: none
-	tx      *sql.Tx
-	turns   chan struct{} // as deep as there are connections: who has a turn finds one free; nil: of has one
+	idle    chan *conn // as deep as there are connections; closed when the reader is
 
-	missing []string // what of has not prepared yet; owned by who reads in the transaction
+	closing sync.Once
+}
 
-	mu    sync.RWMutex
+// conn is a connection that reads. Who has taken it from the reader owns it.
+type conn struct {
+	r     *reader
+	sql   *sql.Conn // nil until it is needed, and after it had to be given up
 	stmts map[string]*sql.Stmt
+	looks bool // in a snapshot: another connection would not see its moment
 }
 
 // looks are the reads that a snapshot can make.
-type looks struct{ read *reader }
+type looks struct{ read source }
+
+// source is where reads run: on any connection, or on that of a snapshot.
+type source interface {
+	// one scans the only row of query; chat.ErrNotFound if there is none.
+	one(ctx context.Context, query string, args []any, dest ...any) error
+	// each calls scan for each row of query until it returns false.
+	each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error
+}
 
 var _ chat.Reader = looks{}
 
@@ -38,152 +50,168 @@ func (s *Store) Snapshot(ctx context.Context, look func(r chat.Reader) error) er
 }
 
 func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
-	if err := s.read.begin(ctx); err != nil {
+	c, err := s.reader.take(ctx)
+	if err != nil {
 		return wrap("begin to read", err)
 	}
-	defer s.read.end()
-	conn, err := s.read.db.Conn(ctx)
-	if err != nil {
-		return wrap("begin to read", s.read.fault(ctx, err))
+	defer s.reader.give(c)
+	if err := c.exec(s.dialect.BeginRead); err != nil {
+		return wrap("begin to read", c.fault(ctx, err))
 	}
-	tx, err := conn.BeginTx(context.WithoutCancel(ctx), s.dialect.Snapshot)
-	if err != nil {
-		return wrap("begin to read", s.read.fault(ctx, errors.Join(err, conn.Close())))
-	}
-	r := &reader{dialect: s.dialect, of: s.read, tx: tx}
+	c.looks = true
 	defer func() {
-		_ = errors.Join(tx.Rollback(), conn.Close()) // it has only read
-		for _, query := range r.missing {
-			_, _ = s.read.prepared(ctx, query) //nolint:sqlclosecheck // kept; the next snapshot tries again
+		if c.exec("ROLLBACK") != nil { // it has only read
+			c.discard() // it might see this moment for ever
 		}
+		c.looks = false
 	}()
-	return look(looks{r})
+	return look(looks{c})
 }
 
+// newReader makes a reader of the connections of db, which has a bound of open ones.
 func newReader(db *sql.DB, dialect *Dialect) *reader {
-	return &reader{db: db, dialect: dialect, turns: make(chan struct{}, db.Stats().MaxOpenConnections), stmts: map[string]*sql.Stmt{}}
+	r := &reader{db: db, dialect: dialect, idle: make(chan *conn, db.Stats().MaxOpenConnections)}
+	for range cap(r.idle) {
+		r.idle <- &conn{r: r}
+	}
+	return r
 }
 
-// begin waits for a turn, until end.
-func (r *reader) begin(ctx context.Context) error {
-	if r.turns == nil {
-		return nil
-	}
-	select {
-	case r.turns <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *reader) end() {
-	if r.turns != nil {
-		<-r.turns
-	}
-}
-
-// prepared gives the statement of query. There are few different ones: each is a constant or one
-// of a few dozen forms.
-func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+// take waits for a connection, which is to be given back.
+func (r *reader) take(ctx context.Context) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if r.of == nil {
-		if s := r.known(query); s != nil {
-			return s, nil
+	select {
+	case c, ok := <-r.idle:
+		if !ok {
+			return nil, errClosed
 		}
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	ctx = context.WithoutCancel(ctx)
-	if r.of != nil {
-		if s := r.of.known(query); s != nil {
-			return r.tx.StmtContext(ctx, s), nil // the transaction's end closes it
+}
+
+func (r *reader) give(c *conn) { r.idle <- c }
+
+func (r *reader) one(ctx context.Context, query string, args []any, dest ...any) error {
+	c, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.give(c)
+	return c.one(ctx, query, args, dest...)
+}
+
+func (r *reader) each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error {
+	c, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.give(c)
+	return c.each(ctx, query, args, scan)
+}
+
+// close waits for the reads under way.
+func (r *reader) close() error {
+	var err error
+	r.closing.Do(func() {
+		for range cap(r.idle) {
+			c := <-r.idle
+			c.discard()
 		}
-		r.missing = append(r.missing, query)
-		return r.tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // likewise
+		close(r.idle)
+		err = r.db.Close()
+	})
+	return err
+}
+
+// prepared gives the statement of query. There are few different ones: each is a constant or one of a few dozen forms.
+func (c *conn) prepared(query string) (*sql.Stmt, error) {
+	if s := c.stmts[query]; s != nil {
+		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, query) // takes long, perhaps: no lock is held
+	if c.sql == nil {
+		if c.looks {
+			return nil, driver.ErrBadConn
+		}
+		conn, err := c.r.db.Conn(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		c.sql, c.stmts = conn, map[string]*sql.Stmt{}
+	}
+	s, err := c.sql.PrepareContext(context.Background(), query)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if other := r.stmts[query]; other != nil {
-		s.Close() //nolint:sqlclosecheck // only this one: others use the other
-		return other, nil
-	}
-	r.stmts[query] = s
+	c.stmts[query] = s
 	return s, nil
 }
 
-func (r *reader) known(query string) *sql.Stmt {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.stmts[query]
-}
-
-// one scans the only row of query; chat.ErrNotFound if there is none.
-func (r *reader) one(ctx context.Context, query string, args []any, dest ...any) error {
-	if err := r.begin(ctx); err != nil {
+func (c *conn) exec(query string) error {
+	s, err := c.prepared(query) //nolint:sqlclosecheck // kept; discard closes it
+	if err != nil {
 		return err
 	}
-	defer r.end()
-	s, err := r.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
+	_, err = s.ExecContext(context.Background())
+	return err
+}
+
+func (c *conn) one(ctx context.Context, query string, args []any, dest ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s, err := c.prepared(query) //nolint:sqlclosecheck // kept; discard closes it
 	if err != nil {
-		return r.fault(ctx, err)
+		return c.fault(ctx, err)
 	}
 	err = s.QueryRowContext(context.WithoutCancel(ctx), args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return chat.ErrNotFound
 	}
-	return r.fault(ctx, err)
+	return c.fault(ctx, err)
 }
 
-// each calls scan for each row of query until it returns false.
-func (r *reader) each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error {
-	if err := r.begin(ctx); err != nil {
+func (c *conn) each(ctx context.Context, query string, args []any, scan func(rows *sql.Rows) (more bool, err error)) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer r.end()
-	s, err := r.prepared(ctx, query) //nolint:sqlclosecheck // kept; close closes it
+	s, err := c.prepared(query) //nolint:sqlclosecheck // kept; discard closes it
 	if err != nil {
-		return r.fault(ctx, err)
+		return c.fault(ctx, err)
 	}
 	rows, err := s.QueryContext(context.WithoutCancel(ctx), args...)
 	if err != nil {
-		return r.fault(ctx, err)
+		return c.fault(ctx, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		more, err := scan(rows)
 		if err != nil {
-			return r.fault(ctx, err)
+			return c.fault(ctx, err)
 		}
 		if !more {
 			return nil
 		}
 	}
-	return r.fault(ctx, rows.Err())
+	return c.fault(ctx, rows.Err())
 }
 
-// fault says what err means; a call that was given up says so, not how the driver put it.
-func (r *reader) fault(ctx context.Context, err error) error {
+// fault says what err means; a call that was given up says so, not how the driver put it. A connection that is gone is replaced.
+func (c *conn) fault(ctx context.Context, err error) error {
+	if errors.Is(err, driver.ErrBadConn) {
+		c.discard()
+	}
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	default:
-		return r.dialect.Fault(err)
+		return c.r.dialect.Fault(err)
 	}
 }
 
-func (r *reader) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range r.stmts {
-		s.Close()
-	}
-	r.stmts = map[string]*sql.Stmt{}
-	return r.db.Close()
-}
+func (c *conn) discard() { discard(&c.sql, &c.stmts) }

@@ -53,12 +53,23 @@ func (a *act) PutRestriction(r *chat.Restriction) error {
 		SELECT $1, $2, u.user_no, b.user_no, $3, $4, $5 FROM account u, account b WHERE u.id = $6 AND b.id = $7
 		ON CONFLICT (room_no, kind, user_no) DO UPDATE SET by_no = excluded.by_no, at = excluded.at, until = excluded.until, reason = excluded.reason`,
 		a.r.no, string(r.Kind), int64(r.At), int64(r.Until), r.Reason, string(r.UserID), string(r.By))
-	return a.check(err)
+	return a.restricted(r.UserID, err)
 }
 
 // DeleteRestriction implements chat.Tx.
 func (a *act) DeleteRestriction(user api.UserID, kind chat.RestrictionKind) error {
 	a.put = true
 	_, err := a.b.tx.exec(`DELETE FROM restriction WHERE room_no = $1 AND kind = $2 AND user_no = (SELECT user_no FROM account WHERE id = $3)`, a.r.no, string(kind), string(user))
+	return a.restricted(user, err)
+}
+
+// restricted sees to it that a user whose restrictions have changed is looked up anew, and keeps a fault in mind.
+func (a *act) restricted(user api.UserID, err error) error {
+	if err == nil {
+		var p *person
+		if p, err = a.reader(user); err == nil { // which leaves nothing to be written
+			delete(a.b.people, personKey{p.room, user})
+		}
+	}
 	return a.check(err)
 }

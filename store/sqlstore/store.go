@@ -21,8 +21,8 @@ type Dialect struct {
 	// Fault wraps an error of the driver with chat.ErrUnavailable or chat.ErrBroken where it means
 	// one of them, and returns it as it is otherwise.
 	Fault func(err error) error
-	// Snapshot are the options of a transaction whose reads all see one moment; nil: any transaction's do.
-	Snapshot *sql.TxOptions
+	// BeginRead starts a transaction whose reads all see one moment.
+	BeginRead string
 	// Size gives the bytes that the database takes; "": not known.
 	Size string
 	// Shared tells that other processes write to the database too.
@@ -44,11 +44,12 @@ type Options struct {
 type Store struct {
 	// Static after construction.
 
-	dialect *Dialect
-	epoch   api.Epoch
-	now     func() time.Time
-	write   *writer
-	looks
+	dialect  *Dialect
+	epoch    api.Epoch
+	now      func() time.Time
+	write    *writer
+	reader   *reader
+	looks                  // of the reader
 	searches chan struct{} // as deep as there may be searches at once
 
 	mu       sync.Mutex // guards the rest; held only for moments
@@ -73,7 +74,8 @@ func New(ctx context.Context, write, read *sql.DB, dialect *Dialect, opts *Optio
 	if now == nil {
 		now = time.Now
 	}
-	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), looks: looks{newReader(read, dialect)}, searches: make(chan struct{}, searchers)}
+	reader := newReader(read, dialect)
+	s := &Store{dialect: dialect, now: now, write: newWriter(write, dialect, now), reader: reader, looks: looks{reader}, searches: make(chan struct{}, searchers)}
 	if err := s.identify(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -171,7 +173,7 @@ func (s *Store) Close() error {
 		<-p.done
 	}
 	// Readers first: the last connection to close folds the write-ahead log into the database.
-	return errors.Join(s.read.close(), s.write.close())
+	return errors.Join(s.reader.close(), s.write.close())
 }
 
 func wrap(doing string, err error) error {

@@ -20,8 +20,8 @@ const (
 
 var errFull = errors.New("the store has no numbers left")
 
-// batch is the memory of one Commit: what it has read or changed, by id. It is emptied after each,
-// but for the rooms, which only Commit changes: they are kept unless the database has other writers.
+// batch is the memory of one Commit: what it has read or changed, by id. It is emptied after each, but for the rooms
+// and the people in them, which only Commit changes: they are kept unless the database has other writers.
 type batch struct {
 	tx      *tx
 	rooms   map[api.RoomID]*room
@@ -29,7 +29,8 @@ type batch struct {
 	grown   []*room // that have new events
 	purged  []*room
 	deleted []int64 // numbers of rooms that are gone
-	people  map[personKey]person
+	people  map[personKey]*person
+	posters []*person     // whose read position may have to be written
 	records []chat.Record // of all entries, which get slices of it
 	scratch []byte
 }
@@ -65,6 +66,11 @@ func (s *Store) Commit(ctx context.Context, entries []*chat.Entry) error {
 				return err
 			}
 		}
+		for _, p := range b.posters {
+			if err := b.writeRead(p); err != nil {
+				return err
+			}
+		}
 		grown, purged, gone = b.growth(), b.purges(), slices.Clone(b.deleted)
 		return b.updateRooms()
 	})
@@ -89,7 +95,7 @@ func (b *batch) begin(t *tx, entries []*chat.Entry) {
 		drafts++
 	}
 	if b.rooms == nil {
-		b.rooms, b.people = map[api.RoomID]*room{}, map[personKey]person{}
+		b.rooms, b.people = map[api.RoomID]*room{}, map[personKey]*person{}
 	}
 	b.tx, b.records = t, make([]chat.Record, 0, drafts)
 }
@@ -101,11 +107,14 @@ func (b *batch) end() {
 	if b.tx.w.dialect.Shared || len(b.rooms) > keptRooms {
 		clear(b.rooms)
 	}
+	if b.tx.w.dialect.Shared || len(b.people) > keptPeople {
+		clear(b.people)
+	}
 	clear(b.changed)
 	clear(b.grown)
 	clear(b.purged)
-	b.tx, b.records, b.changed, b.grown, b.purged, b.deleted = nil, nil, b.changed[:0], b.grown[:0], b.purged[:0], b.deleted[:0]
-	clear(b.people)
+	clear(b.posters)
+	b.tx, b.records, b.changed, b.grown, b.purged, b.deleted, b.posters = nil, nil, b.changed[:0], b.grown[:0], b.purged[:0], b.deleted[:0], b.posters[:0]
 	if cap(b.scratch) > keepBytes {
 		b.scratch = nil
 	}
@@ -168,21 +177,24 @@ func refuse(e *chat.Entry, rule error) error {
 	return nil
 }
 
-// insertEvent stores nothing if the sender is not allowed to post, or has used the key before.
 const (
-	insertEvent = insertInto + onConflict
-	// insertInPurged is insertEvent for a room of which something was purged, but not the keys.
-	insertInPurged = insertInto + ` AND NOT EXISTS (SELECT 1 FROM purged_key k WHERE k.idempotency_key = $6 AND k.sender_no = a.user_no AND k.room_no = $2)` + onConflict
-
-	insertInto = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record)
-	SELECT $1, $2, $3, $4, $5, a.user_no, $6, $7, $8, $9 FROM account a
-	WHERE a.id = $10 AND ($11 OR EXISTS (SELECT 1 FROM member m WHERE m.room_no = $2 AND m.user_no = a.user_no)
-		AND NOT EXISTS (SELECT 1 FROM restriction x WHERE x.room_no = $2 AND x.kind = 'mute' AND x.user_no = a.user_no))`
+	insertInto = `INSERT INTO event (log_no, room_no, type, at, msg_no, sender_no, idempotency_key, digest, about, record) `
+	values     = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10`
+	// onConflict: it stores nothing if the sender has used the key before.
 	onConflict = ` ON CONFLICT (idempotency_key, sender_no, room_no) WHERE idempotency_key IS NOT NULL DO NOTHING`
+
+	// insertEvent is of values, so that SQLite needs no journal of what a failure in its middle would have to undo.
+	insertEvent = insertInto + `VALUES (` + values + `)` + onConflict
+	// insertInPurged is for a room of which something was purged, but not the keys.
+	insertInPurged = insertInto + `SELECT ` + values + ` WHERE NOT EXISTS (SELECT 1 FROM purged_key k WHERE k.idempotency_key = $7 AND k.sender_no = $6 AND k.room_no = $2)` + onConflict
 )
 
 // insert appends d to the room's log if the sender is a member who is not muted, or anyway.
 func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway bool) (bool, error) {
+	sender, err := b.person(r.no, e.SenderID)
+	if err != nil || sender.no == 0 || !anyway && (sender.Role == "" || sender.muted) {
+		return false, err
+	}
 	rec := chat.Record{Seq: r.Head.Seq + 1, Type: d.Type(), At: e.At}
 	next := api.Head{Seq: rec.Seq, MsgNo: r.Head.MsgNo}
 	if rec.Type == api.EventTypeMessagePosted {
@@ -210,7 +222,7 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 		query = insertInPurged
 	}
 	n, err := b.tx.exec(query, logNo(r.no, rec.Seq), r.no, string(rec.Type), int64(rec.At), int64(next.MsgNo),
-		keyArg, digest, about, rec.Bytes, string(e.SenderID), anyway)
+		sender.no, keyArg, digest, about, rec.Bytes)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -219,6 +231,9 @@ func (b *batch) insert(e *chat.Entry, r *room, key string, d chat.Draft, anyway 
 		b.grown = append(b.grown, r)
 	}
 	r.Head = next
+	if rec.MsgNo != 0 && sender.Role != "" {
+		b.posts(sender, next)
+	}
 	b.records = append(b.records, rec)
 	return true, nil
 }

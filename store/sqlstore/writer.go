@@ -106,6 +106,7 @@ func (t *tx) run(f func(t *tx) error) error {
 // replaced rather than guessed about.
 func (t *tx) rollBack() {
 	clear(t.w.batch.rooms) // they hold what is rolled back
+	clear(t.w.batch.people)
 	if _, err := t.exec("ROLLBACK"); err != nil {
 		t.w.discard()
 	}
@@ -123,17 +124,19 @@ func (w *writer) connect(ctx context.Context) error {
 	return nil
 }
 
-// discard closes the connection for good, not only gives it back to the pool.
-func (w *writer) discard() {
-	if w.conn == nil {
+func (w *writer) discard() { discard(&w.conn, &w.stmts) }
+
+// discard closes a connection and what was prepared on it for good, not only gives it back to the pool. It takes nil.
+func discard(conn **sql.Conn, stmts *map[string]*sql.Stmt) {
+	if *conn == nil {
 		return
 	}
-	for _, s := range w.stmts {
+	for _, s := range *stmts {
 		s.Close()
 	}
-	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	w.conn.Close()
-	w.conn, w.stmts = nil, nil
+	_ = (*conn).Raw(func(any) error { return driver.ErrBadConn })
+	(*conn).Close()
+	*conn, *stmts = nil, nil
 }
 
 func (w *writer) close() error {

@@ -53,6 +53,38 @@ func hiddenAccounts(f *fixture) {
 	f.want("the next account", people[0].Username, "ghost")
 }
 
+// droppedAndBack: who is taken away by an import that was given up and comes back by the next one is not mixed up with who came meanwhile.
+func droppedAndBack(f *fixture) {
+	ann := f.user("ann")
+	ghost := &chat.Account{ID: User("ghost"), Username: "ghost"}
+	restore := func(name string) api.RoomID {
+		f.change(nil, func(t chat.AccountTx) error { return t.CreateHidden(ghost) })
+		id := f.hidden(name, ann, api.Head{})
+		e := f.do(id, ghost.ID, func(t chat.Tx) error { return t.Restore(restored(ghost.ID, api.EventTypeMessagePosted, 0, "", `{}`)) })
+		f.wantErr(e.Err, nil)
+		return id
+	}
+	id := restore("old")
+	for more := true; more; {
+		f.wantErr(f.do(id, ann, func(t chat.Tx) (err error) {
+			more, err = t.Discard(10)
+			return err
+		}).Err, nil)
+	}
+	f.change(nil, func(t chat.AccountTx) error { return t.DropHidden() })
+	bob := f.user("bob")
+	id = restore("old")
+	f.do(id, ann, func(t chat.Tx) error {
+		m, err := t.Message(1)
+		f.wantErr(err, nil)
+		f.want("its sender", m.SenderID, ghost.ID)
+		return nil
+	})
+	sent, _, err := f.SentEvents(f.ctx(), &chat.SentQuery{User: bob, Scan: 99, Limit: 99})
+	f.wantErr(err, nil)
+	f.want("sent by who came meanwhile", len(sent), 0)
+}
+
 func hiddenRooms(f *fixture) {
 	ann := f.user("ann")
 	open := f.room("open", ann)

@@ -13,6 +13,7 @@ import (
 var importTests = []test{
 	{"HiddenAccounts", hiddenAccounts},
 	{"HiddenRooms", hiddenRooms},
+	{"DroppedAndBack", droppedAndBack},
 	{"RestoredEvents", restoredEvents},
 	{"RestoredMembers", restoredMembers},
 	{"RestoredThreads", restoredThreads},

@@ -106,8 +106,8 @@ var readTests = []test{
 		f.want("seen", late.Act.(*Reading).Seen, chat.Read{Head: api.Head{Seq: 12, MsgNo: 7}})
 
 		// Who comes back has read what was there.
-		f.commit(Leave(room, thanos), Post(room, groot, "z"), Join(room, thanos))
-		f.wantRead(room, thanos, 14, 8, 0)
+		f.commit(Post(room, thanos, "bye"), Leave(room, thanos), Post(room, groot, "z"), Join(room, thanos))
+		f.wantRead(room, thanos, 15, 9, 0)
 		// A changed role moves nothing.
 		f.commit(Mark(room, groot, 1), entry(room, groot, &Acting{Create: nil, Join: &chat.Membership{UserID: groot, Role: api.RoleMember}}))
 		f.wantRead(room, groot, 1, 0, 0)
