@@ -25,10 +25,10 @@ type reader struct {
 
 // conn is a connection that reads. Who has taken it from the reader owns it.
 type conn struct {
-	r     *reader
-	sql   *sql.Conn // nil until it is needed, and after it had to be given up
-	stmts map[string]*sql.Stmt
-	looks bool // in a snapshot: another connection would not see its moment
+	r      *reader
+	sql    *sql.Conn // nil until it is needed, and after it had to be given up
+	stmts  map[string]*sql.Stmt
+	pinned bool // to a snapshot: another connection would not see its moment
 }
 
 // looks are the reads that a snapshot can make.
@@ -58,12 +58,12 @@ func (s *Store) snapshot(ctx context.Context, look func(l looks) error) error {
 	if err := c.exec(s.dialect.BeginRead); err != nil {
 		return wrap("begin to read", c.fault(ctx, err))
 	}
-	c.looks = true
+	c.pinned = true
 	defer func() {
 		if c.exec("ROLLBACK") != nil { // it has only read
 			c.discard() // it might see this moment for ever
 		}
-		c.looks = false
+		c.pinned = false
 	}()
 	return look(looks{c})
 }
@@ -133,7 +133,7 @@ func (c *conn) prepared(query string) (*sql.Stmt, error) {
 		return s, nil
 	}
 	if c.sql == nil {
-		if c.looks {
+		if c.pinned {
 			return nil, driver.ErrBadConn
 		}
 		conn, err := c.r.db.Conn(context.Background())

@@ -121,7 +121,9 @@ func TestCutAtRandomBytes(t *testing.T) {
 // The server goes down and comes back three times while 20,000 lines are posted and heard.
 func TestServerRestarts(t *testing.T) {
 	store := memory.New()
-	srv := start("", store)
+	patient := limits
+	patient.BacklogBytes = 0 // on a busy machine a listener is late, is disconnected for it and comes back: one time more than there are restarts
+	srv := startLimited("", store, patient)
 	groot, thanos := register(t, srv.addr, "groot", nil), register(t, srv.addr, "thanos", nil)
 	if _, err := groot.RoomCreate(t.Context(), &api.RoomCreateParams{Name: "lobby"}); err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func TestServerRestarts(t *testing.T) {
 	for n := range lines {
 		if n > 0 && n%(lines/4) == 0 {
 			srv.stop()
-			srv = start(srv.addr, store)
+			srv = startLimited(srv.addr, store, patient)
 		}
 		if _, err := p.Post(deadline(t, time.Minute), fmt.Sprint(n)); err != nil {
 			t.Fatal(err)

@@ -33,7 +33,9 @@ type server struct {
 }
 
 // start serves store on addr; "" takes a free port.
-func start(addr string, store chat.Store) *server {
+func start(addr string, store chat.Store) *server { return startLimited(addr, store, limits) }
+
+func startLimited(addr string, store chat.Store, limits api.Limits) *server {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
