@@ -16,7 +16,7 @@ const (
 	sendBuffer = 48 << 10         // of the socket, which holds twice that; the kernel's default would hide megabytes from the backlog's bound
 	flushChunk = 16 << 10         // one write of the flusher; the peer has stallTime to take it
 	stallTime  = 10 * time.Second // a peer that takes nothing for so long is given up
-	closeGrace = time.Second      // a peer has so long to take its close frame and answer it
+	closeGrace = time.Second      // a peer has so long to take what waits and its close frame, and to answer it
 )
 
 // conn is a connection's net.Conn: between the WebSocket library, which reads and writes control
@@ -95,7 +95,7 @@ func (c *conn) open(sock net.Conn, early []byte) {
 		c.closed.Store(true)
 		_ = bareSocket(sock).Close()
 	} else if c.closing {
-		_ = sock.SetReadDeadline(time.Now().Add(closeGrace))
+		_ = sock.SetDeadline(time.Now().Add(closeGrace))
 	}
 	c.startLocked()
 }
@@ -200,11 +200,9 @@ func (c *conn) flush() {
 	for !c.dead && len(c.out) > 0 {
 		chunk := c.out[:min(flushChunk, len(c.out))]
 		c.inFlight = len(chunk)
-		patience := stallTime
-		if c.closing || c.done {
-			patience = closeGrace
+		if !c.closing && !c.done { // else it ends when closeLocked or Close has said
+			_ = c.sock.SetWriteDeadline(time.Now().Add(stallTime))
 		}
-		_ = c.sock.SetWriteDeadline(time.Now().Add(patience))
 		c.mu.Unlock()
 		n, err := c.sock.Write(chunk)
 		c.srv.stats.bytesOut.Add(int64(n))
@@ -328,11 +326,7 @@ func (c *conn) closeLocked(notice, closeFrame []byte) {
 	c.lost()
 	c.wakeLocked()
 	if c.sock != nil {
-		end := time.Now().Add(closeGrace)
-		_ = c.sock.SetReadDeadline(end)
-		if c.busy {
-			_ = c.sock.SetWriteDeadline(end)
-		}
+		_ = c.sock.SetDeadline(time.Now().Add(closeGrace))
 	}
 }
 

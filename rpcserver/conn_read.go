@@ -91,7 +91,9 @@ func (c *conn) Close() error {
 	c.done = true
 	open := c.sock != nil && !c.dead
 	if open && c.busy {
-		_ = c.sock.SetWriteDeadline(time.Now().Add(closeGrace))
+		if !c.closing { // which has set an end already
+			_ = c.sock.SetWriteDeadline(time.Now().Add(closeGrace))
+		}
 		c.mu.Unlock()
 		return nil
 	}

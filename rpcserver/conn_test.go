@@ -201,6 +201,34 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// A connection that is shut ends when it was said to: neither a peer that takes what waits bit by bit prolongs it, nor the
+// end of its reader at that moment.
+func TestShutEnds(t *testing.T) {
+	for _, takes := range []int{0, flushChunk} {
+		t.Run(fmt.Sprintf("%d bytes are taken", takes), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				c, srv := testConn(near, 1<<20)
+				c.send(numbered(0, 500_000), push)
+				c.shut(nil, 4501, "revoked")
+				for range 4 {
+					time.Sleep(closeGrace/4 - time.Millisecond)
+					if _, err := io.ReadFull(far, make([]byte, takes)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c.Close()
+				time.Sleep(5 * time.Millisecond)
+				if synctest.Wait(); !c.closed.Load() {
+					t.Error("still open")
+					c.hangUp()
+				}
+				srv.wg.Wait()
+			})
+		})
+	}
+}
+
 // Room is waited for without spinning, and the wait ends with the connection.
 func TestWaitRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -70,7 +70,7 @@ func (s *session) sweep(now int64, times *sweepTimes, interval time.Duration) {
 	if s.isClosing() {
 		if s.closed == 0 {
 			s.closed = now
-		} else if over(s.closed, 2*closeGrace) && s.conn.backlog() == 0 || over(s.closed, stallTime) {
+		} else if over(s.closed, 2*closeGrace) {
 			s.conn.hangUp()
 		}
 		return
