@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
@@ -88,13 +89,17 @@ func BenchmarkCommit(b *testing.B) {
 				s, room, users := benchStore(b)
 				b.ReportAllocs()
 				b.ResetTimer()
+				longest := time.Duration(0)
 				for n := 0; n < b.N; n += size {
 					b.StopTimer()
 					entries := benchEntries(room, users, n, min(size, b.N-n), c.keys)
 					b.StartTimer()
+					begun := time.Now()
 					benchCommit(b, s, entries)
+					longest = max(longest, time.Since(begun))
 				}
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+				b.ReportMetric(float64(longest.Microseconds())/1000, "longest-ms")
 			})
 		}
 	}

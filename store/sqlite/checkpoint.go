@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -17,21 +18,39 @@ const (
 	walLook = walPages / 8
 	// walBehind: if readers have kept the log from starting over until it is this long, wait for them.
 	walBehind = 4 * walPages
+	// walTail is how many pages may be left for the writer to copy itself.
+	walTail = walPages / 8
 	// walKeep is the size that the file is cut back to after that.
 	walKeep = 2 * walPages * 4096
 )
 
 // checkpointer keeps the write-ahead log short. SQLite would do it inside a commit, where the
-// batch's callers wait for it and its errors are lost; here it comes before the next transaction,
-// when what was committed is being sent already.
+// batch's callers wait for it and its errors are lost. Here a connection of its own copies what is in
+// the log while the writer goes on; what was written meanwhile, which is little, the writer copies
+// before its next transaction, as only so the log can start over.
 type checkpointer struct {
-	logger  *slog.Logger
-	written int   // pages, about, since the log was looked at; guarded by the writer's lock
-	next    int64 // pages in the log at which to try again; guarded by the writer's lock
+	logger *slog.Logger
+	db     *sql.DB // of the one connection that copies beside the writer
+
+	// Guarded by the writer's lock.
+
+	written int        // pages, about, since the log was looked at
+	next    int64      // pages in the log at which to try again
+	copying chan error // how the copying beside the writer ended; nil: nothing is being copied
 }
 
 func (c *checkpointer) beforeWrite(written int, row func(query string, args ...any) *sql.Row) error {
-	if c.written += written; c.written < walLook {
+	c.written += written
+	ended := false
+	select {
+	case err := <-c.copying:
+		c.copying, ended = nil, true
+		if err := c.failed(err); err != nil {
+			return err
+		}
+	default:
+	}
+	if c.written < walLook && !ended {
 		return nil
 	}
 	c.written = 0
@@ -42,16 +61,56 @@ func (c *checkpointer) beforeWrite(written int, row func(query string, args ...a
 	if pages < walPages {
 		c.next = walPages
 	}
-	if pages < c.next {
+	switch {
+	case pages < c.next, c.copying != nil && pages <= walBehind:
+		return nil
+	case pages-copied > walTail && pages <= walBehind:
+		c.copyBeside()
 		return nil
 	}
+	if err := c.wait(); err != nil {
+		return err
+	}
 	c.next = pages + walPages // the log may not start over while someone reads from it
-	err := c.checkpoint(row, pages)
+	return c.failed(c.checkpoint(row, pages))
+}
+
+// copyBeside copies what is in the log now while the writer goes on.
+func (c *checkpointer) copyBeside() {
+	done := make(chan error, 1)
+	c.copying = done
+	go func() { // ends when it is copied; wait waits for it
+		_, err := c.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
+		done <- err
+	}()
+}
+
+// wait waits until nothing is being copied beside the writer.
+func (c *checkpointer) wait() error {
+	if c.copying == nil {
+		return nil
+	}
+	err := <-c.copying
+	c.copying = nil
+	return c.failed(err)
+}
+
+// close ends the copying. The writer writes no more.
+func (c *checkpointer) close() error {
+	err := c.wait()
+	if c.db != nil {
+		err = errors.Join(err, c.db.Close()) // the last connection to close folds the log into the database
+	}
+	return err
+}
+
+// failed gives an error that ends all writing, and only tells of others.
+func (c *checkpointer) failed(err error) error {
 	if errors.Is(fault(err), chat.ErrBroken) {
 		return err
 	}
 	if err != nil { // no space: nothing is lost, the log only grows, and the write itself will tell
-		c.logger.Warn("checkpoint failed", "pages", pages, "error", err)
+		c.logger.Warn("checkpoint failed", "error", err)
 	}
 	return nil
 }

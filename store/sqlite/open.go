@@ -32,8 +32,9 @@ type Options struct {
 // Store is a chat.Store in a SQLite database.
 type Store struct {
 	*sqlstore.Store
-	lock  *lock
-	index *index
+	lock        *lock
+	index       *index
+	checkpoints *checkpointer
 }
 
 var _ chat.Store = (*Store)(nil)
@@ -63,18 +64,18 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	x := newIndex(path, logger)
-	s, err := open(ctx, path, logger, opts.Now, x)
+	x, c := newIndex(path, logger), &checkpointer{logger: logger, written: walLook}
+	s, err := open(ctx, path, opts.Now, x, c)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, fault(err)), l.release())
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, fault(err)), c.close(), l.release())
 	}
 	if err := x.start(s); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close(), l.release())
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close(), c.close(), l.release())
 	}
-	return &Store{s, l, x}, nil
+	return &Store{s, l, x, c}, nil
 }
 
-func open(ctx context.Context, path string, logger *slog.Logger, now func() time.Time, x *index) (*sqlstore.Store, error) {
+func open(ctx context.Context, path string, now func() time.Time, x *index, c *checkpointer) (*sqlstore.Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,8 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	if mutant.On(mutant.SynchronousNormal) {
 		synchronous = 1
 	}
-	write, err := pool(path, 1, "cache_size(-16384)", "foreign_keys(1)", "journal_mode(wal)", fmt.Sprintf("synchronous(%d)", synchronous), "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walKeep))
+	durable := fmt.Sprintf("synchronous(%d)", synchronous)
+	write, err := pool(path, 1, "cache_size(-16384)", "foreign_keys(1)", "journal_mode(wal)", durable, "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walKeep))
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +95,25 @@ func open(ctx context.Context, path string, logger *slog.Logger, now func() time
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	if err := prepare(ctx, write, logger); err != nil {
+	if c.db, err = pool(path, 1, "cache_size(-64)", durable); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
-	if err := connectAll(ctx, read, readers); err != nil {
+	err = prepare(ctx, write, c.logger)
+	if err == nil {
+		err = connectAll(ctx, read, readers)
+	}
+	if err == nil {
+		err = connectAll(ctx, c.db, 1)
+	}
+	if err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
-	checkpoints := checkpointer{logger: logger, written: walLook}
 	return sqlstore.New(ctx, write, read, &sqlstore.Dialect{
 		Durability:  api.DurabilityFull,
 		Begin:       "BEGIN IMMEDIATE",
 		BeginRead:   "BEGIN",
 		Fault:       fault,
-		BeforeWrite: checkpoints.beforeWrite,
+		BeforeWrite: c.beforeWrite,
 		Index:       x,
 		Size:        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 	}, &sqlstore.Options{Now: now})
@@ -130,7 +138,7 @@ func prepare(ctx context.Context, write *sql.DB, logger *slog.Logger) error {
 // Close implements chat.Store.
 func (s *Store) Close() error {
 	s.index.close()
-	return errors.Join(s.Store.Close(), s.lock.release())
+	return errors.Join(s.Store.Close(), s.checkpoints.close(), s.lock.release())
 }
 
 // pool opens up to n connections with these pragmas, and keeps them.

@@ -28,8 +28,8 @@ func TestReadersAreOpen(t *testing.T) {
 			open[target]++
 		}
 	}
-	if open[path] != 5 || open[path+"-wal"] != 5 {
-		t.Errorf("%d and %d descriptors, want those of one writer and four readers", open[path], open[path+"-wal"])
+	if open[path] != 6 || open[path+"-wal"] != 6 {
+		t.Errorf("%d and %d descriptors, want those of one writer, one that copies the log, and four readers", open[path], open[path+"-wal"])
 	}
 }
 
