@@ -280,8 +280,8 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		if !h.isEcho(n.Event) {
 			h.show(h.render, n.Event)
 		}
-		if n.Type == api.EventTypeRoomDeleted {
-			return errors.Join(h.out.Flush(), aboutRoom(h.name, errRoomDeleted()))
+		if n.Last {
+			return errors.Join(h.out.Flush(), aboutRoom(h.name, errLast(n.Event)))
 		}
 	case *chatclient.CaughtUp:
 		h.caughtUp = true

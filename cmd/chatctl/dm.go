@@ -83,5 +83,10 @@ func called(r *api.Room, me api.UserID) string {
 	return "@" + strings.Join(names, ",")
 }
 
-// errRoomDeleted ends what follows a room.
-func errRoomDeleted() error { return api.Errorf(api.CodeNotFound, "the room was deleted") }
+// errLast ends what follows a room after its last event.
+func errLast(e *api.Event) error {
+	if e.Type == api.EventTypeRoomDeleted {
+		return api.Errorf(api.CodeNotFound, "the room was deleted")
+	}
+	return api.Errorf(api.CodePermissionDenied, "you are not in it any more")
+}

@@ -23,7 +23,9 @@ func newTail(c *cli) *cobra.Command {
 
 When the connection is lost, tail -f comes back by itself and continues after the last event
 it printed: none is lost and none comes twice. Where the server cannot deliver some, stderr says
-which. With --json each line is an event record, byte for byte as the server keeps it.
+which. It ends with status 5 after the event that you are not in the room any more, and with 3
+after the one that it was deleted. With --json each line is an event record, byte for byte as the
+server keeps it.
 
 --into appends the records to a file instead, and begins after the last one that the file
 holds: a copy of the room that can be stopped or killed at any time and started again.`,
@@ -166,8 +168,8 @@ func (t *tail) live(ctx context.Context, client *chatclient.Client, after api.Se
 			if err := t.flush(); err != nil {
 				return err
 			}
-			if n.Type == api.EventTypeRoomDeleted {
-				return errRoomDeleted()
+			if n.Last {
+				return errLast(n.Event)
 			}
 		default:
 			if err := t.news(n); err != nil {

@@ -11,7 +11,11 @@ import (
 type Notification interface{ notification() }
 
 // EventReceived is an event of a followed room, live or replayed. Each seq of a room comes once and in order.
-type EventReceived struct{ *api.Event }
+type EventReceived struct {
+	*api.Event
+	// Last says that nothing of the room comes after it, unless the user comes back: they are not in it any more, or it was deleted.
+	Last bool
+}
 
 // CaughtUp says that a room's replay is over and what follows is live. It comes once for each room
 // when following begins, and again after each interruption.

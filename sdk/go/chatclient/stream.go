@@ -136,12 +136,15 @@ func (s *Subscription) eventLocked(e *api.Event) {
 		s.refreshLocked() // the replay brings what is missing, or caughtUpLocked tells that it is gone
 		return
 	}
-	if !s.buffer.put(&EventReceived{e}, len(e.Raw)+256) {
+	left := s.ownLeaving(e)
+	// What was before the replay's end is past: they came back.
+	last := left && (r.phase == live || e.Seq > r.as.Head.Seq)
+	if !s.buffer.put(&EventReceived{e, last}, len(e.Raw)+256) {
 		s.refreshLocked()
 		return
 	}
 	r.last = e.Seq
-	if s.ownLeaving(e) {
+	if left {
 		r.left = true
 	}
 	if e.Type == api.EventTypeRoomDeleted { // who is given it back, by an import, gets a log that may be shorter

@@ -229,6 +229,9 @@ func show(n Notification) string {
 		if n.Type != api.EventTypeMessagePosted {
 			s += " " + string(n.Type)
 		}
+		if n.Last {
+			s += ", the last"
+		}
 		return s
 	case *CaughtUp:
 		return fmt.Sprintf("%s caught up %d", name(n.RoomID), n.Seq)
