@@ -75,6 +75,18 @@ type credential struct {
 	login *savedLogin // nil: from the environment or a file
 }
 
+// noLogin says that there is nothing to sign in with here, and what to do; elsewhere are servers where there is something.
+func (c *cli) noLogin(elsewhere []string) error {
+	msg, try := "not signed in to "+c.server, "chatctl login, or chatctl register"
+	if c.profile != "" {
+		msg, try = fmt.Sprintf("no login is saved as %q for %s", c.profile, c.server), fmt.Sprintf("chatctl --profile %s login %s", c.profile, c.profile)
+	}
+	if len(elsewhere) > 0 {
+		try = fmt.Sprintf("--server %s, where there is one; or %s", strings.Join(elsewhere, " or "), try)
+	}
+	return &signedOutError{msg + "; try: " + try}
+}
+
 // credential finds what to sign in with: --token-file, then CHATCTL_TOKEN, then a saved login. A
 // profile that is named beats the environment's token, since somebody asked for it by name.
 func (c *cli) credential() (*credential, error) {
@@ -91,10 +103,8 @@ func (c *cli) credential() (*credential, error) {
 	}
 	login, err := logins.load(c.profile)
 	switch {
-	case errors.Is(err, errNoLogin) && c.profile != "":
-		return nil, &signedOutError{fmt.Sprintf("no login is saved as %q for %s; try: chatctl --profile %s login %s", c.profile, c.server, c.profile, c.profile)}
 	case errors.Is(err, errNoLogin):
-		return nil, &signedOutError{fmt.Sprintf("not signed in to %s; try: chatctl login, or chatctl register", c.server)}
+		return nil, c.noLogin(logins.elsewhere(c.profile))
 	case err != nil:
 		return nil, err
 	}

@@ -78,6 +78,19 @@ func (s *loginStore) load(name string) (*savedLogin, error) {
 	return &l, nil
 }
 
+// elsewhere gives the other servers for which there is a login called name, or a current one if name is "".
+func (s *loginStore) elsewhere(name string) (servers []string) {
+	all := filepath.Dir(s.dir)
+	dirs, _ := os.ReadDir(all) // this is only for a hint
+	for _, d := range dirs {
+		other := &loginStore{dir: filepath.Join(all, d.Name())}
+		if l, err := other.load(name); err == nil && l.Server != s.server {
+			servers = append(servers, l.Server)
+		}
+	}
+	return servers
+}
+
 // save keeps l under name; current makes it the one that is used when no profile is given.
 func (s *loginStore) save(name string, l *savedLogin, current bool) error {
 	if !loginName.MatchString(name) {
