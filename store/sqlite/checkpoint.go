@@ -41,14 +41,11 @@ type checkpointer struct {
 
 func (c *checkpointer) beforeWrite(written int, row func(query string, args ...any) *sql.Row) error {
 	c.written += written
-	ended := false
-	select {
-	case err := <-c.copying:
-		c.copying, ended = nil, true
-		if err := c.failed(err); err != nil {
+	ended := len(c.copying) > 0
+	if ended {
+		if err := c.wait(); err != nil {
 			return err
 		}
-	default:
 	}
 	if c.written < walLook && !ended {
 		return nil
@@ -65,7 +62,9 @@ func (c *checkpointer) beforeWrite(written int, row func(query string, args ...a
 	case pages < c.next, c.copying != nil && pages <= walBehind:
 		return nil
 	case pages-copied > walTail && pages <= walBehind:
-		c.copyBeside()
+		if !ended { // else readers hold it up, or the writer is fast: not again at once
+			c.copyBeside()
+		}
 		return nil
 	}
 	if err := c.wait(); err != nil {
