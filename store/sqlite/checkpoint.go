@@ -61,10 +61,8 @@ func (c *checkpointer) beforeWrite(written int, row func(query string, args ...a
 	switch {
 	case pages < c.next, c.copying != nil && pages <= walBehind:
 		return nil
-	case pages-copied > walTail && pages <= walBehind:
-		if !ended { // else readers hold it up, or the writer is fast: not again at once
-			c.copyBeside()
-		}
+	case pages-copied > walTail && pages <= walBehind && !ended: // one pass beside, then the writer's
+		c.copyBeside()
 		return nil
 	}
 	if err := c.wait(); err != nil {
