@@ -56,8 +56,8 @@ type conn struct {
 	// For the sweeper.
 
 	alive  atomic.Bool  // something was read
-	begun  atomic.Int64 // when the message that is being read began, by clock; 0: none is
 	closed atomic.Bool  // the socket is closed
+	begun  atomic.Int64 // when the message that is being read began, by clock; 0: none is
 
 	// Guarded by mu.
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // session gives the server's only connection.
@@ -173,4 +174,11 @@ func TestDozeAfterWork(t *testing.T) {
 	busy()
 	x.doze(t)
 	w.alive()
+}
+
+// A session of more than 632 bytes takes 704: thousands of idle ones are what such a server is full of.
+func TestSessionIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(session{}); n > 632 {
+		t.Errorf("%d bytes", n)
+	}
 }

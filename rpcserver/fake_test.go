@@ -71,9 +71,10 @@ func (f *fake) Authenticate(_ context.Context, token string) error {
 	return nil
 }
 
-func (f *fake) SignedIn() bool { return f.signedIn.Load() }
-func (f *fake) Replied()       { f.replied.Add(1); f.note("replied") }
-func (f *fake) Close()         { f.closeOnce.Do(func() { close(f.closed) }) }
+func (f *fake) SignedIn() bool  { return f.signedIn.Load() }
+func (f *fake) Peer() chat.Peer { return f.peer }
+func (f *fake) Replied()        { f.replied.Add(1); f.note("replied") }
+func (f *fake) Close()          { f.closeOnce.Do(func() { close(f.closed) }) }
 
 func (f *fake) Authorize(context.Context, *api.Method) error { return nil }
 

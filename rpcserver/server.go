@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,9 +143,10 @@ func (srv *Server) add(s *session) error {
 	}
 	anonymous := !s.signedIn.Load()
 	limit := srv.opts.MaxAnonymousPerAddress
-	crowded := limit > 0 && anonymous && !s.peer.Loopback && srv.addresses[s.peer.Addr] >= limit
+	peer := s.who.Peer()
+	crowded := limit > 0 && anonymous && !peer.Loopback && srv.addresses[peer.Addr] >= limit
 	if anonymous {
-		srv.countAnonymousLocked(s.peer, true)
+		srv.countAnonymousLocked(peer, true)
 	}
 	srv.sessions[s] = struct{}{}
 	srv.stats.connectionsTotal.Add(1)
@@ -166,7 +168,7 @@ func (srv *Server) remove(s *session) {
 	if _, ok := srv.sessions[s]; ok {
 		delete(srv.sessions, s)
 		if !s.signedIn.Load() {
-			srv.countAnonymousLocked(s.peer, false)
+			srv.countAnonymousLocked(s.who.Peer(), false)
 		}
 		srv.emptyLocked()
 		srv.wg.Done()
@@ -220,10 +222,12 @@ func (srv *Server) countAnonymousLocked(p chat.Peer, more bool) {
 	}
 }
 
-func (srv *Server) all() []*session {
+func (srv *Server) all() []*session { return srv.appendAll(nil) }
+
+func (srv *Server) appendAll(all []*session) []*session {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	all := make([]*session, 0, len(srv.sessions))
+	all = slices.Grow(all, len(srv.sessions))
 	for s := range srv.sessions {
 		all = append(all, s)
 	}

@@ -19,6 +19,8 @@ type caller interface {
 	// Authenticate signs in with a token.
 	Authenticate(ctx context.Context, token string) error
 	SignedIn() bool
+	// Peer is the one that it was connected for.
+	Peer() chat.Peer
 	// Replied is called when the reply of a request that kept its turn was handed to the connection.
 	Replied()
 	// Close ends it when the connection is gone.
@@ -39,15 +41,14 @@ type session struct {
 
 	srv     *Server
 	who     caller
-	peer    chat.Peer
 	limiter *rate.Limiter // nil: no limit
 
 	stream  stream
 	follows follows
 
 	signedIn  atomic.Bool  // as last seen
-	anonymous atomic.Int64 // since when it is not signed in, by the server's clock
 	spoken    atomic.Bool  // a reply has gone out, and what was held for it
+	anonymous atomic.Int64 // since when it is not signed in, by the server's clock
 
 	// Owned by the sweeper.
 
@@ -74,7 +75,7 @@ type session struct {
 }
 
 func newSession(srv *Server, peer chat.Peer) *session {
-	s := &session{srv: srv, peer: peer}
+	s := &session{srv: srv}
 	s.stream.session = s
 	s.conn.initConn(srv, &s.signedIn, s.cancelAll)
 	s.follows.shard = srv.fan.shard()
@@ -236,5 +237,5 @@ func (s *session) noteSignIn() {
 	if !in {
 		s.anonymous.Store(s.srv.clock.Load())
 	}
-	s.srv.countAnonymous(s.peer, !in)
+	s.srv.countAnonymous(s.who.Peer(), !in)
 }

@@ -44,6 +44,7 @@ func (srv *Server) sweep(stop <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	now, last := srv.clock.Load(), time.Now()
+	var all []*session // kept from one to the next: a silent server makes nothing
 	for {
 		select {
 		case <-stop:
@@ -56,9 +57,14 @@ func (srv *Server) sweep(stop <-chan struct{}) {
 		now += int64(min(at.Sub(last), 2*interval))
 		last = at
 		srv.clock.Store(now)
-		for _, s := range srv.all() {
+		all = srv.appendAll(all)
+		for _, s := range all {
 			s.sweep(now, &times, interval)
 		}
+		if clear(all); cap(all) > 2*len(all)+64 { // many have gone
+			all = nil
+		}
+		all = all[:0]
 		srv.posts.sweep(time.Now())
 	}
 }

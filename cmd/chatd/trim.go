@@ -13,7 +13,7 @@ import (
 const (
 	trimInterval = 2 * time.Second
 	trimQuiet    = 2 << 20  // bytes allocated within an interval, at most
-	trimWorth    = 16 << 20 // bytes allocated since the last time, at least
+	trimWorth    = 8 << 20 // bytes allocated since the last time, at least
 )
 
 // spareHeap is how much a small heap may grow between collections besides its own size, the less the

@@ -33,7 +33,8 @@ func (r *sessionRow) session() *chat.LoginSession {
 			r.Scope.Rooms = append(r.Scope.Rooms, api.RoomID(id))
 		}
 	}
-	return &r.LoginSession
+	l := r.LoginSession // whoever keeps it does not keep the row
+	return &l
 }
 
 // lists gives methods and rooms of a scope as they are stored.
@@ -54,8 +55,27 @@ func (s *Store) SessionByToken(ctx context.Context, hash [32]byte) (*chat.LoginS
 	if err != nil {
 		return nil, nil, wrap("read session", err)
 	}
-	r.UserID = a.ID
-	return r.session(), &a, nil
+	l := r.session()
+	pack((*string)(&a.ID), &a.Username, &a.DisplayName, (*string)(&l.ID), &l.DeviceName, &l.Addr)
+	l.UserID = a.ID
+	return l, &a, nil
+}
+
+// pack puts texts that are kept as long as each other into one piece of memory.
+func pack(texts ...*string) {
+	var all strings.Builder
+	n := 0
+	for _, t := range texts {
+		n += len(*t)
+	}
+	all.Grow(n)
+	for _, t := range texts {
+		all.WriteString(*t)
+	}
+	rest := all.String()
+	for _, t := range texts {
+		*t, rest = rest[:len(*t)], rest[len(*t):]
+	}
 }
 
 const sessionsOfUser = `SELECT ` + sessionColumns + ` FROM session s WHERE s.user_no = (SELECT user_no FROM account WHERE id = $1) AND s.made = $2 ORDER BY s.id`
