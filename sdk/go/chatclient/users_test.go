@@ -16,6 +16,7 @@ import (
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
+	"github.com/chatd-dev/chatd/internal/race"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
@@ -45,6 +46,9 @@ func TestUsersFoldIsFresh(t *testing.T) {
 	})
 	contract.Load()
 	for name, open := range foldStores {
+		if race.Enabled && name == "sqlite" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			did := deeds{}
 			rapid.Check(t, func(rt *rapid.T) {
@@ -149,7 +153,7 @@ func playUsers(t *testing.T, open func(t testing.TB) chat.Store, steps []userSte
 			t.Fatal(err)
 		}
 		by.Replied()
-		for _, s := range all[1:] { // somebody else stays who may bring them back
+		for _, s := range all[1:] {
 			if _, err := s.RoomJoin(ctx, &api.RoomJoinParams{Room: room}); err != nil {
 				t.Fatal(err)
 			}
@@ -167,9 +171,8 @@ func playUsers(t *testing.T, open func(t testing.TB) chat.Store, steps []userSte
 	for _, name := range names {
 		view.Load(fetch(name))
 	}
-	bots, deleted := 0, map[api.UserID]bool{} // those of the bots that are there; who was in a room with the one who looks on to the end
-	gone := make([]bool, len(names))
-	shared := func() map[string]bool { // who is in a room with watch
+	bots, deleted := 0, map[api.UserID]bool{} // how many bots were made; who was in a room with the one who looks on to the end
+	shared := func() map[string]bool {        // who is in a room with watch
 		shared := map[string]bool{"watch": true}
 		for _, room := range userRooms[:2] {
 			res, err := watch.MemberList(ctx, &api.MemberListParams{Room: room})
@@ -266,7 +269,6 @@ func playUsers(t *testing.T, open func(t testing.TB) chat.Store, steps []userSte
 			user := fetch(names[who])
 			_, err := s.AccountDelete(ctx, &api.AccountDeleteParams{Password: "password of " + names[who]})
 			if did.done(t, api.MethodAccountDelete, err) {
-				gone[who] = true
 				deleted[user.ID] = deleted[user.ID] || near[names[who]]
 			}
 		case "load":
