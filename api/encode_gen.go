@@ -4181,6 +4181,15 @@ func (v *RoomSignalParams) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserUpdatedParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"room_id":`...)
+	dst = AppendString(dst, string(v.RoomID))
+	dst = append(dst, `,"user":`...)
+	dst = v.User.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = AppendString(dst, string(v.Type))
@@ -4258,6 +4267,13 @@ func AppendRoomTruncated(dst []byte, p *RoomTruncatedParams) []byte {
 // AppendRoomSignal appends the notification room.signal: Something of the moment: a member comes, goes, says how they are, or is typing.
 func AppendRoomSignal(dst []byte, p *RoomSignalParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"room.signal","params":`...)
+	dst = p.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendUserUpdated appends the notification user.updated: What others see of a member of a followed room has changed: a display name, or the account was deleted.
+func AppendUserUpdated(dst []byte, p *UserUpdatedParams) []byte {
+	dst = append(dst, `{"jsonrpc":"2.0","method":"user.updated","params":`...)
 	dst = p.AppendJSON(dst)
 	return append(dst, '}')
 }

@@ -702,6 +702,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(SyncGapParams),
 	new(RoomTruncatedParams),
 	new(RoomSignalParams),
+	new(UserUpdatedParams),
 	new(AccountEventParams),
 	new(SessionClosingParams),
 }

@@ -141,6 +141,7 @@ const (
 	NotifySyncGap        = "sync.gap"
 	NotifyRoomTruncated  = "room.truncated"
 	NotifyRoomSignal     = "room.signal"
+	NotifyUserUpdated    = "user.updated"
 	NotifyAccountEvent   = "account.event"
 	NotifySessionClosing = "session.closing"
 )
@@ -485,7 +486,7 @@ var (
 		Slow:     true,
 		Audit:    true,
 		Params:   shapeAccountUpdate.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeRateLimited, CodeUnavailable},
 		dispatch: dispatchAccountUpdate,
 	}
 	methodAccountSetPassword = &Method{
@@ -631,7 +632,7 @@ var (
 		Slow:     true,
 		Audit:    true,
 		Params:   shapeBotUpdate.names,
-		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeRateLimited, CodeUnavailable},
 		dispatch: dispatchBotUpdate,
 	}
 	methodBotDelete = &Method{

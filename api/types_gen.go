@@ -2037,7 +2037,7 @@ type PresenceGetParams struct {
 type SyncOpenParams struct {
 	Rooms     SyncRooms `json:"rooms"`                // "joined": all rooms that the caller is in now and joins later; or a list
 	Epoch     Epoch     `json:"epoch,omitempty"`      // the epoch in which the seqs were learnt; another than the server's resets them
-	Signals   *bool     `json:"signals,omitempty"`    // false: no room.signal of what is followed from now on (sync.update); what it was before unless given, true at first
+	Signals   *bool     `json:"signals,omitempty"`    // false: no room.signal, room.truncated nor user.updated of what is followed from now on (sync.update); what it was before unless given, true at first
 	MaxReplay *int64    `json:"max_replay,omitempty"` // replay at most so many events a room and announce the gap; all unless given
 }
 
@@ -2097,6 +2097,12 @@ type RoomSignalParams struct {
 	ExpiresInMS *int64      `json:"expires_in_ms,omitempty"` // of typing, started: so long it holds unless it is said again
 	Text        string      `json:"text,omitempty"`          // of presence: what they say they are about
 	Until       *Timestamp  `json:"until,omitempty"`         // of presence: what they say holds so long; absent: until they say otherwise
+}
+
+// UserUpdatedParams are the parameters of user.updated: What others see of a member of a followed room has changed: a display name, or the account was deleted.
+type UserUpdatedParams struct {
+	RoomID RoomID `json:"room_id"` // where it is told
+	User   User   `json:"user"`    // the account as it is now
 }
 
 // AccountEventParams are the parameters of account.event: Something happened to the caller's own account; comes on all their connections.

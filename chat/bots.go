@@ -73,6 +73,9 @@ func (s *Session) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.B
 	if err != nil {
 		return nil, err
 	}
+	if err := s.svc.spendSignal(s.UserID()); err != nil {
+		return nil, err
+	}
 	now, err := s.svc.rename(ctx, bot.ID, p.DisplayName, rec)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,6 @@
 // falls between, and nothing comes twice.
 //
 // Goroutines: each lane has a committer and an applier, ended by Service.Close; the service has a
-// tender for presence and expiry and a worker for jobs, ended likewise; a session has at most one replayer at a time,
+// tender for presence, profiles and expiry and a worker for jobs, ended likewise; a session has at most one replayer at a time,
 // which Session.Close waits for.
 package chat

@@ -69,6 +69,12 @@ func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, k
 		return 0, err
 	}
 	gone := append([]*Account{user}, bots...)
+	were := make([][]api.RoomID, len(gone)) // who is there is told what has become of them
+	for i, a := range gone {
+		if were[i], err = s.store.RoomsOf(ctx, a.ID, s.opts.PresenceMembers); err != nil {
+			return 0, err
+		}
+	}
 	// They leave before they go, so that what is interrupted can be done again; and after it, since they may have come back.
 	for range 2 {
 		for _, a := range gone {
@@ -97,9 +103,10 @@ func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, k
 			return 0, err
 		}
 		ctx = context.WithoutCancel(ctx) // it is done: nobody could ask for the rest again
-		for _, a := range gone {
+		for i, a := range gone {
 			s.revoked(a.ID, keep, allSessions)
 			s.unsay(a.ID)
+			s.tender.introduce(a.ID, were[i])
 		}
 	}
 	return left, nil

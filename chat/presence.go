@@ -111,7 +111,7 @@ func (s *Service) connections() []*Session {
 	return all
 }
 
-// tender is the service's housekeeper: it tells presence to rooms, apart from those who cause it,
+// tender is the service's housekeeper: it tells presence and profiles to rooms, apart from those who cause it,
 // and each minute closes connections whose token has expired.
 type tender struct {
 	svc     *Service
@@ -122,15 +122,16 @@ type tender struct {
 
 	swept time.Time // when invitations were swept last; owned by run
 
-	mu   sync.Mutex
-	news map[api.UserID]string // whose presence has changed, with their names
+	mu       sync.Mutex
+	news     map[api.UserID]string       // whose presence has changed, with their names
+	profiles map[api.UserID][]api.RoomID // whose profile has changed, with rooms that they have left with it
 }
 
 const expiryInterval = time.Minute
 
 // startTender starts its goroutine; close ends it.
 func startTender(s *Service) *tender {
-	t := &tender{svc: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}), news: map[api.UserID]string{}}
+	t := &tender{svc: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}), news: map[api.UserID]string{}, profiles: map[api.UserID][]api.RoomID{}}
 	go t.run()
 	return t
 }
@@ -142,10 +143,7 @@ func (t *tender) announce(id api.UserID, username string) {
 	t.mu.Lock()
 	t.news[id] = username
 	t.mu.Unlock()
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	signal(t.wake)
 }
 
 func (t *tender) close() {
@@ -186,11 +184,14 @@ func (t *tender) run() {
 			t.svc.postRate.Store(int64(float64(posts-was) * float64(time.Minute) / float64(max(at.Sub(since), 1))))
 		case <-t.wake:
 			t.mu.Lock()
-			news := t.news
-			t.news = map[api.UserID]string{}
+			news, profiles := t.news, t.profiles
+			t.news, t.profiles = map[api.UserID]string{}, map[api.UserID][]api.RoomID{}
 			t.mu.Unlock()
 			for id, username := range news {
 				t.tell(ctx, id, username)
+			}
+			for id, left := range profiles {
+				t.tellProfile(ctx, id, left)
 			}
 		}
 	}

@@ -53,14 +53,10 @@ func (s *Session) PresenceSet(_ context.Context, p *api.PresenceSetParams) (*api
 
 // say notes what user says, and tells it unless they say it already.
 func (s *Service) say(user *Account, what *said) error {
-	now := s.now()
-	ts := s.typistsOf(user.ID)
-	ts.mu.Lock()
-	err := ts.of(user.ID).spend(now)
-	ts.mu.Unlock()
-	if err != nil {
+	if err := s.spendSignal(user.ID); err != nil {
 		return err
 	}
+	now := s.now()
 	s.usersMu.Lock()
 	before := s.presenceLocked(user.ID, user.Username)
 	if old := s.said[user.ID]; old != nil {

@@ -15,14 +15,18 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	if user == nil {
 		return nil, signInFirst()
 	}
-	now, err := s.svc.rename(ctx, user.ID, p.DisplayName, s.begins(api.MethodAccountUpdate))
+	rec := s.begins(api.MethodAccountUpdate)
+	if err := s.svc.spendSignal(user.ID); err != nil {
+		return nil, err
+	}
+	now, err := s.svc.rename(ctx, user.ID, p.DisplayName, rec)
 	if err != nil {
 		return nil, err
 	}
 	return &api.AccountUpdateResult{User: now.view()}, nil
 }
 
-// rename gives a user another name for people, and tells all their connections. That is told in the order in which it was done.
+// rename gives a user another name for people, and tells all their connections, in the order in which it was done, and their rooms.
 func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (now *Account, err error) {
 	renaming := &s.renaming[maphash.String(laneSeed, string(user))%uint64(len(s.renaming))]
 	renaming.Lock()
@@ -47,8 +51,39 @@ func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec 
 		s.changed(now)
 		view := now.view()
 		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeAccountUpdated, User: &view})
+		s.tender.introduce(user, nil)
 	}
 	return now, nil
+}
+
+// introduce has the rooms that a user is in told of what others see of them now, and those that they have left with it.
+func (t *tender) introduce(id api.UserID, left []api.RoomID) {
+	if t.svc.opts.PresenceMembers <= 0 {
+		return // no room is so small
+	}
+	t.mu.Lock()
+	t.profiles[id] = append(t.profiles[id], left...)
+	t.mu.Unlock()
+	signal(t.wake)
+}
+
+// tellProfile hands one user's profile, as it is by now, to the followers of each room, encoded once a room.
+func (t *tender) tellProfile(ctx context.Context, id api.UserID, left []api.RoomID) {
+	s := t.svc
+	now, err := s.store.AccountByID(ctx, id)
+	if err != nil {
+		s.logger.Warn("profile", "user", id, "err", err) // signals may be lost
+		return
+	}
+	rooms, err := s.store.RoomsOf(ctx, id, s.opts.PresenceMembers)
+	if err != nil {
+		s.logger.Warn("profile", "user", id, "err", err)
+		return
+	}
+	params := api.UserUpdatedParams{User: now.view()}
+	for _, params.RoomID = range append(rooms, left...) {
+		s.opts.Fanout.Signal(params.RoomID, api.AppendUserUpdated(nil, &params))
+	}
 }
 
 // AccountSetPassword implements account.set_password.

@@ -36,7 +36,7 @@ type typists struct {
 
 type typist struct {
 	told map[place]time.Time // "started", and when last; for typingLife it holds
-	rate *rate.Limiter       // of all signals that the user causes, of presence too
+	rate *rate.Limiter       // of all signals that the user causes, of presence and new names too
 }
 
 // TypingSet implements typing.set. Who may not say anything is not shown typing.
@@ -139,6 +139,14 @@ func (t *typist) spend(now time.Time) error {
 		return api.Errorf(api.CodeRateLimited, "too many signals").WithRetryAfter(wait)
 	}
 	return nil
+}
+
+// spendSignal counts a signal that a user causes, other than by typing.
+func (s *Service) spendSignal(user api.UserID) error {
+	ts := s.typistsOf(user)
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.of(user).spend(s.now())
 }
 
 // tellTyping hands it to who follows the room, encoded once.

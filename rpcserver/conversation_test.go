@@ -165,14 +165,25 @@ func (p *player) rest(acting bool) {
 	for _, name := range who {
 		msgs := p.clients[name].got()
 		slices.SortStableFunc(msgs, func(a, b string) int { return rank(a) - rank(b) })
+		for i, msg := range msgs {
+			msgs[i] = p.hide(msg)
+		}
+		slices.SortStableFunc(msgs, func(a, b string) int { // rooms are told of a profile in no order
+			if r := rank(a) - rank(b); r != 0 || rank(a) < 3 {
+				return r
+			}
+			return strings.Compare(a, b)
+		})
 		for _, msg := range msgs {
-			p.out.WriteString("<< " + name + " " + p.hide(msg) + "\n")
+			p.out.WriteString("<< " + name + " " + msg + "\n")
 		}
 	}
 }
 
 func rank(msg string) int {
 	switch {
+	case strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":"user.updated",`):
+		return 3
 	case strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":"room.signal",`):
 		return 2
 	case strings.HasPrefix(msg, `{"jsonrpc":"2.0","method":`):

@@ -121,6 +121,7 @@ var privateStory = [][2]string{
 	{"ada", `"message.edit","params":{"room":"cellar","seq":3,"text":"@room"}`},
 	{"bob", `"room.get","params":{"room":"cellar"}`},
 	{"ada", `"member.invite","params":{"room":"cellar","user":"bob"}`},
+	{"ada", `"member.invite","params":{"room":"cellar","user":"cyd"}`},
 	{"bob", `"message.post","params":{"room":"cellar","text":"only a word"}`},
 	{"bob", `"message.post","params":{"room":"cellar","text":"@eve @ada, hush","thread":3}`},
 	{"ada", `"typing.set","params":{"room":"cellar","typing":true}`},
@@ -169,7 +170,7 @@ func outsider(t *testing.T, open opener, private bool) (frames []string) {
 	h := &hider{names: map[string]string{}}
 	bubbleChatOn(t, open, change, func(t *testing.T, x *chatFixture) {
 		people := map[string]*chatClient{}
-		for _, name := range []string{"ada", "bob", "eve"} {
+		for _, name := range []string{"ada", "bob", "cyd", "eve"} { // cyd is nowhere but in the private room
 			people[name] = x.connect(t)
 			people[name].user(name)
 		}
@@ -233,7 +234,9 @@ func outsider(t *testing.T, open opener, private bool) (frames []string) {
 			t.Errorf("of what ada and bob do in private only %d succeed", done)
 		}
 		do("ada", `"message.post","params":{"room":"lobby","text":"where were we?"}`)
+		do("cyd", `"account.update","params":["Only Cyd"]`)
 		ask()
+		do("cyd", `"account.delete","params":["correct horse"]`)
 		people["bob"].sock.Close()
 		time.Sleep(time.Minute)
 		act("ada", `"room.delete","params":{"room":"cellar","reason":"eve"}`)

@@ -23,12 +23,12 @@ func newChat(c *cli) *cobra.Command {
 		Long: `Talk in a room, line by line. Joins the room if you are not in it.
 
 What you type and end with Enter is said in the room; what others say, who joins, leaves, comes
-online or goes offline appears above your line, and counts as read; who is typing stands in front of
-it, and others see that you are. When the connection is lost, chat comes back by
+online, goes offline or takes another name appears above your line, and counts as read; who is typing
+stands in front of it, and others see that you are. When the connection is lost, chat comes back by
 itself and shows what was said meanwhile.
 
   /who           who is in the room
-  /signals off   do not show who comes, goes and types; /signals on does again
+  /signals off   do not show who comes, goes, types and takes another name; /signals on does again
   /leave         leave the room and end
   /quit          end; you stay a member
   /help          these commands
@@ -289,6 +289,10 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		h.typing.ApplySignal(n.RoomSignalParams)
 		if !h.json && !h.quiet && !h.calm && n.Type == api.SignalTypePresence && n.UserID != h.client.UserID() {
 			h.out.raw(h.render.presence(n.RoomSignalParams))
+		}
+	case *chatclient.UserUpdated:
+		if !h.json && !h.quiet && !h.calm && n.User.ID != h.client.UserID() {
+			h.out.raw(h.render.profile(&n.User))
 		}
 	default:
 		if err := h.news(n); err != nil {

@@ -30,7 +30,7 @@ func (h *chat) command(ctx context.Context, line string) error {
 	case "/quit", "/exit":
 		return errQuit
 	case "/help":
-		h.note("* /who: who is here; /signals off: do not show who comes, goes and types; /leave: leave the room; /quit: end; //text: say /text")
+		h.note("* /who: who is here; /signals off: do not show who comes, goes, types and takes another name; /leave: leave the room; /quit: end; //text: say /text")
 	case "/who":
 		ctx, cancel := h.within(ctx)
 		defer cancel()
@@ -40,7 +40,7 @@ func (h *chat) command(ctx context.Context, line string) error {
 	case "/signals on", "/signals off":
 		h.calm = line == "/signals off"
 		h.sub.SetSignals(!h.calm)
-		h.note("* who comes, goes and types is %s", map[bool]string{true: "not shown", false: "shown"}[h.calm])
+		h.note("* who comes, goes, types and takes another name is %s", map[bool]string{true: "not shown", false: "shown"}[h.calm])
 	case "/leave":
 		ctx, cancel := h.within(ctx)
 		defer cancel()

@@ -116,6 +116,21 @@ func (r *renderer) presence(s *api.RoomSignalParams) string {
 	return fmt.Sprintf("%s * %s is %s%s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(s.Username), termsafe.Line(string(s.State)), text)
 }
 
+// profile is the line for a member whom others see otherwise now.
+func (r *renderer) profile(u *api.User) string {
+	what := "is called " + termsafe.Line(u.DisplayName) + " now"
+	switch {
+	case u.Deleted:
+		what = "has deleted their account"
+		if u.Bot {
+			what = "was deleted"
+		}
+	case u.DisplayName == "":
+		what = "has no display name any more"
+	}
+	return fmt.Sprintf("%s * %s %s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(u.Username), what)
+}
+
 // time is the hour for today, and the date with it for other days.
 func (r *renderer) time(t api.Timestamp) string {
 	at, now := t.Time().In(r.loc), r.now().In(r.loc)

@@ -57,6 +57,24 @@ func TestRender(t *testing.T) {
 	}
 }
 
+func TestRenderProfile(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	r := &renderer{p: newPrinter(&bytes.Buffer{}), loc: time.UTC, now: func() time.Time { return now }}
+	for _, tc := range []struct {
+		user api.User
+		want string
+	}{
+		{api.User{Username: "hulk", DisplayName: "Bruce\x1b[2J\n12:01 groot: Banner"}, "12:00 * hulk is called Bruce 12:01 groot: Banner now\n"},
+		{api.User{Username: "hulk"}, "12:00 * hulk has no display name any more\n"},
+		{api.User{Username: "hulk", Deleted: true}, "12:00 * hulk has deleted their account\n"},
+		{api.User{Username: "banner", Bot: true, Deleted: true}, "12:00 * banner was deleted\n"},
+	} {
+		if got := r.profile(&tc.user); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.user, got, tc.want)
+		}
+	}
+}
+
 func TestPrinterMakesArgumentsHarmless(t *testing.T) {
 	var b bytes.Buffer
 	p := newPrinter(&b)

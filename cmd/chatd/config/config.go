@@ -25,7 +25,7 @@ type Config struct {
 	SetupTokenFile  string        `mapstructure:"setup_token_file" doc:"A file that holds the setup token."`
 	SessionTTL      time.Duration `mapstructure:"session_ttl" doc:"How long a login lasts after its last use." min:"5m" max:"3650d"`
 	PresenceGrace   time.Duration `mapstructure:"presence_grace" doc:"How long somebody may be disconnected before others are told that they went offline." min:"0" max:"1h"`
-	PresenceMembers int64         `mapstructure:"presence_members" doc:"Rooms with more members get no signals of who comes and goes, or types." min:"1" max:"100000" off:"no signals in any room"`
+	PresenceMembers int64         `mapstructure:"presence_members" doc:"Rooms with more members get no signals of who comes and goes, types, or has another name." min:"1" max:"100000" off:"no signals in any room"`
 	DrainTimeout    time.Duration `mapstructure:"drain_timeout" doc:"How long SIGTERM lets what is under way finish." min:"0" max:"10m"`
 	Retention       Retention     `mapstructure:"retention" doc:"How long the history of rooms is kept; what is not goes for good. A room may keep less by a rule of its own, and more if an administrator lets it (chatctl room retention). See docs/RETENTION.md."`
 	Metrics         Metrics       `mapstructure:"metrics" doc:"Who may read /metrics: loopback (programs on this machine), public or off." enum:"loopback,public,off"`

@@ -120,7 +120,7 @@ func (c *Client) AccountGet(ctx context.Context, p *api.AccountGetParams) (*api.
 
 // AccountUpdate calls account.update: Change what others see of the caller's account.
 //
-// All connections of the caller learn it (account.event, account.updated).
+// All connections of the caller learn it (account.event, account.updated), and who shares a room with them (user.updated). It counts with the signals that a user causes, of which there are one a second in the long run.
 func (c *Client) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams) (*api.AccountUpdateResult, error) {
 	if p == nil {
 		p = new(api.AccountUpdateParams)
@@ -162,7 +162,7 @@ func (c *Client) AccountExport(ctx context.Context, p *api.AccountExportParams) 
 
 // AccountDelete calls account.delete: Delete the caller's account, for good.
 //
-// Password, display name, login sessions, tokens and bots go, and they leave every room. A room that would have no owner then gets one: a person who is not suspended before others, a moderator before a member, who has been there longest (member.role_changed); a private or direct room in which nobody is left is deleted. What they said stays under their name, which nobody can take any more. Save account.export first. The last administrator cannot go.
+// Password, display name, login sessions, tokens and bots go, and they leave every room. A room that would have no owner then gets one: a person who is not suspended before others, a moderator before a member, who has been there longest (member.role_changed); a private or direct room in which nobody is left is deleted. What they said stays under their name, which nobody can take any more. Those who were in a room with them learn it (user.updated). Save account.export first. The last administrator cannot go.
 func (c *Client) AccountDelete(ctx context.Context, p *api.AccountDeleteParams) (*api.AccountDeleteResult, error) {
 	if p == nil {
 		p = new(api.AccountDeleteParams)
@@ -350,7 +350,7 @@ func (c *Client) BotList(ctx context.Context, p *api.BotListParams) (*api.BotLis
 
 // BotUpdate calls bot.update: Change what others see of a bot.
 //
-// All connections of the bot learn it (account.event, account.updated).
+// All connections of the bot learn it (account.event, account.updated), and who shares a room with it (user.updated). It counts with the signals that the caller causes, of which there are one a second in the long run.
 func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.BotUpdateResult, error) {
 	if p == nil {
 		p = new(api.BotUpdateParams)
@@ -364,7 +364,7 @@ func (c *Client) BotUpdate(ctx context.Context, p *api.BotUpdateParams) (*api.Bo
 
 // BotDelete calls bot.delete: Delete a bot, for good.
 //
-// Its tokens are void, its connections are closed, and it leaves every room. What it said stays under its name, which nobody can take any more.
+// Its tokens are void, its connections are closed, and it leaves every room. What it said stays under its name, which nobody can take any more. Those who were in a room with it learn it (user.updated).
 func (c *Client) BotDelete(ctx context.Context, p *api.BotDeleteParams) (*api.BotDeleteResult, error) {
 	if p == nil {
 		p = new(api.BotDeleteParams)
@@ -1169,7 +1169,7 @@ func (c *Client) SyncOpen(ctx context.Context, p *api.SyncOpenParams) (*api.Sync
 
 // SyncUpdate calls sync.update: Change what comes of the rooms that this connection follows.
 //
-// WebSocket only. signals switches room.signal, and room.truncated, off and on: for those of rooms that are followed, until they are followed anew; or without rooms for all that the connection follows, and for what it follows from now on. What comes of a room while its signals are off is not sent later. The result has the rooms that are followed and that it was for.
+// WebSocket only. signals switches room.signal, room.truncated and user.updated off and on: for those of rooms that are followed, until they are followed anew; or without rooms for all that the connection follows, and for what it follows from now on. What comes of a room while its signals are off is not sent later. The result has the rooms that are followed and that it was for.
 func (c *Client) SyncUpdate(ctx context.Context, p *api.SyncUpdateParams) (*api.SyncUpdateResult, error) {
 	if p == nil {
 		p = new(api.SyncUpdateParams)

@@ -6,8 +6,8 @@ import (
 	"github.com/chatd-dev/chatd/api"
 )
 
-// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Truncated, *Signal, *Account, *AccountGap,
-// *Closing, *Reconnected or *Unfollowed. More may come; ignore what you do not know.
+// Notification is what a Subscription hands out: *EventReceived, *CaughtUp, *Gap, *Reset, *Truncated, *Signal, *UserUpdated, *Account,
+// *AccountGap, *Closing, *Reconnected or *Unfollowed. More may come; ignore what you do not know.
 type Notification interface{ notification() }
 
 // EventReceived is an event of a followed room, live or replayed. Each seq of a room comes once and in order.
@@ -54,6 +54,10 @@ type Truncated struct {
 // Signal is something of the moment, such as a member coming online. Signals may be lost.
 type Signal struct{ *api.RoomSignalParams }
 
+// UserUpdated says what others see of a member of a followed room from now on: Users keeps it. It comes once for each such room,
+// where Signal comes, and like those may be lost.
+type UserUpdated struct{ *api.UserUpdatedParams }
+
 // Account is an event of the caller's own account, such as a room that they joined on another device. Those of one
 // connection come in order, each once.
 type Account struct{ *api.AccountEventParams }
@@ -85,6 +89,7 @@ func (*Gap) notification()           {}
 func (*Reset) notification()         {}
 func (*Truncated) notification()     {}
 func (*Signal) notification()        {}
+func (*UserUpdated) notification()   {}
 func (*Account) notification()       {}
 func (*AccountGap) notification()    {}
 func (*Closing) notification()       {}

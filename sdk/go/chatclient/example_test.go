@@ -197,6 +197,52 @@ func ExampleRooms() {
 	// groot talks with thanos
 }
 
+// Users keeps the names to show messages with.
+func ExampleUsers() {
+	_, groot, thanos, stop := lobby()
+	defer stop()
+	ctx := context.Background()
+
+	users := chatclient.NewUsers(groot.UserID())
+	sub, err := groot.Follow(ctx, &chatclient.FollowOptions{Joined: true, Signals: true, Account: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	if _, err := thanos.AccountUpdate(ctx, &api.AccountUpdateParams{DisplayName: "The Mad Titan"}); err != nil {
+		log.Fatal(err)
+	}
+	for n, err := range sub.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch n := n.(type) {
+		case *chatclient.EventReceived:
+			err = users.Apply(n.Event)
+		case *chatclient.Account:
+			users.ApplyAccount(n.AccountEventParams)
+		case *chatclient.UserUpdated:
+			users.ApplyUpdate(n.UserUpdatedParams)
+			fmt.Println(n.User.Username, "is", users.Name(n.User.ID))
+			return
+		case *chatclient.Gap, *chatclient.Reconnected:
+			users.Doubt()
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, id := range users.Stale() { // when they are to be shown
+			res, err := groot.UserGet(ctx, &api.UserGetParams{User: string(id)})
+			if err != nil {
+				log.Fatal(err)
+			}
+			users.Load(res.User)
+		}
+	}
+	// Output:
+	// thanos is The Mad Titan
+}
+
 // A bot: handlers for what it cares about, for all rooms that it is in.
 func ExampleClient_OnMessagePosted() {
 	_, groot, bot, stop := lobby()

@@ -44,6 +44,10 @@ var folded = map[string][]string{
 		api.MethodPresenceSet, api.MethodTypingSet, api.MethodMessagePost, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite, api.MethodMemberRemove, api.MethodMemberBan,
 		api.MethodMemberUnban, api.MethodAuthLogin, api.MethodUserSuspend, api.MethodUserRestore, api.MethodAccountDelete,
 	},
+	"TestUsersFoldIsFresh": {
+		api.MethodAccountUpdate, api.MethodAccountDelete, api.MethodBotCreate, api.MethodBotUpdate, api.MethodBotDelete, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite,
+		api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban, api.MethodMemberSetRole, api.MethodUserSuspend, api.MethodUserRestore, api.MethodAuthLogin,
+	},
 }
 
 // unfolded are the methods that change something, but nothing that a client keeps from events, and why.

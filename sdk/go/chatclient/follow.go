@@ -23,7 +23,7 @@ type FollowOptions struct {
 	// Epoch is the epoch in which the positions were learnt (Subscription.Epoch, kept with Positions); "" trusts them.
 	Epoch api.Epoch
 
-	// Signals asks for *Signal notifications, and for *Truncated at once rather than when following begins anew. SetSignals changes it.
+	// Signals asks for *Signal and *UserUpdated notifications, and for *Truncated at once rather than when following begins anew. SetSignals changes it.
 	Signals bool
 
 	// Account asks for *Account and *AccountGap notifications.

@@ -261,6 +261,7 @@ func TestStrangeNotifications(t *testing.T) {
 		`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"room_lobby","from":1,"to":2,"reason":"limited"}}`,
 		`{"jsonrpc":"2.0","method":"room.painted","params":{"room_id":"room_lobby"}}`,
 		`{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"user_2","username":"thanos"}}`,
+		thanosIs,
 		`{"jsonrpc":"2.0","method":"sync.gap","params":{"room_id":"room_lobby","from":3,"to":5,"reason":"retention"}}`,
 	} {
 		p.send(msg)
@@ -268,7 +269,7 @@ func TestStrangeNotifications(t *testing.T) {
 	w.rooms[lobby] = append(w.rooms[lobby], "", "", "") // 3 to 5
 	w.mu.Unlock()
 	w.add(lobby, "lobby.painted", `{"colour":"red"}`)
-	expect(t, s, "lobby:1", "lobby:2", "thanos online", "lobby gap 3-5 retention", "lobby:6 lobby.painted")
+	expect(t, s, "lobby:1", "lobby:2", "thanos online", `thanos in lobby is "Inevitable"`, "lobby gap 3-5 retention", "lobby:6 lobby.painted")
 	p.send(`{"jsonrpc":"2.0","method":"room.event","params":{"room_id":7}}`)
 	w.post(lobby, 1)
 	n, err := s.Next(within(t, 10*time.Second))
@@ -306,10 +307,13 @@ func TestTruncated(t *testing.T) {
 	})
 }
 
+const thanosIs = `{"jsonrpc":"2.0","method":"user.updated","params":{"room_id":"room_lobby","user":{"id":"user_2","username":"thanos","display_name":"Inevitable","admin":false,"created_at":"2026-11-22T09:30:00.000Z"}}}`
+
 func TestNoSignalsUnlessAsked(t *testing.T) {
 	w := newWorld(t, lobby)
 	s := follow(t, w.f.dial(nil), &FollowOptions{Rooms: []RoomPosition{{Room: "lobby"}}})
 	w.f.peer(1).send(`{"jsonrpc":"2.0","method":"room.signal","params":{"type":"presence","state":"online","user_id":"user_2","username":"thanos"}}`)
+	w.f.peer(1).send(thanosIs)
 	w.post(lobby, 1)
 	expect(t, s, "lobby caught up 0", "lobby:1")
 	if o := w.openings()[0]; o.Signals == nil || *o.Signals {

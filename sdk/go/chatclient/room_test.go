@@ -150,7 +150,7 @@ func (w *roomWorld) bot(rt *rapid.T) {
 	_, err = w.people[0].MemberInvite(ctx, &api.MemberInviteParams{Room: string(w.room), User: name})
 	w.did.done(rt, api.MethodMemberInvite, err)
 	_, err = s.BotUpdate(ctx, &api.BotUpdateParams{Bot: name, DisplayName: "A Bot"})
-	w.did.must(rt, api.MethodBotUpdate, err)
+	w.did.done(rt, api.MethodBotUpdate, err) // not too often
 	w.compare(rt)
 	_, err = s.BotDelete(ctx, &api.BotDeleteParams{Bot: name})
 	w.did.must(rt, api.MethodBotDelete, err)

@@ -81,6 +81,11 @@ func (s *Subscription) receive(conn *conn, m message) {
 		if err = json.Unmarshal(m.params, p); err == nil && s.stream.hears(p.RoomID) && s.buffer.hasRoom() {
 			s.buffer.put(&Signal{p}, len(m.params))
 		}
+	case api.NotifyUserUpdated:
+		p := new(api.UserUpdatedParams)
+		if err = json.Unmarshal(m.params, p); err == nil && s.stream.hears(p.RoomID) && s.buffer.hasRoom() {
+			s.buffer.put(&UserUpdated{p}, len(m.params))
+		}
 	case api.NotifyAccountEvent:
 		p := new(api.AccountEventParams)
 		if err = json.Unmarshal(m.params, p); err == nil && s.opts.Account {

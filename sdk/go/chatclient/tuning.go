@@ -48,8 +48,8 @@ func (s *Subscription) backLocked(room api.RoomID) {
 	}
 }
 
-// SetSignals switches *Signal notifications off or on: of rooms that are followed, or without rooms of all, followed now or later.
-// It goes on so after a lost connection. What is not sent meanwhile is not sent later: Presences are to be loaded again.
+// SetSignals switches *Signal and *UserUpdated notifications off or on: of rooms that are followed, or without rooms of all, followed now or later.
+// It goes on so after a lost connection. What is not sent meanwhile is not sent later: Presences and Users are to be loaded again.
 func (s *Subscription) SetSignals(on bool, rooms ...api.RoomID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -243,6 +243,8 @@ func show(n Notification) string {
 		return fmt.Sprintf("%s reset %d %s", name(n.RoomID), n.Seq, n.Epoch)
 	case *Signal:
 		return fmt.Sprintf("%s %s", n.Username, n.State)
+	case *UserUpdated:
+		return fmt.Sprintf("%s in %s is %q", n.User.Username, name(n.RoomID), n.User.DisplayName)
 	case *Account:
 		return fmt.Sprintf("account %s %s", n.Type, n.RoomID)
 	case *AccountGap:
