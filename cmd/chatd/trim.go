@@ -12,7 +12,7 @@ import (
 // become quiet collects it at once and gives it back.
 const (
 	trimInterval = 2 * time.Second
-	trimQuiet    = 2 << 20  // bytes allocated within an interval, at most
+	trimQuiet    = 2 << 20 // bytes allocated within an interval, at most
 	trimWorth    = 8 << 20 // bytes allocated since the last time, at least
 )
 
