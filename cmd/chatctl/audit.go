@@ -63,8 +63,8 @@ func newAuditLs(c *cli) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&params.Actor, "actor", "", "only what this `USER` did")
-	f.StringVar(&params.Subject, "subject", "", "only what was done to this `USER`, or session or token by id")
+	userFlag(cmd, &params.Actor, "actor", "only what this `USER` did")
+	userFlag(cmd, &params.Subject, "subject", "only what was done to this `USER`, or session or token by id")
 	f.StringVar(&params.Action, "action", "", "only this `METHOD`, or user. and the like")
 	f.Int64Var(&limit, "limit", 100, "at most `N` records")
 	return cmd

@@ -111,6 +111,20 @@ func aboutRoom(room string, err error) error {
 	return e
 }
 
+// aboutRooms names the one of several rooms, as they were typed, that err is about.
+func aboutRooms(typed []string, err error) error {
+	var refused *api.Error
+	var i int
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if n, _ := fmt.Sscanf(refused.Data.Field, "rooms[%d]", &i); n == 0 || i < 0 || i >= len(typed) {
+		return err
+	}
+	message := strings.TrimPrefix(refused.Message, refused.Data.Field+": ")
+	return &aboutError{what: fmt.Sprintf("room %q", typed[i]), err: reword(err, message)}
+}
+
 // reword is the server's answer in words that fit what the person did; code and details stay.
 func reword(err error, message string) error {
 	var rpcErr *api.Error

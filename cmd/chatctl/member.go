@@ -33,7 +33,11 @@ func (c *cli) onMember(cmd *cobra.Command, do func(ctx context.Context, client *
 	cmd.ValidArgsFunction = c.completeRooms
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutMember(args[0], args[1], do(ctx, client, args[0], args[1], args[2:]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutMember(args[0], args[1], do(ctx, client, room, args[1], args[2:]))
 		})
 	}
 	return cmd

@@ -74,7 +74,11 @@ func newMemberBans(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				bans, err := allBans(ctx, client, args[0])
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				bans, err := allBans(ctx, client, room)
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

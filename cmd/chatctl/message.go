@@ -112,6 +112,7 @@ func newMessageEdit(c *cli) *cobra.Command {
 		Example: `  chatctl message edit lobby 12 'We are Groot.'
   chatctl message edit ops 40 --if-seq 40 < report.md`,
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, args []string) error {
+		params.Mentions = usersTyped(params.Mentions)
 		params.Room, params.Seq, params.Format = room, seq, api.TextFormat(format)
 		if data != "" {
 			if params.Data = json.RawMessage(data); !json.Valid(params.Data) {

@@ -177,9 +177,13 @@ it when asked. With --history what was said there last is printed, as chatctl hi
 				}
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomJoin(ctx, params)
 				if err != nil {
-					return aboutRoom(params.Room, err)
+					return aboutRoom(strings.Join(args, ""), err)
 				}
 				if h.limit == 0 || !c.json {
 					c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
@@ -219,7 +223,11 @@ func newRoomLeave(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomLeave(ctx, &api.RoomLeaveParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomLeave(ctx, &api.RoomLeaveParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

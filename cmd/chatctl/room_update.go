@@ -43,6 +43,10 @@ In slow mode a member may post once in so long; in a read-only room only moderat
 				params.ReadOnly = &readOnly
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomUpdate(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)
@@ -72,6 +76,10 @@ func newRoomArchive(c *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			params.Room = args[0]
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomArchive(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)
@@ -93,7 +101,11 @@ func newRoomUnarchive(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

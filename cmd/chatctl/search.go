@@ -55,7 +55,7 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 		return usagef("chatctl search -- QUERY, if it begins with a minus", "%v", err)
 	})
 	f := cmd.Flags()
-	f.StringVar(&room, "room", "", "only in `ROOM`")
+	roomFlag(cmd, &room, "only in `ROOM`")
 	f.Int64Var(&limit, "limit", 20, "at most `N` messages")
 	return cmd
 }

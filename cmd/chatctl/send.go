@@ -39,6 +39,7 @@ after it was killed; the line numbered N has the key KEY-N.`,
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.name = args[0]
+			s.params.Mentions = usersTyped(s.params.Mentions)
 			s.params.Format = api.TextFormat(format)
 			if cmd.Flags().Changed("reply-to") {
 				s.params.ReplyTo = (*api.Seq)(&replyTo)

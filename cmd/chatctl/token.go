@@ -57,9 +57,14 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 				params.ExpiresInS = &s
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := params.Rooms
+				var err error
+				if params.Rooms, err = c.roomRefs(ctx, client, typed); err != nil {
+					return err
+				}
 				res, err := client.TokenCreate(ctx, params)
 				if err != nil {
-					return aboutToken(args[0], params.Bot, err)
+					return aboutToken(args[0], params.Bot, aboutRooms(typed, err))
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -76,7 +81,7 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 	f.StringSliceVar(&params.Rooms, "room", nil, "only this `ROOM`; may be given again")
 	f.Int64Var(&perMinute, "rate", 0, "so many requests a minute")
 	f.DurationVar(&expires, "expires", 365*24*time.Hour, "how long it is good")
-	f.StringVar(&params.Bot, "bot", "", "for this `BOT` of yours")
+	userFlag(cmd, &params.Bot, "bot", "for this `BOT` of yours")
 	return cmd
 }
 
@@ -121,7 +126,7 @@ func newTokenLs(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&params.Bot, "bot", "", "of this `BOT` of yours")
+	userFlag(cmd, &params.Bot, "bot", "of this `BOT` of yours")
 	return cmd
 }
 
@@ -152,6 +157,6 @@ func newTokenRevoke(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&params.Bot, "bot", "", "of this `BOT` of yours")
+	userFlag(cmd, &params.Bot, "bot", "of this `BOT` of yours")
 	return cmd
 }
