@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // wants checks positional arguments against their names as they stand in the usage line; a name in
@@ -67,6 +70,26 @@ func usersTyped(names []string) []string {
 		}
 	}
 	return names
+}
+
+// flagFault says what is wrong with a flag in words of ours rather than the language's.
+func flagFault(err error) string {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err.Error()
+	}
+	want := bad.Unwrap().Error()
+	switch bad.GetFlag().Value.Type() {
+	case "int", "int64":
+		want = "must be a whole number"
+	case "bool":
+		want = "must be true or false"
+	case "duration":
+		if _, err := parseLength(bad.GetValue()); err != nil {
+			want = err.Error()
+		}
+	}
+	return fmt.Sprintf("--%s %q: %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
 // exclusive refuses more than one of the flags.

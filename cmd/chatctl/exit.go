@@ -125,6 +125,19 @@ func aboutRooms(typed []string, err error) error {
 	return &aboutError{what: fmt.Sprintf("room %q", typed[i]), err: reword(err, message)}
 }
 
+// inFlag is a refusal of a field, whose bounds are numbers of unit, in the words of the flag that gives it.
+func inFlag(err error, field, flag string, unit time.Duration) error {
+	var refused *api.Error
+	var low, high int64
+	if !errors.As(err, &refused) || refused.Data.Field != field {
+		return err
+	}
+	if n, _ := fmt.Sscanf(refused.Message, field+": must be between %d and %d", &low, &high); n != 2 {
+		return err
+	}
+	return reword(err, fmt.Sprintf("--%s: must be between %s and %s", flag, lasts(time.Duration(low)*unit), lasts(time.Duration(high)*unit)))
+}
+
 // reword is the server's answer in words that fit what the person did; code and details stay.
 func reword(err error, message string) error {
 	var rpcErr *api.Error

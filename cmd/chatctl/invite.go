@@ -55,7 +55,7 @@ accounts as well. It is void when its maker could not invite there any more.`,
 				}
 				res, err := client.InviteCreate(ctx, params)
 				if err != nil {
-					return aboutRoom(typed, err)
+					return aboutRoom(typed, inFlag(err, "expires_in_s", "expires", time.Second))
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -66,14 +66,15 @@ accounts as well. It is void when its maker could not invite there any more.`,
 					c.note("lets %d in, until %s; use it with: chatctl room join --invite-file FILE", res.Uses, c.day(res.ExpiresAt))
 					return nil
 				}
-				c.note("makes %d account(s), until %s; use it with: chatctl register --invite-file FILE", res.Uses, c.day(res.ExpiresAt))
+				c.note("makes %s, until %s; use it with: chatctl register --invite-file FILE", count(int(res.Uses), "account", "accounts"), c.day(res.ExpiresAt))
 				return nil
 			})
 		},
 	}
 	f := cmd.Flags()
 	f.Int64Var(&uses, "uses", 1, "how many people it lets in")
-	f.DurationVar(&expires, "expires", 7*24*time.Hour, "how long it is good")
+	expires = 7 * 24 * time.Hour
+	f.Var(lengthFlag{d: &expires}, "expires", "how long it is good, such as 30d or 12h")
 	roomFlag(cmd, &params.Room, "into `ROOM`")
 	return cmd
 }

@@ -45,7 +45,7 @@ func newMemberBan(c *cli) *cobra.Command {
 		c.done(res, res.Banned, did, already)
 		return nil
 	})
-	last.flag(cmd)
+	last.flag(cmd, forUsage)
 	reasonFlag(cmd, &params.Reason)
 	cmd.Flags().BoolVar(&clean, "remove-messages", false, "also delete what they have said in the room")
 	cmd.Flags().Int64Var(&hours, "remove-hours", 0, "delete only what they said in the last `N` hours")

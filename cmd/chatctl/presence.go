@@ -110,6 +110,6 @@ It is forgotten when the server restarts. Without a connection you are offline, 
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&last.d, "for", 0, "for so long; until you say otherwise unless given")
+	last.flag(cmd, "for so long; until you say otherwise unless given")
 	return cmd
 }

@@ -52,7 +52,7 @@ kept for ever.`,
 				s := int64(d.Seconds())
 				params.MaxAgeS = &s
 			}
-			if messages != 0 {
+			if cmd.Flags().Changed("max-messages") {
 				params.MaxMessages = &messages
 			}
 			if longer {

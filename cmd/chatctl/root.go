@@ -64,7 +64,7 @@ the command line. Nothing is ever asked when stdin is no terminal.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef(cmd.CommandPath()+" --help", "%v", err)
+		return usagef(cmd.CommandPath()+" --help", "%s", flagFault(err))
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&c.server, "server", "s", "", "`URL` of the server (default: $CHATCTL_SERVER or "+defaultServer+")")

@@ -52,7 +52,7 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usagef("chatctl search -- QUERY, if it begins with a minus", "%v", err)
+		return usagef("chatctl search -- QUERY, if it begins with a minus", "%s", flagFault(err))
 	})
 	f := cmd.Flags()
 	roomFlag(cmd, &room, "only in `ROOM`")

@@ -64,7 +64,7 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 				}
 				res, err := client.TokenCreate(ctx, params)
 				if err != nil {
-					return aboutToken(args[0], params.Bot, aboutRooms(typed, err))
+					return aboutToken(args[0], params.Bot, aboutRooms(typed, inFlag(err, "expires_in_s", "expires", time.Second)))
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -80,7 +80,8 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 	f.StringSliceVar(&params.Methods, "method", nil, "only this `METHOD`, or message.* and the like; may be given again")
 	f.StringSliceVar(&params.Rooms, "room", nil, "only this `ROOM`; may be given again")
 	f.Int64Var(&perMinute, "rate", 0, "so many requests a minute")
-	f.DurationVar(&expires, "expires", 365*24*time.Hour, "how long it is good")
+	expires = 365 * 24 * time.Hour
+	f.Var(lengthFlag{d: &expires}, "expires", "how long it is good, such as 30d or 12h")
 	userFlag(cmd, &params.Bot, "bot", "for this `BOT` of yours")
 	return cmd
 }
