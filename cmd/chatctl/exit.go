@@ -234,9 +234,14 @@ func (e *partialError) done() string {
 func wrong(err error) string {
 	var rpcErr *api.Error
 	var unreachable *unreachableError
+	var session *chatclient.SessionError
 	switch {
 	case errors.As(err, &unreachable):
 		return unreachable.plain()
+	case errors.As(err, &session) && session.Code == api.CloseCodeRevoked:
+		return "this login was ended: it was revoked, or the account is suspended or deleted"
+	case errors.As(err, &session) && session.Code == api.CloseCodeExpired:
+		return "this login has expired"
 	case errors.As(err, &rpcErr):
 		msg := rpcErr.Message
 		if f := rpcErr.Data.Field; f != "" && !strings.Contains(msg, f) {

@@ -175,6 +175,8 @@ func TestComplain(t *testing.T) {
 		{aboutRoom("ops", api.Errorf(api.CodePermissionDenied, "not a member of ops: join it first").WithField("room")), `chatctl: room "ops": you are not a member; try: chatctl room join ops`},
 		{aboutRoom("ops", api.Errorf(api.CodeNotFound, "no such message").WithField("reply_to")), `chatctl: room "ops": reply_to: no such message`},
 		{api.ErrUnauthenticated, "chatctl: sign in first; try: chatctl login"},
+		{&chatclient.SessionError{Code: api.CloseCodeRevoked, Err: api.ErrUnauthenticated}, "chatctl: this login was ended: it was revoked, or the account is suspended or deleted; try: chatctl login"},
+		{&chatclient.SessionError{Code: api.CloseCodeExpired, Err: api.ErrTokenExpired}, "chatctl: this login has expired; try: chatctl login"},
 		{retry, "chatctl: too many requests; wait 3s"},
 		{api.Errorf(api.CodeInvalidParams, "must match the pattern").WithField("name"), "chatctl: name: must match the pattern"},
 		{context.DeadlineExceeded, "chatctl: no answer in time"},

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/chatd-dev/chatd/api"
 )
 
 // Options of Dial. The zero value dials without signing in.
@@ -142,4 +144,7 @@ type State struct {
 	Err     error         // why the connection was lost, an attempt failed, or the client gave up; nil after Close
 	In      time.Duration // StateReconnecting: when the next attempt comes
 	Attempt int           // StateReconnecting: how many attempts have failed since the connection was lost
+
+	// StateReconnecting: why the server closed the connection, if it said so first.
+	Closing api.CloseReason
 }
