@@ -95,7 +95,7 @@ func newMemberBans(c *cli) *cobra.Command {
 					}
 					t.row(b.Username, c.day(b.BannedAt), until, b.Reason)
 				}
-				return t.end()
+				return c.orNone(t, "nobody is banned")
 			})
 		},
 	}

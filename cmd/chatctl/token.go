@@ -123,7 +123,7 @@ func newTokenLs(c *cli) *cobra.Command {
 					}
 					t.row(tok.Name, c.day(tok.ExpiresAt), used, methods, rooms, rate)
 				}
-				return t.end()
+				return c.orNone(t, "no tokens")
 			})
 		},
 	}

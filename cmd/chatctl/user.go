@@ -78,7 +78,7 @@ func newUserLs(c *cli) *cobra.Command {
 				for i := range users {
 					t.row(users[i].Username, userKind(&users[i]), c.day(users[i].CreatedAt), users[i].DisplayName)
 				}
-				return t.end()
+				return c.orNone(t, "no users")
 			})
 		},
 	}
