@@ -96,7 +96,7 @@ func (h *chat) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
-	client, err := h.dial(ctx, needUser, &chatclient.Options{OnState: h.stateTeller()})
+	client, err := h.dial(ctx, needUser, &chatclient.Options{OnWait: h.waitTeller(), OnState: h.stateTeller()})
 	if err != nil {
 		return err
 	}

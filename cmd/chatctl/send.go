@@ -98,7 +98,7 @@ func (s *send) run(ctx context.Context) error {
 		defer in.Close()
 		text = in
 	}
-	client, err := s.dial(ctx, needUser, &chatclient.Options{OnState: s.stateTeller()})
+	client, err := s.dial(ctx, needUser, &chatclient.Options{OnWait: s.waitTeller(), OnState: s.stateTeller()})
 	if err != nil {
 		return err
 	}

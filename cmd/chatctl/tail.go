@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -217,6 +218,18 @@ func (c *cli) stateTeller() func(chatclient.State) {
 			c.note("%s; coming back by itself", lost(s.Closing))
 		}
 		away = s.Kind == chatclient.StateReconnecting
+	}
+}
+
+// waitFrom is how long somebody waits before they are told why.
+const waitFrom = 2 * time.Second
+
+// waitTeller is an OnWait that says what a person waits for.
+func (c *cli) waitTeller() func(*api.Error, time.Duration) {
+	return func(refusal *api.Error, in time.Duration) {
+		if in >= waitFrom {
+			c.note("%s; trying again in %s", refusal.Message, in.Round(time.Second).String())
+		}
 	}
 }
 

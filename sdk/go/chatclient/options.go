@@ -52,6 +52,10 @@ type Options struct {
 
 	// OnState hears when the connection is made, lost or given up, one call at a time. It may not block.
 	OnState func(State)
+
+	// OnWait hears that the server refused a call as too fast or not now, and that it is sent again in so long. It
+	// may be called by many goroutines at once, and may not block. What a Poster sends is no call.
+	OnWait func(refusal *api.Error, in time.Duration)
 }
 
 // The values behind the zeros of Options, and bounds that nobody needs to set.
