@@ -243,7 +243,7 @@ func wrong(err error) string {
 	case errors.As(err, &session) && session.Code == api.CloseCodeExpired:
 		return "this login has expired"
 	case errors.As(err, &rpcErr):
-		msg := rpcErr.Message
+		msg := inWords(rpcErr.Message)
 		if f := rpcErr.Data.Field; f != "" && !strings.Contains(msg, f) {
 			msg = f + ": " + msg
 		}

@@ -61,6 +61,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"zzzzzz"}, `no command "zzzzzz"; try: chatctl --help`},
 		{[]string{"send"}, "ROOM is missing; try: chatctl send ROOM"},
 		{[]string{"send", "lobby", "a", "b"}, `"b" is one argument too many`},
+		{[]string{"send", "lobby", ""}, "TEXT is empty: nothing to send"},
 		{[]string{"send", "--nosuch"}, "unknown flag: --nosuch; try: chatctl send --help"},
 		{[]string{"send", "lobby", "hi", "--lines"}, "TEXT excludes --lines"},
 		{[]string{"send", "lobby", "hi", "--data", "{"}, "--data is no JSON"},

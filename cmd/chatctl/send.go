@@ -56,6 +56,9 @@ after it was killed; the line numbered N has the key KEY-N.`,
 			if len(args) > 1 && args[1] != "-" {
 				s.text, s.hasText = args[1], true
 			}
+			if s.hasText && s.text == "" && data == "" {
+				return usagef("", "TEXT is empty: nothing to send")
+			}
 			if s.hasText && (s.lines || s.file != "") {
 				return usagef(cmd.UseLine(), "TEXT excludes --lines and --file")
 			}
