@@ -58,6 +58,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"permission", "explain", "member.ban", "[]"}, "no JSON object"},
 		{[]string{"permission", "explain", "message.delete", "--seq", "x"}, `"x" is no number of a message`},
 		{[]string{"account", "delete", "groot", "--export", ""}, "--export: FILE is empty"},
+		{[]string{"help", "sned"}, `no command "sned"; try: chatctl send`},
+		{[]string{"help", "room", "lss"}, `chatctl room has no command "lss"; try: chatctl room ls`},
 		{[]string{"zzzzzz"}, `no command "zzzzzz"; try: chatctl --help`},
 		{[]string{"send"}, "ROOM is missing; try: chatctl send ROOM"},
 		{[]string{"send", "lobby", "a", "b"}, `"b" is one argument too many`},
