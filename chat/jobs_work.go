@@ -126,6 +126,6 @@ func (w *worker) finished(ctx context.Context) *AuditRecord {
 		r.ActorName = a.Username
 	}
 	p := &job.Progress
-	r.Detail = fmt.Sprintf("%d of %d events, in %d rooms", p.EventsDone, p.Events, p.Rooms)
+	r.Detail = fmt.Sprintf("%d of %s, in %s", p.EventsDone, quantity(p.Events, "event"), quantity(p.Rooms, "room"))
 	return r
 }

@@ -45,7 +45,7 @@ func (s *Session) mentions(ctx context.Context, room api.RoomID, text string, fo
 		switch {
 		case errors.Is(err, ErrNotFound) && refs == nil:
 		case errors.Is(err, ErrNotFound):
-			return m, api.Errorf(api.CodeNotFound, "mentions: no such member").WithField("mentions")
+			return m, api.Errorf(api.CodeNotFound, "mentions: no such member: %s", ref).WithField("mentions")
 		case err != nil:
 			return m, s.svc.coded(err)
 		case !slices.Contains(m.Users, found.UserID):

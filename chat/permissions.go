@@ -29,7 +29,7 @@ func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) rul
 	case login.Made && loginOnly(m.Name):
 		return ruling{api.PermissionRuleLoginOnly, api.Errorf(api.CodePermissionDenied, "not with a token: this needs a sign-in with a password")}
 	case !login.Scope.allows(m.Name):
-		return ruling{api.PermissionRuleTokenMethods, api.Errorf(api.CodePermissionDenied, "the token is not for this method")}
+		return ruling{api.PermissionRuleTokenMethods, api.Errorf(api.CodePermissionDenied, "the token is not for %s", m.Name)}
 	case login.Scope.Rooms != nil && beyondRooms(m.Name):
 		return ruling{api.PermissionRuleTokenRooms, api.Errorf(api.CodePermissionDenied, "the token is for some rooms only")}
 	case m.Authz == api.AuthzAdmin && !user.Admin:

@@ -61,6 +61,14 @@ func (o *purgeOrder) byRules() bool { return o.Before == nil && o.KeepMessages =
 // held tells whether a room is kept from an order that does not ask for the rules.
 func (o *purgeOrder) held(r *RoomRecord) bool { return r.KeepLonger && !o.byRules() }
 
+// quantity is n of what noun says.
+func quantity(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // detail says what is asked for, for the audit log.
 func (o *purgeOrder) detail(room string) string {
 	what := "by the rules in force"
@@ -68,7 +76,7 @@ func (o *purgeOrder) detail(room string) string {
 	case o.Before != nil:
 		what = "before " + o.Before.Time().UTC().Format(time.RFC3339)
 	case o.KeepMessages != nil:
-		what = fmt.Sprintf("all but the last %d messages", *o.KeepMessages)
+		what = "all but the last " + quantity(*o.KeepMessages, "message")
 	}
 	if o.DryRun {
 		what += ", dry run"

@@ -180,8 +180,8 @@ func TestPurge(t *testing.T) {
 			told = append(told, fmt.Sprintf("%s %s %s %s: %s", r.ActorName, r.Action, r.Subject[:4], r.Outcome, r.Detail))
 		}
 		if d := cmp.Diff([]string{
-			"admin purge.finished job_ ok: 12 of 12 events, in 1 rooms", "admin purge.start job_ ok: lobby, all but the last 3 messages",
-			"admin purge.finished job_ ok: 0 of 12 events, in 1 rooms", "admin purge.start job_ ok: lobby, all but the last 3 messages, dry run",
+			"admin purge.finished job_ ok: 12 of 12 events, in 1 room", "admin purge.start job_ ok: lobby, all but the last 3 messages",
+			"admin purge.finished job_ ok: 0 of 12 events, in 1 room", "admin purge.start job_ ok: lobby, all but the last 3 messages, dry run",
 		}, told); d != "" {
 			t.Error(d)
 		}
@@ -541,7 +541,7 @@ func TestRetentionByItself(t *testing.T) {
 		want("day", 5)
 		want("ever", 1)
 		records := must[*api.AuditListResult](t)(admin.AuditList(ctx, &api.AuditListParams{Action: "purge.finished"})).Records
-		if len(records) != 3 || records[0].ActorID != "" || records[0].Detail != "4 of 4 events, in 1 rooms" {
+		if len(records) != 3 || records[0].ActorID != "" || records[0].Detail != "4 of 4 events, in 1 room" {
 			t.Errorf("%+v", records)
 		}
 	})

@@ -89,10 +89,18 @@ func (by *actor) unmuted(t Tx) error {
 		return nil
 	}
 	by.decides(api.PermissionRuleMuted)
-	if mute.Until == ForEver {
-		return api.Errorf(api.CodePermissionDenied, "you are muted here").WithField("room")
+	return mute.refuses("you are muted here")
+}
+
+// refuses says what is kept from somebody, until when and why.
+func (r *Restriction) refuses(what string) error {
+	if r.Until != ForEver {
+		what += " until " + r.Until.Time().UTC().Format(time.RFC3339)
 	}
-	return api.Errorf(api.CodePermissionDenied, "you are muted here until %s", mute.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
+	if r.Reason != "" {
+		what += ": " + r.Reason
+	}
+	return api.Errorf(api.CodePermissionDenied, "%s", what).WithField("room")
 }
 
 // writes refuses what would change what an archived room says.

@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/chatd-dev/chatd/api"
 )
@@ -76,13 +75,10 @@ func (s *Service) admits(t Tx, user *Account) error {
 		return err
 	}
 	ban, err := s.inForce(t, user.ID, RestrictionBan)
-	switch {
-	case err != nil || ban == nil:
+	if err != nil || ban == nil {
 		return err
-	case ban.Until == ForEver:
-		return api.Errorf(api.CodePermissionDenied, "you are banned from this room").WithField("room")
 	}
-	return api.Errorf(api.CodePermissionDenied, "you are banned from this room until %s", ban.Until.Time().UTC().Format(time.RFC3339)).WithField("room")
+	return ban.refuses("you are banned from this room")
 }
 
 // rejoin joins a room that the caller is in. Its error is api.ErrPermissionDenied if they are not.

@@ -180,6 +180,8 @@ func (s *Session) resolve(ctx context.Context, q *SearchQuery, room string) erro
 	for _, name := range q.Text.In {
 		v, err := s.memberRoom(ctx, "query", name.Name)
 		switch {
+		case errors.Is(err, api.ErrNotFound) && !isRoomID(name.Name): // an id says nothing to who reads it
+			return api.Errorf(api.CodeNotFound, "query: in:%s: no such room", name.Name).WithField("query")
 		case err != nil:
 			return err
 		case name.Not:
@@ -224,7 +226,7 @@ func (s *Session) searched(ctx context.Context, ref string) (api.UserID, error) 
 	}
 	a, err := find(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
-		return "", api.Errorf(api.CodeNotFound, "from: no such user").WithField("query")
+		return "", api.Errorf(api.CodeNotFound, "query: from:%s: no such user", ref).WithField("query")
 	}
 	if err != nil {
 		return "", s.svc.coded(err)

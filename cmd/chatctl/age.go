@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,14 +12,14 @@ import (
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
-// parseAge reads a duration that may be in days: 90d, 12h, 1d12h.
-func parseAge(flag, text string) (time.Duration, error) {
+// parseLength reads a duration that may be in days: 90d, 12h, 1d12h.
+func parseLength(text string) (time.Duration, error) {
 	const day = 24 * time.Hour
 	rest, sum := text, time.Duration(0)
 	if head, tail, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseUint(head, 10, 16)
 		if err != nil {
-			return 0, usagef("--"+flag+" 90d", "--%s %q: want a duration such as 90d or 12h", flag, text)
+			return 0, errLength
 		}
 		if sum = time.Duration(n) * day; tail == "" {
 			return sum, nil
@@ -27,10 +28,52 @@ func parseAge(flag, text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(rest)
 	if err != nil || d < 0 {
-		return 0, usagef("--"+flag+" 90d", "--%s %q: want a duration such as 90d or 12h", flag, text)
+		return 0, errLength
 	}
 	return sum + d, nil
 }
+
+var errLength = errors.New("want a duration such as 90d, 12h or 30s")
+
+// parseAge is parseLength for a flag.
+func parseAge(flag, text string) (time.Duration, error) {
+	d, err := parseLength(text)
+	if err != nil {
+		return 0, usagef("--"+flag+" 90d", "--%s %q: %v", flag, text, err)
+	}
+	return d, nil
+}
+
+// lengthFlag is a flag for how long something lasts.
+type lengthFlag struct {
+	d    *time.Duration
+	some bool // nothing at all is refused
+}
+
+// String is what help shows as the default; none for nothing.
+func (f lengthFlag) String() string {
+	const day = 24 * time.Hour
+	switch {
+	case f.d == nil || *f.d == 0: // pflag asks the zero value too
+		return ""
+	case *f.d%day == 0:
+		return fmt.Sprintf("%dd", *f.d/day)
+	}
+	return f.d.String()
+}
+
+func (f lengthFlag) Set(text string) error {
+	d, err := parseLength(text)
+	if err == nil && d == 0 && f.some {
+		err = errors.New("must be more than nothing")
+	}
+	if err == nil {
+		*f.d = d
+	}
+	return err
+}
+
+func (lengthFlag) Type() string { return "duration" }
 
 // moment reads a day, a time, or how long ago by the server's clock.
 func (c *cli) moment(ctx context.Context, client *chatclient.Client, flag, text string) (*api.Timestamp, error) {

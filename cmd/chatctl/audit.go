@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,9 @@ func newAuditLs(c *cli) *cobra.Command {
 			if limit < 1 {
 				return usagef("--limit 100", "--limit %d: must be 1 or more", limit)
 			}
+			params.Action = strings.TrimSuffix(params.Action, "*")
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				none := true
 				t := c.table("WHEN", "WHO", "FROM", "WHAT", "ON", "OUTCOME", "")
 				for left := limit; left > 0; {
 					page := min(left, pageLimit)
@@ -53,18 +56,22 @@ func newAuditLs(c *cli) *cobra.Command {
 						}
 						t.row(c.day(r.At), orDash(r.ActorName), orDash(r.Address), r.Action, orDash(r.SubjectName), r.Outcome, r.Detail)
 					}
+					none = none && len(res.Records) == 0
 					left -= int64(len(res.Records))
 					if params.Cursor = res.NextCursor; params.Cursor == "" {
 						break
 					}
+				}
+				if none {
+					c.note("no records")
 				}
 				return t.end()
 			})
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&params.Actor, "actor", "", "only what this `USER` did")
-	f.StringVar(&params.Subject, "subject", "", "only what was done to this `USER`, or session or token by id")
+	userFlag(cmd, &params.Actor, "actor", "only what this `USER` did")
+	userFlag(cmd, &params.Subject, "subject", "only what was done to this `USER`, or session or token by id")
 	f.StringVar(&params.Action, "action", "", "only this `METHOD`, or user. and the like")
 	f.Int64Var(&limit, "limit", 100, "at most `N` records")
 	return cmd

@@ -81,7 +81,7 @@ func newBotLs(c *cli) *cobra.Command {
 				for i := range res.Bots {
 					t.row(res.Bots[i].Username, c.day(res.Bots[i].CreatedAt), res.Bots[i].DisplayName)
 				}
-				return t.end()
+				return c.orNone(t, "no bots; make one with: chatctl bot create BOT")
 			})
 		},
 	}

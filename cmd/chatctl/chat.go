@@ -24,8 +24,8 @@ func newChat(c *cli) *cobra.Command {
 
 What you type and end with Enter is said in the room; what others say, who joins, leaves, comes
 online, goes offline or takes another name appears above your line, and counts as read; who is typing
-stands in front of it, and others see that you are. When the connection is lost, chat comes back by
-itself and shows what was said meanwhile.
+stands in front of it, and others see that you are. What mentions you is marked "(for you)". When the
+connection is lost, chat comes back by itself and shows what was said meanwhile.
 
   /who           who is in the room
   /signals off   do not show who comes, goes, types and takes another name; /signals on does again
@@ -96,12 +96,13 @@ func (h *chat) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
-	client, err := h.dial(ctx, needUser, &chatclient.Options{OnState: h.stateTeller()})
+	client, err := h.dial(ctx, needUser, &chatclient.Options{OnWait: h.waitTeller(), OnState: h.stateTeller()})
 	if err != nil {
 		return err
 	}
 	defer hangUp(client)
 	h.client, h.render = client, h.renderer()
+	h.render.me = client.UserID()
 	if h.room, err = h.roomRef(ctx, client, h.name); err != nil {
 		return err
 	}

@@ -20,8 +20,7 @@ func newDm(c *cli) *cobra.Command {
 is only opened. Nobody else sees it, and for the same people it is always the same one; with
 yourself it is for notes.
 
-Where other commands take a ROOM to talk in or to read, @USER or @USER,USER is the direct room with
-them.`,
+Where other commands take a ROOM, @USER or @USER,USER is the direct room with them.`,
 		Example: `  chatctl dm ada 'lunch?'
   chatctl chat @ada
   chatctl tail @ada,bob -f`,
@@ -57,7 +56,7 @@ func openDirect(ctx context.Context, client *chatclient.Client, name string) (*a
 // roomRef makes of what a person types for a room what the server takes: of @USER the direct room with them, which is
 // opened if there is none.
 func (c *cli) roomRef(ctx context.Context, client *chatclient.Client, typed string) (string, error) {
-	if !strings.HasPrefix(typed, "@") {
+	if typed = strings.TrimPrefix(typed, sigils["ROOM"]); !strings.HasPrefix(typed, "@") {
 		return typed, nil
 	}
 	ctx, cancel := c.within(ctx)
@@ -67,6 +66,18 @@ func (c *cli) roomRef(ctx context.Context, client *chatclient.Client, typed stri
 		return "", err
 	}
 	return string(res.Room.ID), nil
+}
+
+// roomRefs is roomRef of each.
+func (c *cli) roomRefs(ctx context.Context, client *chatclient.Client, typed []string) (refs []string, err error) {
+	for _, name := range typed {
+		ref, err := c.roomRef(ctx, client, name)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
 }
 
 // called is how a person knows a room: a direct one by who else is in it.

@@ -111,6 +111,33 @@ func aboutRoom(room string, err error) error {
 	return e
 }
 
+// aboutRooms names the one of several rooms, as they were typed, that err is about.
+func aboutRooms(typed []string, err error) error {
+	var refused *api.Error
+	var i int
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if n, _ := fmt.Sscanf(refused.Data.Field, "rooms[%d]", &i); n == 0 || i < 0 || i >= len(typed) {
+		return err
+	}
+	message := strings.TrimPrefix(refused.Message, refused.Data.Field+": ")
+	return &aboutError{what: fmt.Sprintf("room %q", typed[i]), err: reword(err, message)}
+}
+
+// inFlag is a refusal of a field, whose bounds are numbers of unit, in the words of the flag that gives it.
+func inFlag(err error, field, flag string, unit time.Duration) error {
+	var refused *api.Error
+	var low, high int64
+	if !errors.As(err, &refused) || refused.Data.Field != field {
+		return err
+	}
+	if n, _ := fmt.Sscanf(refused.Message, field+": must be between %d and %d", &low, &high); n != 2 {
+		return err
+	}
+	return reword(err, fmt.Sprintf("--%s: must be between %s and %s", flag, lasts(time.Duration(low)*unit), lasts(time.Duration(high)*unit)))
+}
+
 // reword is the server's answer in words that fit what the person did; code and details stay.
 func reword(err error, message string) error {
 	var rpcErr *api.Error
@@ -207,11 +234,16 @@ func (e *partialError) done() string {
 func wrong(err error) string {
 	var rpcErr *api.Error
 	var unreachable *unreachableError
+	var session *chatclient.SessionError
 	switch {
 	case errors.As(err, &unreachable):
 		return unreachable.plain()
+	case errors.As(err, &session) && session.Code == api.CloseCodeRevoked:
+		return "this login was ended: it was revoked, or the account is suspended or deleted"
+	case errors.As(err, &session) && session.Code == api.CloseCodeExpired:
+		return "this login has expired"
 	case errors.As(err, &rpcErr):
-		msg := rpcErr.Message
+		msg := inWords(rpcErr.Message)
 		if f := rpcErr.Data.Field; f != "" && !strings.Contains(msg, f) {
 			msg = f + ": " + msg
 		}

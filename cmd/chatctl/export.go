@@ -27,12 +27,17 @@ administrators. No passwords and no tokens are in it. docs/EXPORT.md says what t
 				return usagef("chatctl export > FILE", "an export is for a file, not for a terminal")
 			}
 			return c.withoutEnd(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := opts.Rooms
+				var err error
+				if opts.Rooms, err = c.roomRefs(ctx, client, typed); err != nil {
+					return err
+				}
 				show := c.newProgress()
 				opts.Progress = func(so api.ExportEnd) { show.at(func() string { return "exported " + summary(&so) }) }
 				end, err := client.Export(ctx, c.out, opts)
 				show.clear()
 				if err != nil {
-					return err
+					return aboutRooms(typed, err)
 				}
 				c.note("exported %s", summary(end))
 				return nil

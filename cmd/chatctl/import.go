@@ -145,7 +145,7 @@ func newImportLs(c *cli) *cobra.Command {
 					}
 					t.row(string(im.ID), c.day(im.BegunAt), finished, fmt.Sprint(im.Users), fmt.Sprint(im.Rooms), fmt.Sprint(im.Events))
 				}
-				return t.end()
+				return c.orNone(t, "no imports")
 			})
 		},
 	}

@@ -48,9 +48,14 @@ accounts as well. It is void when its maker could not invite there any more.`,
 				params.ExpiresInS = &s
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := params.Room
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, typed); err != nil {
+					return err
+				}
 				res, err := client.InviteCreate(ctx, params)
 				if err != nil {
-					return aboutRoom(params.Room, err)
+					return aboutRoom(typed, inFlag(err, "expires_in_s", "expires", time.Second))
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -61,15 +66,16 @@ accounts as well. It is void when its maker could not invite there any more.`,
 					c.note("lets %d in, until %s; use it with: chatctl room join --invite-file FILE", res.Uses, c.day(res.ExpiresAt))
 					return nil
 				}
-				c.note("makes %d account(s), until %s; use it with: chatctl register --invite-file FILE", res.Uses, c.day(res.ExpiresAt))
+				c.note("makes %s, until %s; use it with: chatctl register --invite-file FILE", count(int(res.Uses), "account", "accounts"), c.day(res.ExpiresAt))
 				return nil
 			})
 		},
 	}
 	f := cmd.Flags()
 	f.Int64Var(&uses, "uses", 1, "how many people it lets in")
-	f.DurationVar(&expires, "expires", 7*24*time.Hour, "how long it is good")
-	f.StringVar(&params.Room, "room", "", "into `ROOM`")
+	expires = 7 * 24 * time.Hour
+	f.Var(lengthFlag{d: &expires}, "expires", "how long it is good, such as 30d or 12h")
+	roomFlag(cmd, &params.Room, "into `ROOM`")
 	return cmd
 }
 
@@ -82,11 +88,16 @@ func newInviteLs(c *cli) *cobra.Command {
 		Args:  wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := params.Room
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, typed); err != nil {
+					return err
+				}
 				all := &api.InviteListResult{Invites: []api.Invite{}}
 				for {
 					page, err := client.InviteList(ctx, params)
 					if err != nil {
-						return aboutRoom(params.Room, err)
+						return aboutRoom(typed, err)
 					}
 					all.Invites = append(all.Invites, page.Invites...)
 					if params.Cursor = page.NextCursor; params.Cursor == "" {
@@ -113,7 +124,7 @@ func newInviteLs(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&params.Room, "room", "", "only those into `ROOM`")
+	roomFlag(cmd, &params.Room, "only those into `ROOM`")
 	return cmd
 }
 

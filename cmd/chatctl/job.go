@@ -52,11 +52,12 @@ func newJobLs(c *cli) *cobra.Command {
 				if len(res.Jobs) == 0 {
 					c.note("no jobs")
 				}
+				names := map[api.RoomID]string{}
 				t := c.table("JOB", "WHAT", "STATE", "SINCE", "EVENTS", "ROOMS")
 				for i := range res.Jobs {
 					j := &res.Jobs[i]
 					p := &j.Progress
-					t.row(string(j.ID), ordered(j), string(j.State), c.day(j.CreatedAt), fmt.Sprintf("%d of %d", p.EventsDone, p.Events), fmt.Sprintf("%d of %d", p.RoomsDone, p.Rooms))
+					t.row(string(j.ID), ordered(ctx, client, names, j), string(j.State), c.day(j.CreatedAt), fmt.Sprintf("%d of %d", p.EventsDone, p.Events), fmt.Sprintf("%d of %d", p.RoomsDone, p.Rooms))
 				}
 				return t.end()
 			})
@@ -108,7 +109,7 @@ func newJobShow(c *cli) *cobra.Command {
 		j := &res.Job
 		t := c.table()
 		t.row("id", string(j.ID))
-		t.row("what", ordered(j))
+		t.row("what", ordered(ctx, client, map[api.RoomID]string{}, j))
 		t.row("state", string(j.State))
 		if j.Message != "" {
 			t.row("why", j.Message)
@@ -139,7 +140,7 @@ func (c *cli) nameOf(ctx context.Context, client *chatclient.Client, id api.User
 }
 
 // ordered is what a job is to do, in words.
-func ordered(j *api.Job) string {
+func ordered(ctx context.Context, client *chatclient.Client, names map[api.RoomID]string, j *api.Job) string {
 	o := j.Purge
 	if o == nil {
 		return string(j.Kind)
@@ -149,7 +150,7 @@ func ordered(j *api.Job) string {
 		what = append(what, "(dry run)")
 	}
 	if o.RoomID != "" {
-		what = append(what, string(o.RoomID))
+		what = append(what, roomName(ctx, client, names, o.RoomID))
 	}
 	switch {
 	case o.Before != nil:

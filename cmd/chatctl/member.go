@@ -33,7 +33,11 @@ func (c *cli) onMember(cmd *cobra.Command, do func(ctx context.Context, client *
 	cmd.ValidArgsFunction = c.completeRooms
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-			return aboutMember(args[0], args[1], do(ctx, client, args[0], args[1], args[2:]))
+			room, err := c.roomRef(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return aboutMember(args[0], args[1], do(ctx, client, room, args[1], args[2:]))
 		})
 	}
 	return cmd
@@ -51,19 +55,18 @@ func aboutMember(room, user string, err error) error {
 	return aboutRoom(room, err)
 }
 
+const forUsage = "for so long, such as 7d or 24h; until it is undone unless given"
+
 // lasting is the flag for how long something lasts, and what it comes to by the server's clock.
 type lasting struct{ d time.Duration }
 
-func (l *lasting) flag(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&l.d, "for", 0, "for so long, such as 24h; until it is undone unless given")
+func (l *lasting) flag(cmd *cobra.Command, usage string) {
+	cmd.Flags().Var(lengthFlag{&l.d, true}, "for", usage)
 }
 
 func (l *lasting) until(ctx context.Context, client *chatclient.Client) (*api.Timestamp, error) {
-	switch {
-	case l.d == 0:
+	if l.d == 0 {
 		return nil, nil
-	case l.d < 0:
-		return nil, usagef("", "--for %v: must not be negative", l.d)
 	}
 	pong, err := client.ServerPing(ctx, &api.ServerPingParams{})
 	if err != nil {
@@ -144,7 +147,7 @@ func newMemberMute(c *cli) *cobra.Command {
 		c.done(res, res.Muted, fmt.Sprintf("muted %s in %s", user, room), fmt.Sprintf("%s is muted in %s already", user, room))
 		return nil
 	})
-	last.flag(cmd)
+	last.flag(cmd, forUsage)
 	reasonFlag(cmd, &params.Reason)
 	return cmd
 }

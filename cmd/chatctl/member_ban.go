@@ -45,7 +45,7 @@ func newMemberBan(c *cli) *cobra.Command {
 		c.done(res, res.Banned, did, already)
 		return nil
 	})
-	last.flag(cmd)
+	last.flag(cmd, forUsage)
 	reasonFlag(cmd, &params.Reason)
 	cmd.Flags().BoolVar(&clean, "remove-messages", false, "also delete what they have said in the room")
 	cmd.Flags().Int64Var(&hours, "remove-hours", 0, "delete only what they said in the last `N` hours")
@@ -74,7 +74,11 @@ func newMemberBans(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				bans, err := allBans(ctx, client, args[0])
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				bans, err := allBans(ctx, client, room)
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -91,7 +95,7 @@ func newMemberBans(c *cli) *cobra.Command {
 					}
 					t.row(b.Username, c.day(b.BannedAt), until, b.Reason)
 				}
-				return t.end()
+				return c.orNone(t, "nobody is banned")
 			})
 		},
 	}

@@ -67,7 +67,11 @@ func aboutMessage(room string, seq api.Seq, err error) error {
 	}
 	var refused *api.Error
 	if errors.As(err, &refused) && (refused.Data.Field == "seq" || refused.Data.Field == "if_seq") {
-		return &aboutError{what: fmt.Sprintf("room %q, message #%d", room, seq), err: reword(err, refused.Message)}
+		e := &aboutError{what: fmt.Sprintf("room %q, message #%d", room, seq), err: reword(err, refused.Message)}
+		if refused.Data.Field == "if_seq" {
+			e.err, e.hint = reword(err, "--if-seq: "+refused.Message), fmt.Sprintf("chatctl message show %s %d", room, seq)
+		}
+		return e
 	}
 	return aboutRoom(room, err)
 }
@@ -112,6 +116,7 @@ func newMessageEdit(c *cli) *cobra.Command {
 		Example: `  chatctl message edit lobby 12 'We are Groot.'
   chatctl message edit ops 40 --if-seq 40 < report.md`,
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, args []string) error {
+		params.Mentions = usersTyped(params.Mentions)
 		params.Room, params.Seq, params.Format = room, seq, api.TextFormat(format)
 		if data != "" {
 			if params.Data = json.RawMessage(data); !json.Valid(params.Data) {

@@ -67,15 +67,19 @@ What the call would say may be left out; JSON gives more of its parameters, as i
 				params.Params = raw
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				return c.explain(ctx, client, params)
 			})
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&params.Room, "room", "", "in this `ROOM`")
+	roomFlag(cmd, &params.Room, "in this `ROOM`")
 	f.StringVar(&seq, "seq", "", "on the message `SEQ`")
-	f.StringVar(&on, "on", "", "on this `USER`")
-	f.StringVar(&params.User, "user", "", "by this `USER`")
+	userFlag(cmd, &on, "on", "on this `USER`")
+	userFlag(cmd, &params.User, "user", "by this `USER`")
 	f.StringVar(&params.Token, "token", "", "with this `TOKEN`, by name or id")
 	return cmd
 }

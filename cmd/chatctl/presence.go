@@ -47,7 +47,7 @@ func (c *cli) showPresence(ctx context.Context, params *api.PresenceGetParams) e
 		case err != nil:
 			return err
 		case len(res.Presences) == 0:
-			return aboutUser(params.Users[0], api.Errorf(api.CodeNotFound, "no such user in your rooms"))
+			return &aboutError{what: fmt.Sprintf("user %q", params.Users[0]), err: api.Errorf(api.CodeNotFound, "nobody of that name is in a room with you")}
 		case c.json:
 			c.out.document(res.AppendJSON(nil))
 			return nil
@@ -110,6 +110,6 @@ It is forgotten when the server restarts. Without a connection you are offline, 
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&last.d, "for", 0, "for so long; until you say otherwise unless given")
+	last.flag(cmd, "for so long; until you say otherwise unless given")
 	return cmd
 }

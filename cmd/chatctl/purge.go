@@ -40,13 +40,17 @@ It is a job of the server's: chatctl waits for it, and shows how far it is. Afte
 				params.DryRun = &dry
 			}
 			return c.withoutEnd(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := params.Room
 				var err error
+				if params.Room, err = c.roomRef(ctx, client, typed); err != nil {
+					return err
+				}
 				if before != "" {
 					if params.Before, err = c.moment(ctx, client, "before", before); err != nil {
 						return err
 					}
 				}
-				job, err := c.startPurge(ctx, client, params)
+				job, err := c.startPurge(ctx, client, params, typed)
 				if err != nil {
 					return err
 				}
@@ -59,7 +63,7 @@ It is a job of the server's: chatctl waits for it, and shows how far it is. Afte
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&params.Room, "room", "", "of this `ROOM`; all rooms unless given")
+	roomFlag(cmd, &params.Room, "of this `ROOM`; all rooms unless given")
 	f.StringVar(&before, "before", "", "events of before `WHEN`: a day, a time, or how long ago, such as 90d")
 	f.Int64Var(&keep, "keep", 0, "all but the last `N` messages of a room")
 	f.BoolVar(&dry, "dry-run", false, "count, and remove nothing")
@@ -67,14 +71,14 @@ It is a job of the server's: chatctl waits for it, and shows how far it is. Afte
 	return cmd
 }
 
-func (c *cli) startPurge(ctx context.Context, client *chatclient.Client, p *api.PurgeStartParams) (*api.Job, error) {
+func (c *cli) startPurge(ctx context.Context, client *chatclient.Client, p *api.PurgeStartParams, room string) (*api.Job, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	res, err := client.PurgeStart(ctx, p)
 	if err != nil {
 		var refused *api.Error
 		if p.Room != "" && errors.As(err, &refused) && refused.Data.Field == "room" {
-			return nil, aboutRoom(p.Room, err)
+			return nil, aboutRoom(room, err)
 		}
 		return nil, err
 	}

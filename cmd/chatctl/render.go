@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ type renderer struct {
 	p   *printer
 	loc *time.Location
 	now func() time.Time
+	me  api.UserID // who reads, if what means them is to be marked
 }
 
 func (c *cli) renderer() *renderer {
@@ -33,7 +35,7 @@ func (r *renderer) event(e *api.Event) string {
 		if d.Deleted {
 			return fmt.Sprintf("%s %s%s %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.p.dim(gone))
 		}
-		return fmt.Sprintf("%s %s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), indent(d.Text))
+		return fmt.Sprintf("%s %s%s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.forMe(e.SenderID, d), indent(d.Text))
 	case *api.MessageEdited:
 		if d.Deleted {
 			return fmt.Sprintf("%s * %s changed #%d\n", at, r.p.nick(e.SenderName), d.Message)
@@ -63,6 +65,14 @@ func (r *renderer) event(e *api.Event) string {
 		return fmt.Sprintf("%s * %s\n", at, what)
 	}
 	return fmt.Sprintf("%s * %s by %s\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
+}
+
+// forMe marks what somebody else says and means the reader, if that is known.
+func (r *renderer) forMe(sender api.UserID, d *api.MessagePosted) ours {
+	if r.me == "" || sender == r.me || !d.MentionsRoom && !slices.Contains(d.Mentions, r.me) {
+		return ""
+	}
+	return r.p.paint("1", " (for you)")
 }
 
 // gone stands for what a deleted message said.

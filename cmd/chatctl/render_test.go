@@ -87,3 +87,25 @@ func TestPrinterMakesArgumentsHarmless(t *testing.T) {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
+
+func TestForMe(t *testing.T) {
+	const groot, thanos = "user_01kb1z3c8efyvs6tjv5vz0q7xn", "user_01kb1z3c8efyvs6tjv5vz0q7xp"
+	for _, tc := range []struct {
+		me   api.UserID
+		data string
+		want bool
+	}{
+		{thanos, `{"msg_no":1,"text":"hi","mentions":["` + thanos + `"]}`, true},
+		{thanos, `{"msg_no":1,"text":"hi","mentions":["` + groot + `"]}`, false},
+		{thanos, `{"msg_no":1,"text":"hi","mentions_room":true}`, true},
+		{thanos, `{"msg_no":1,"text":"@thanos"}`, false},                // where the server says that it is no mention
+		{groot, `{"msg_no":1,"text":"hi","mentions_room":true}`, false}, // their own
+		{"", `{"msg_no":1,"text":"hi","mentions_room":true}`, false},    // nobody is known to read
+	} {
+		r := &renderer{p: newPrinter(&bytes.Buffer{}), loc: time.UTC, now: time.Now, me: tc.me}
+		e := &api.Event{Type: api.EventTypeMessagePosted, SenderID: groot, SenderName: "groot", Data: json.RawMessage(tc.data)}
+		if got := r.event(e); strings.Contains(got, " groot (for you): ") != tc.want {
+			t.Errorf("%s reads %q", tc.me, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -177,9 +178,13 @@ it when asked. With --history what was said there last is printed, as chatctl hi
 				}
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomJoin(ctx, params)
 				if err != nil {
-					return aboutRoom(params.Room, err)
+					return aboutRoom(strings.Join(args, ""), err)
 				}
 				if h.limit == 0 || !c.json {
 					c.done(res, res.Joined, "joined "+res.Room.Name, fmt.Sprintf("you are in %s already", res.Room.Name))
@@ -219,7 +224,11 @@ func newRoomLeave(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomLeave(ctx, &api.RoomLeaveParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomLeave(ctx, &api.RoomLeaveParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}
@@ -239,17 +248,26 @@ func newRoomLeave(c *cli) *cobra.Command {
 
 // table prints rows in aligned columns.
 type table struct {
-	p    *printer
-	rows [][]string
+	p       *printer
+	heading []string
+	rows    [][]string
 }
 
 // table begins one; the heading is for people only, so a pipe does not get it.
 func (c *cli) table(heading ...string) *table {
 	t := &table{p: c.out}
 	if c.out.tty {
-		t.rows = append(t.rows, heading)
+		t.heading = heading
 	}
 	return t
+}
+
+// orNone ends a table, or says that there is nothing to show.
+func (c *cli) orNone(t *table, none string) error {
+	if len(t.rows) == 0 {
+		c.note("%s", none)
+	}
+	return t.end()
 }
 
 func (t *table) row(cells ...string) {
@@ -260,11 +278,23 @@ func (t *table) row(cells ...string) {
 }
 
 func (t *table) end() error {
-	w := tabwriter.NewWriter(t.p, 0, 0, 2, ' ', 0)
-	for _, cells := range t.rows {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t")); err != nil {
-			return err
-		}
+	if len(t.rows) == 0 {
+		return nil
 	}
-	return w.Flush()
+	var aligned bytes.Buffer
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
+	for _, cells := range append([][]string{t.heading}, t.rows...) {
+		if len(cells) == 0 { // no heading
+			continue
+		}
+		// A tab after each cell, the last too: otherwise a column would end where a row has nothing in it.
+		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") // the buffer fails nowhere
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(aligned.String()) {
+		t.p.raw(strings.TrimRight(line, " \n") + "\n")
+	}
+	return nil
 }

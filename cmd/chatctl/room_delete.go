@@ -30,6 +30,10 @@ To keep what was said: chatctl room archive.`,
 				}
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomDelete(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)

@@ -52,13 +52,17 @@ kept for ever.`,
 				s := int64(d.Seconds())
 				params.MaxAgeS = &s
 			}
-			if messages != 0 {
+			if cmd.Flags().Changed("max-messages") {
 				params.MaxMessages = &messages
 			}
 			if longer {
 				params.KeepLonger = &longer
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RetentionSet(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)
@@ -83,9 +87,14 @@ func (c *cli) showRetention(ctx context.Context, args []string) error {
 		params.Room = args[0]
 	}
 	return c.asUser(ctx, func(ctx context.Context, client *chatclient.Client) error {
+		typed := params.Room
+		var err error
+		if params.Room, err = c.roomRef(ctx, client, typed); err != nil {
+			return err
+		}
 		res, err := client.RetentionGet(ctx, params)
 		if err != nil {
-			return aboutRoom(params.Room, err)
+			return aboutRoom(typed, err)
 		}
 		if c.json {
 			c.out.document(res.AppendJSON(nil))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,9 @@ In slow mode a member may post once in so long; in a read-only room only moderat
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changed := cmd.Flags().Changed
+			if !slices.ContainsFunc([]string{"name", "title", "topic", "visibility", "slow", "read-only"}, changed) {
+				return usagef(cmd.CommandPath()+" --help", "nothing to change")
+			}
 			params.Room, params.Visibility = args[0], api.Visibility(visibility)
 			if changed("title") && params.Title == "" {
 				params.Clear = append(params.Clear, api.RoomFieldTitle)
@@ -43,9 +47,13 @@ In slow mode a member may post once in so long; in a read-only room only moderat
 				params.ReadOnly = &readOnly
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomUpdate(ctx, params)
 				if err != nil {
-					return aboutRoom(args[0], err)
+					return aboutRoom(args[0], inFlag(err, "slow_mode_ms", "slow", time.Millisecond))
 				}
 				c.done(res, res.Changed, fmt.Sprintf("changed %s", res.Room.Name), fmt.Sprintf("%s is so already", res.Room.Name))
 				return nil
@@ -57,7 +65,7 @@ In slow mode a member may post once in so long; in a read-only room only moderat
 	f.StringVar(&params.Topic, "topic", "", "`TEXT` on what it is about")
 	f.StringVar(&params.Name, "name", "", "a new `NAME`; the old one is free then")
 	f.StringVar(&visibility, "visibility", "", "public or private")
-	f.DurationVar(&slow, "slow", 0, "how long a member waits after a post; 0s: not at all")
+	f.Var(lengthFlag{d: &slow}, "slow", "how long a member waits after a post; 0s: not at all")
 	f.BoolVar(&readOnly, "read-only", false, "only moderators and owners post; --read-only=false: everybody")
 	return cmd
 }
@@ -72,6 +80,10 @@ func newRoomArchive(c *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			params.Room = args[0]
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, params.Room); err != nil {
+					return err
+				}
 				res, err := client.RoomArchive(ctx, params)
 				if err != nil {
 					return aboutRoom(args[0], err)
@@ -93,7 +105,11 @@ func newRoomUnarchive(c *cli) *cobra.Command {
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				res, err := client.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: args[0]})
+				room, err := c.roomRef(ctx, client, args[0])
+				if err != nil {
+					return err
+				}
+				res, err := client.RoomUnarchive(ctx, &api.RoomUnarchiveParams{Room: room})
 				if err != nil {
 					return aboutRoom(args[0], err)
 				}

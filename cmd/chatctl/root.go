@@ -64,7 +64,7 @@ the command line. Nothing is ever asked when stdin is no terminal.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef(cmd.CommandPath()+" --help", "%v", err)
+		return usagef(cmd.CommandPath()+" --help", "%s", flagFault(err))
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&c.server, "server", "s", "", "`URL` of the server (default: $CHATCTL_SERVER or "+defaultServer+")")
@@ -89,10 +89,44 @@ the command line. Nothing is ever asked when stdin is no terminal.`,
 		newUser(c), newPermission(c), newExport(c), newImport(c), newAudit(c), newServer(c), newPurge(c), newJob(c), newCall(c), newPing(c), newVersion(c),
 		newExitCodesTopic(), newEnvironmentTopic(),
 	)
-	root.SetHelpCommandGroupID(groupServer)
 	root.SetCompletionCommandGroupID(groupServer)
 	nameUsageErrors(root)
+	root.SetHelpCommand(newHelp(root))
 	return root
+}
+
+// newHelp is cobra's help, but a command that there is not is an error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [COMMAND]",
+		GroupID:           groupServer,
+		Short:             "Help about any command",
+		ValidArgsFunction: completeCommands,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 && cmd.HasSubCommands() {
+				return noSuchCommand(cmd, rest)
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
+}
+
+// completeCommands completes the commands that help is asked for.
+func completeCommands(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []cobra.Completion
+	if at, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+		for _, sub := range at.Commands() {
+			if (sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand()) && strings.HasPrefix(sub.Name(), typed) {
+				names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // settle fills in what flags left to the environment, and judges the rest.

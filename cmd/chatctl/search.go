@@ -29,7 +29,8 @@ func newSearch(c *cli) *cobra.Command {
   in:ops from:bob   in this room, by this user (or from:me); several mean any of them
   has:link          or reaction, thread, pin, data, mention
   after:2026-10 before:2026-11-15
-                    a day, month or year in UTC, or a time such as 2026-11-15T09:30:00Z
+                    a day, month or year in UTC, which is not among them itself, or a time such as
+                    2026-11-15T09:30:00Z
 
 A minus works before in:, from: and has: too. Write -- before a query that begins with one.`,
 		Example: `  chatctl search deploy* from:groot
@@ -52,10 +53,10 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usagef("chatctl search -- QUERY, if it begins with a minus", "%v", err)
+		return usagef("chatctl search -- QUERY, if it begins with a minus", "%s", flagFault(err))
 	})
 	f := cmd.Flags()
-	f.StringVar(&room, "room", "", "only in `ROOM`")
+	roomFlag(cmd, &room, "only in `ROOM`")
 	f.Int64Var(&limit, "limit", 20, "at most `N` messages")
 	return cmd
 }

@@ -39,6 +39,7 @@ after it was killed; the line numbered N has the key KEY-N.`,
 		ValidArgsFunction: c.completeRooms,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.name = args[0]
+			s.params.Mentions = usersTyped(s.params.Mentions)
 			s.params.Format = api.TextFormat(format)
 			if cmd.Flags().Changed("reply-to") {
 				s.params.ReplyTo = (*api.Seq)(&replyTo)
@@ -54,6 +55,9 @@ after it was killed; the line numbered N has the key KEY-N.`,
 			}
 			if len(args) > 1 && args[1] != "-" {
 				s.text, s.hasText = args[1], true
+			}
+			if s.hasText && s.text == "" && data == "" {
+				return usagef("", "TEXT is empty: nothing to send")
 			}
 			if s.hasText && (s.lines || s.file != "") {
 				return usagef(cmd.UseLine(), "TEXT excludes --lines and --file")
@@ -97,7 +101,7 @@ func (s *send) run(ctx context.Context) error {
 		defer in.Close()
 		text = in
 	}
-	client, err := s.dial(ctx, needUser, &chatclient.Options{OnState: s.stateTeller()})
+	client, err := s.dial(ctx, needUser, &chatclient.Options{OnWait: s.waitTeller(), OnState: s.stateTeller()})
 	if err != nil {
 		return err
 	}

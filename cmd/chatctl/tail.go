@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -194,10 +195,6 @@ func (c *cli) news(n chatclient.Notification) error {
 		c.warn("the server's log is another one than before (a backup was restored?); going on after event %d", n.Seq)
 	case *chatclient.AccountGap:
 		c.warn("what happened to your account meanwhile is not shown")
-	case *chatclient.Closing:
-		if n.Return {
-			c.note("the server is closing the connection (%s)", string(n.Reason))
-		}
 	case *chatclient.Reconnected:
 		c.note("connected again")
 	case *chatclient.Unfollowed:
@@ -218,10 +215,35 @@ func (c *cli) stateTeller() func(chatclient.State) {
 	away := false // the SDK calls one at a time
 	return func(s chatclient.State) {
 		if s.Kind == chatclient.StateReconnecting && !away {
-			c.note("connection lost; coming back by itself")
+			c.note("%s; coming back by itself", lost(s.Closing))
 		}
 		away = s.Kind == chatclient.StateReconnecting
 	}
+}
+
+// waitFrom is how long somebody waits before they are told why.
+const waitFrom = 2 * time.Second
+
+// waitTeller is an OnWait that says what a person waits for.
+func (c *cli) waitTeller() func(*api.Error, time.Duration) {
+	return func(refusal *api.Error, in time.Duration) {
+		if in >= waitFrom {
+			c.note("%s; trying again in %s", refusal.Message, in.Round(time.Second).String())
+		}
+	}
+}
+
+// lost says that the connection is lost, and why if the server said so.
+func lost(why api.CloseReason) string {
+	switch why {
+	case "":
+		return "connection lost"
+	case api.CloseReasonDraining:
+		return "the server is shutting down"
+	case api.CloseReasonSlowConsumer:
+		return "connection closed by the server, as this end reads too slowly"
+	}
+	return fmt.Sprintf("connection closed by the server (%s)", why)
 }
 
 // endOfFollowing prefers why the client has ended to that it has.

@@ -56,7 +56,12 @@ func newThreadLs(c *cli) *cobra.Command {
 				params.Unread = &unread
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				return aboutRoom(params.Room, c.listThreads(ctx, client, params))
+				typed := params.Room
+				var err error
+				if params.Room, err = c.roomRef(ctx, client, typed); err != nil {
+					return err
+				}
+				return aboutRoom(typed, c.listThreads(ctx, client, params))
 			})
 		},
 	}

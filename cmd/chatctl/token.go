@@ -57,9 +57,14 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 				params.ExpiresInS = &s
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
+				typed := params.Rooms
+				var err error
+				if params.Rooms, err = c.roomRefs(ctx, client, typed); err != nil {
+					return err
+				}
 				res, err := client.TokenCreate(ctx, params)
 				if err != nil {
-					return aboutToken(args[0], params.Bot, err)
+					return aboutToken(args[0], params.Bot, aboutRooms(typed, inFlag(err, "expires_in_s", "expires", time.Second)))
 				}
 				if c.json {
 					c.out.document(res.AppendJSON(nil))
@@ -75,8 +80,9 @@ it to chatctl as $CHATCTL_TOKEN or with --token-file.`,
 	f.StringSliceVar(&params.Methods, "method", nil, "only this `METHOD`, or message.* and the like; may be given again")
 	f.StringSliceVar(&params.Rooms, "room", nil, "only this `ROOM`; may be given again")
 	f.Int64Var(&perMinute, "rate", 0, "so many requests a minute")
-	f.DurationVar(&expires, "expires", 365*24*time.Hour, "how long it is good")
-	f.StringVar(&params.Bot, "bot", "", "for this `BOT` of yours")
+	expires = 365 * 24 * time.Hour
+	f.Var(lengthFlag{d: &expires}, "expires", "how long it is good, such as 30d or 12h")
+	userFlag(cmd, &params.Bot, "bot", "for this `BOT` of yours")
 	return cmd
 }
 
@@ -117,11 +123,11 @@ func newTokenLs(c *cli) *cobra.Command {
 					}
 					t.row(tok.Name, c.day(tok.ExpiresAt), used, methods, rooms, rate)
 				}
-				return t.end()
+				return c.orNone(t, "no tokens")
 			})
 		},
 	}
-	cmd.Flags().StringVar(&params.Bot, "bot", "", "of this `BOT` of yours")
+	userFlag(cmd, &params.Bot, "bot", "of this `BOT` of yours")
 	return cmd
 }
 
@@ -152,6 +158,6 @@ func newTokenRevoke(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&params.Bot, "bot", "", "of this `BOT` of yours")
+	userFlag(cmd, &params.Bot, "bot", "of this `BOT` of yours")
 	return cmd
 }

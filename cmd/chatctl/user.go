@@ -78,7 +78,7 @@ func newUserLs(c *cli) *cobra.Command {
 				for i := range users {
 					t.row(users[i].Username, userKind(&users[i]), c.day(users[i].CreatedAt), users[i].DisplayName)
 				}
-				return t.end()
+				return c.orNone(t, "no users")
 			})
 		},
 	}
@@ -188,7 +188,7 @@ func newUserSuspend(c *cli) *cobra.Command {
   chatctl user suspend rocket --for 24h`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that they are told when they try to sign in")
-	cmd.Flags().DurationVar(&last.d, "for", 0, "for so long; until restored unless given")
+	last.flag(cmd, "for so long, such as 7d or 24h; until restored unless given")
 	return c.onUser(cmd, func(ctx context.Context, client *chatclient.Client, name string) error {
 		until, err := last.until(ctx, client)
 		if err != nil {

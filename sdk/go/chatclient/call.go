@@ -19,7 +19,7 @@ import (
 // call is sent again if the contract says that this is safe (x-idempotency): always for "natural" methods; for "key" methods under the same
 // idempotency_key, which is made if params is an object without one; for "none" and unknown methods only when the request certainly
 // did not take effect. What was too fast is sent again after the wait that the server asks for. All this goes on
-// until ctx ends (or Options.CallTimeout); without either, for ever.
+// until ctx ends (or Options.CallTimeout), and not for a wait that would outlast it; without either, for ever.
 //
 // Errors: *api.Error from the server, *ConnectionError without an answer, *SessionError and ErrClosed when the client has stopped.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {

@@ -159,12 +159,16 @@ func (l *link) ended(conn *conn, err error) error {
 // redial waits and dials until a connection is made. An error ends the link.
 func (l *link) redial(ctx context.Context, closing *api.SessionClosingParams, attempt int, cause error) (*conn, int, error) {
 	wait := l.backoff(attempt)
-	if closing != nil && closing.ReconnectAfterMS != nil {
-		wait = millis(*closing.ReconnectAfterMS) // spread by the server already
+	var why api.CloseReason
+	if closing != nil {
+		why = closing.Reason
+		if closing.ReconnectAfterMS != nil {
+			wait = millis(*closing.ReconnectAfterMS) // spread by the server already
+		}
 	}
 	for {
 		attempt++
-		l.tell(State{Kind: StateReconnecting, Err: cause, In: wait, Attempt: attempt - 1})
+		l.tell(State{Kind: StateReconnecting, Err: cause, In: wait, Attempt: attempt - 1, Closing: why})
 		if !sleep(ctx, wait) {
 			return nil, attempt, ErrClosed
 		}

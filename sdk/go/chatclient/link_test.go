@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -258,7 +259,12 @@ func TestBackoff(t *testing.T) {
 func TestReconnectAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
-		c := f.dial(&Options{MinBackoff: time.Hour})
+		var heard []api.CloseReason // the SDK calls one at a time, and Wait comes between
+		c := f.dial(&Options{MinBackoff: time.Hour, OnState: func(s State) {
+			if s.Kind == StateReconnecting {
+				heard = append(heard, s.Closing)
+			}
+		}})
 		f.peer(1).closing("draining", 7300)
 		synctest.Wait()
 		start := time.Now()
@@ -269,6 +275,10 @@ func TestReconnectAfter(t *testing.T) {
 		}
 		if d := time.Since(start); d != 7300*time.Millisecond || len(f.all()) != 2 {
 			t.Errorf("back after %v, %d connections", d, len(f.all()))
+		}
+		synctest.Wait()
+		if !slices.Equal(heard, []api.CloseReason{api.CloseReasonDraining}) {
+			t.Errorf("OnState heard %q", heard)
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/chatd-dev/chatd/api"
 )
 
 // Options of Dial. The zero value dials without signing in.
@@ -50,6 +52,10 @@ type Options struct {
 
 	// OnState hears when the connection is made, lost or given up, one call at a time. It may not block.
 	OnState func(State)
+
+	// OnWait hears that the server refused a call as too fast or not now, and that it is sent again in so long. It
+	// may be called by many goroutines at once, and may not block. What a Poster sends is no call.
+	OnWait func(refusal *api.Error, in time.Duration)
 }
 
 // The values behind the zeros of Options, and bounds that nobody needs to set.
@@ -142,4 +148,7 @@ type State struct {
 	Err     error         // why the connection was lost, an attempt failed, or the client gave up; nil after Close
 	In      time.Duration // StateReconnecting: when the next attempt comes
 	Attempt int           // StateReconnecting: how many attempts have failed since the connection was lost
+
+	// StateReconnecting: why the server closed the connection, if it said so first.
+	Closing api.CloseReason
 }

@@ -49,9 +49,28 @@ func (c *Client) roundTrip(ctx context.Context, method string, idempotency api.I
 			return nil, past.sum(err)
 		}
 		past.add(err)
+		if inVain(ctx, err) {
+			return nil, past.sum(context.DeadlineExceeded)
+		}
+		c.tellWait(err, wait)
 		if err := c.pause(ctx, wait); err != nil {
 			return nil, past.sum(err)
 		}
+	}
+}
+
+// inVain tells whether ctx ends before the wait is over that the server asks for with err.
+func inVain(ctx context.Context, err error) bool {
+	end, bounded := ctx.Deadline()
+	var answer *api.Error
+	return bounded && errors.As(err, &answer) && time.Until(end) < askedWait(answer)
+}
+
+// tellWait says that the call that the server refused with err is sent again in so long.
+func (c *Client) tellWait(err error, wait time.Duration) {
+	var answer *api.Error
+	if c.opts.OnWait != nil && errors.As(err, &answer) {
+		c.opts.OnWait(answer, wait)
 	}
 }
 

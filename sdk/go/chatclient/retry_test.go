@@ -171,7 +171,15 @@ func TestTemporaryRefusals(t *testing.T) {
 					return true
 				})
 				start := time.Now()
-				err := c.call(t.Context(), f.dial(nil))
+				waits := 0 // one call, one goroutine
+				err := c.call(t.Context(), f.dial(&Options{OnWait: func(refusal *api.Error, in time.Duration) {
+					if waits++; !errors.Is(refusal, c.e) || in < c.least/3 {
+						t.Errorf("OnWait heard %v, %v", refusal, in)
+					}
+				}}))
+				if c.again && waits != 3 || !c.again && waits != 0 {
+					t.Errorf("OnWait called %d times", waits)
+				}
 				switch {
 				case c.again && (err != nil || calls != 4 || time.Since(start) < c.least):
 					t.Errorf("%v after %d calls, %v", err, calls, time.Since(start))
@@ -199,6 +207,27 @@ func TestRefusedUntilTimeout(t *testing.T) {
 		defer cancel()
 		if _, err := c.RoomList(ctx, nil); !errors.Is(err, api.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Nobody waits for an answer that cannot come in time.
+func TestWaitInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on(func(p *peer, r *req) bool {
+			if r.Method != api.MethodRoomList {
+				return false
+			}
+			p.fail(r, api.Errorf(api.CodeRateLimited, "slow mode").WithRetryAfter(time.Hour))
+			return true
+		})
+		c := f.dial(nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		if _, err := c.RoomList(ctx, nil); !errors.Is(err, api.ErrRateLimited) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})
 }
