@@ -4217,6 +4217,10 @@ func (v *AccountEventParams) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"session_id":`...)
 		dst = AppendString(dst, string(v.SessionID))
 	}
+	if v.Session != nil {
+		dst = append(dst, `,"session":`...)
+		dst = v.Session.AppendJSON(dst)
+	}
 	if v.User != nil {
 		dst = append(dst, `,"user":`...)
 		dst = v.User.AppendJSON(dst)

@@ -176,6 +176,7 @@ const (
 	AccountEventTypeReadMarked       AccountEventType = "read.marked"
 	AccountEventTypeThreadFollowed   AccountEventType = "thread.followed"
 	AccountEventTypeThreadUnfollowed AccountEventType = "thread.unfollowed"
+	AccountEventTypeSessionAdded     AccountEventType = "session.added"
 	AccountEventTypeSessionRevoked   AccountEventType = "session.revoked"
 	AccountEventTypeAccountUpdated   AccountEventType = "account.updated"
 )
@@ -2113,7 +2114,8 @@ type AccountEventParams struct {
 	Read      *ReadState       `json:"read,omitempty"`       // of read.marked: how far they have read
 	Head      *Head            `json:"head,omitempty"`       // of read.marked: where the log ended when that was so
 	Thread    *Thread          `json:"thread,omitempty"`     // of thread.followed and thread.unfollowed, and of read.marked in a thread, instead of read and head: the thread as it was then
-	SessionID SessionID        `json:"session_id,omitempty"` // of session.revoked: which
+	SessionID SessionID        `json:"session_id,omitempty"` // of session.added and session.revoked: which
+	Session   *LoginSession    `json:"session,omitempty"`    // of session.added: the session as it was then; whoever hears of it uses another, so current is false
 	User      *User            `json:"user,omitempty"`       // of account.updated: the account as it is now
 }
 

@@ -14,8 +14,12 @@ import (
 	"github.com/chatd-dev/chatd/chat"
 )
 
-// account gives the events of the account that a connection was told.
+// account gives the events of the account that a connection was told, but for sessions that began: nearly each test begins some.
 func (p *port) account() []api.AccountEventParams {
+	return slices.DeleteFunc(p.accountAndSessions(), func(e api.AccountEventParams) bool { return e.Type == api.AccountEventTypeSessionAdded })
+}
+
+func (p *port) accountAndSessions() []api.AccountEventParams {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var told []api.AccountEventParams
@@ -162,6 +166,64 @@ func TestTokenForMethodsHearsWhatItMayAsk(t *testing.T) {
 		if heard := len(c.port.account()) > 0; heard != (name != "poster") {
 			t.Errorf("%s heard of the room: %t", name, heard)
 		}
+	}
+}
+
+// Those that a user has hear which session began, by a connection or by one call, as session.list has it; whose it is does not,
+// nor does a token, nor anybody else.
+func TestSessionAddedIsTold(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	groot, thanos := w.user("groot"), w.user("thanos")
+	bot := w.resumed(groot.token(&api.TokenCreateParams{Name: "bot"}))
+	login := func(s *chat.Session, device string) {
+		t.Helper()
+		must[*api.AuthLoginResult](t)(s.AuthLogin(ctx, &api.AuthLoginParams{Username: "groot", Password: "password of groot", DeviceName: device}))
+	}
+	phone := w.connect()
+	login(phone.Session, "phone")
+	once := w.svc.Connect(nil, chat.Peer{Addr: "192.0.2.7"})
+	defer once.Close()
+	login(once, "once")
+	login(phone.Session, "phone again")
+	listed := map[api.SessionID]api.LoginSession{}
+	for _, l := range must[*api.SessionListResult](t)(groot.SessionList(ctx, &api.SessionListParams{})).Sessions {
+		l.Online = l.DeviceName != "once" // as it was when it began
+		listed[l.ID] = l
+	}
+	for _, c := range []struct {
+		who  string
+		port *port
+		want []string
+	}{
+		{"groot", groot.port, []string{"phone", "once", "phone again"}},
+		{"his phone", phone.port, []string{"once", "phone again"}},
+		{"a token", bot.port, nil},
+		{"thanos", thanos.port, nil},
+	} {
+		var told []string
+		for _, e := range c.port.accountAndSessions() {
+			if e.Type != api.AccountEventTypeSessionAdded || e.Session == nil || e.SessionID != e.Session.ID || *e.Session != listed[e.SessionID] {
+				t.Fatalf("%s was told %+v %+v, and listed is %+v", c.who, e, e.Session, listed[e.SessionID])
+			}
+			told = append(told, e.Session.DeviceName)
+		}
+		if !slices.Equal(told, c.want) {
+			t.Errorf("%s was told of %q, want %q", c.who, told, c.want)
+		}
+	}
+}
+
+// Who administers the server and sets their own password as one hears which of their sessions that ends.
+func TestOwnPasswordAsAdministrator(t *testing.T) {
+	w := newWorld(t, nil)
+	groot := w.user("groot") // the first user is one
+	phone := w.connect()
+	phone.login("groot")
+	res := must[*api.AccountGetResult](t)(phone.AccountGet(t.Context(), &api.AccountGetParams{}))
+	must[*api.UserSetPasswordResult](t)(groot.UserSetPassword(t.Context(), &api.UserSetPasswordParams{User: "groot", Password: "i am groot"}))
+	if told := groot.port.account(); len(told) != 1 || told[0].Type != api.AccountEventTypeSessionRevoked || told[0].SessionID != res.SessionID {
+		t.Errorf("told %+v", told)
 	}
 }
 

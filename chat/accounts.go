@@ -175,14 +175,19 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 		svc.revoked(user.ID, s, func(l *LoginSession) bool { return slices.Contains(ended, l.ID) })
 		svc.sessionsEnded(user.ID, ended...)
 	}
-	if err := s.signIn(user, login); err != nil {
-		return nil, "", err
-	}
+	svc.sessionAdded(login, s.port != nil)
+	err = s.signIn(user, login)
 	if svc.revocations.Load() != revocations { // ended already?
-		if _, _, err := svc.credential(ctx, token); err != nil {
+		if _, _, gone := svc.credential(ctx, token); gone != nil {
 			s.signOut()
-			return nil, "", err
+			if isUnauthenticated(gone) {
+				svc.sessionsEnded(user.ID, login.ID) // that may have been told before it was told that there is one
+			}
+			return nil, "", gone
 		}
+	}
+	if err != nil {
+		return nil, "", err
 	}
 	return login, token, nil
 }

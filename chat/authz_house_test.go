@@ -16,7 +16,6 @@ import (
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
-	"github.com/chatd-dev/chatd/internal/race"
 	"github.com/chatd-dev/chatd/store/memory"
 	"github.com/chatd-dev/chatd/store/sqlite"
 )
@@ -159,9 +158,6 @@ type authzStore struct {
 // authzStores are the kinds of store.
 func authzStores(t *testing.T) []*authzStore {
 	t.Helper()
-	if race.Enabled { // one caller at a time has no races, and SQLite is ten times slower then
-		return []*authzStore{{name: "memory"}}
-	}
 	dir := t.TempDir()
 	s, err := sqlite.Open(t.Context(), filepath.Join(dir, authzDB), nil)
 	if err != nil {

@@ -24,6 +24,11 @@ func (s *Service) credential(ctx context.Context, token string) (*LoginSession, 
 	return login, user, s.usable(ctx, user)
 }
 
+func isUnauthenticated(err error) bool {
+	var known *api.Error
+	return errors.As(err, &known) && known.Code == api.CodeUnauthenticated
+}
+
 func invalidToken() error {
 	return api.Errorf(api.CodeUnauthenticated, "the token is not valid").WithField("token")
 }
@@ -82,6 +87,12 @@ func (s *Service) revoked(user api.UserID, keep *Session, ended func(l *LoginSes
 }
 
 func allSessions(*LoginSession) bool { return true }
+
+// sessionAdded tells those that user has already that there is one more. It comes before that one's connection is signed in.
+func (s *Service) sessionAdded(l *LoginSession, online bool) {
+	view := l.listed(false, online)
+	s.tell(l.UserID, &api.AccountEventParams{Type: api.AccountEventTypeSessionAdded, SessionID: l.ID, Session: &view})
+}
 
 // sessionsEnded tells those that user has left which login sessions were ended. It comes after revoked.
 func (s *Service) sessionsEnded(user api.UserID, ended ...api.SessionID) {

@@ -69,12 +69,17 @@ func (s *Session) logins(ctx context.Context) ([]api.LoginSession, error) {
 	online := s.svc.connected(user.ID)
 	views := make([]api.LoginSession, 0, len(stored))
 	for _, l := range slices.Backward(stored) {
-		views = append(views, api.LoginSession{
-			ID: l.ID, DeviceName: l.DeviceName, Address: l.Addr, CreatedAt: l.CreatedAt, LastSeenAt: max(l.SeenAt, l.CreatedAt), ExpiresAt: l.ExpiresAt,
-			Current: l.same(login), Online: online[l.ID],
-		})
+		views = append(views, l.listed(l.same(login), online[l.ID]))
 	}
 	return views, nil
+}
+
+// listed is a login session as its user sees it.
+func (l *LoginSession) listed(current, online bool) api.LoginSession {
+	return api.LoginSession{
+		ID: l.ID, DeviceName: l.DeviceName, Address: l.Addr, CreatedAt: l.CreatedAt, LastSeenAt: max(l.SeenAt, l.CreatedAt), ExpiresAt: l.ExpiresAt,
+		Current: current, Online: online,
+	}
 }
 
 // connected are the sessions of user that have a connection now.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -204,15 +205,67 @@ func keyedTwice(t *testing.T, store *authzStore) {
 			if diff := gocmp.Diff(first, again); diff != "" {
 				t.Errorf("again it is answered otherwise:\n%s", diff)
 			}
-			if params["text"] == nil {
-				t.Fatal("what is its content? It needs a case")
+			for _, name := range m.Params {
+				if name == "room" || name == "idempotency_key" {
+					continue
+				}
+				other, was := a.otherContent(name), params[name]
+				if params[name] = other; other == nil || string(other) == string(was) {
+					t.Fatalf("what is another %s? It needs a case", name)
+				}
+				_, err = call()
+				wantCode(t, err, api.CodeIdempotencyConflict, "idempotency_key")
+				if params[name] = was; was == nil {
+					delete(params, name)
+				}
+			}
+			if diff := differ(once, a.state()); diff != "" {
+				t.Errorf("twice is not as once:\n%s", diff)
+			}
+
+			// It is somebody's key in a room: another's, or in another room, it is another.
+			c = a.clients["member"]
+			if theirs, err := call(); err != nil || theirs["duplicate"] != false {
+				t.Errorf("by somebody else: %v, %v", theirs, err)
+			}
+			c = a.clients["owner"]
+			hall := params["room"]
+			params["room"] = json.RawMessage(strconv.Quote(authzPrivate))
+			if elsewhere, err := call(); err != nil || elsewhere["duplicate"] != false {
+				t.Errorf("in another room: %v, %v", elsewhere, err)
+			}
+			params["room"] = hall
+
+			// It stays so when what it made has become something else, or nothing.
+			seq := api.Seq(first["seq"].(float64))
+			_, err = c.MessageEdit(t.Context(), &api.MessageEditParams{Room: authzHall, Seq: seq, Text: "edited"})
+			a.must(err)
+			_, err = c.MessageDelete(t.Context(), &api.MessageDeleteParams{Room: authzHall, Seq: seq})
+			a.must(err)
+			again, err = call()
+			if diff := gocmp.Diff(first, again); err != nil || diff != "" {
+				t.Errorf("when it is deleted, it is answered otherwise: %v\n%s", err, diff)
 			}
 			params["text"] = json.RawMessage(`"something else"`)
 			_, err = call()
 			wantCode(t, err, api.CodeIdempotencyConflict, "idempotency_key")
-			if diff := differ(once, a.state()); diff != "" {
-				t.Errorf("twice is not as once:\n%s", diff)
-			}
 		})
 	}
+}
+
+// otherContent is a value of a parameter that nothing is posted with unless it is said; nil: nobody knows one.
+func (a *authz) otherContent(param string) json.RawMessage {
+	switch param {
+	case "text":
+		return json.RawMessage(`"something else"`)
+	case "format":
+		return json.RawMessage(`"markdown"`)
+	case "data":
+		return json.RawMessage(`{"n":1}`)
+	case "mentions":
+		return json.RawMessage(`["member"]`)
+	case "thread", "reply_to":
+		return strconv.AppendInt(nil, int64(a.seqs[authzHall]["other"]), 10)
+	}
+	return nil
 }

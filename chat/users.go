@@ -225,7 +225,7 @@ func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordPar
 	if err != nil {
 		return nil, svc.coded(err)
 	}
-	res := &api.UserSetPasswordResult{UserID: who.ID}
+	var ended []api.SessionID
 	_, login := s.who()
 	if login == nil {
 		return nil, signInFirst()
@@ -250,7 +250,7 @@ func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordPar
 			if err := t.DeleteSession(l.ID); err != nil {
 				return err
 			}
-			res.SessionsEnded++
+			ended = append(ended, l.ID)
 		}
 		return t.Audit(rec)
 	})
@@ -258,5 +258,6 @@ func (s *Session) UserSetPassword(ctx context.Context, p *api.UserSetPasswordPar
 		return nil, svc.coded(err)
 	}
 	svc.revoked(who.ID, s, func(l *LoginSession) bool { return !l.Made && !l.same(login) })
-	return res, nil
+	svc.sessionsEnded(who.ID, ended...) // to who asks, if it is their own
+	return &api.UserSetPasswordResult{UserID: who.ID, SessionsEnded: int64(len(ended))}, nil
 }

@@ -2,6 +2,7 @@ package rpcserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ var revocations = []struct {
 }
 
 // A second after it was acknowledged that what had opened a connection is void, the connection is gone: one that is idle, one
-// in the middle of a call, and in the middle of a replay one whose peer reads at once, slowly or not at all (P15).
+// in the middle of a call, and in the middle of a replay one whose peer reads at once, slowly or not at all (P15). It opens no other.
 func TestRevocationTakesASecond(t *testing.T) {
 	for _, tc := range revocations {
 		method, _, _ := strings.Cut(strings.Trim(tc.call, `"`), `"`)
@@ -72,6 +73,7 @@ func TestRevocationTakesASecond(t *testing.T) {
 						t.Errorf("%s: the last word is %s", what, c.last)
 					}
 				}
+				v.reuse(map[bool]api.Code{true: api.CodePermissionDenied, false: api.CodeUnauthenticated}[method == api.MethodUserSuspend && tc.opened != "login"])
 				time.Sleep(20 * time.Second) // the search ends
 			})
 		})
@@ -149,6 +151,23 @@ func (v *voided) act(by, call string) {
 		}
 	}
 	v.t.Fatalf("%s is not done at once", call)
+}
+
+// reuse finds that what has ended opens nothing any more, neither a connection nor the way of a call; suspended is not ended, and
+// says so.
+func (v *voided) reuse(want api.Code) {
+	v.t.Helper()
+	once := v.x.svc.Connect(nil, chat.Peer{Addr: "127.0.0.1", Loopback: true})
+	defer once.Close()
+	for how, err := range map[string]error{
+		"resumed":   v.x.connect(v.t).call(api.MethodAuthResume, &api.AuthResumeParams{Token: v.token}, new(api.AuthResumeResult)),
+		"used once": once.Authenticate(v.t.Context(), v.token),
+	} {
+		var refused *api.Error
+		if !errors.As(err, &refused) || refused.Code != want {
+			v.t.Errorf("%s after its end: %v, want code %d", how, err, want)
+		}
+	}
 }
 
 const (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -18,7 +19,7 @@ func newWatch(c *cli) *cobra.Command {
 		Short:   "Print what happens to your account, here and on your other devices.",
 		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
 come into and that you are out of, how far you have read, threads that you follow, sessions that were
-ended, and your display name.
+begun and ended, and your display name.
 
 It tells what happens while it runs. When the connection is lost it comes back by itself and says
 that something may be missing.`,
@@ -134,6 +135,11 @@ func (w *watch) show(e *api.AccountEventParams) {
 			what = fmt.Sprintf("you have read %s up to #%d; %s", room, e.Read.Seq, unread(e.Read))
 		default:
 			what = "you have read " + room
+		}
+	case api.AccountEventTypeSessionAdded:
+		what = fmt.Sprintf("the session %s was begun", e.SessionID)
+		if l := e.Session; l != nil {
+			what = fmt.Sprintf("you have signed in with %s from %s: the session %s was begun", cmp.Or(l.DeviceName, "another device"), cmp.Or(l.Address, "somewhere"), e.SessionID)
 		}
 	case api.AccountEventTypeSessionRevoked:
 		what = fmt.Sprintf("the session %s was ended", e.SessionID)

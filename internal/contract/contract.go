@@ -98,5 +98,13 @@ func (k *Checker) check(m *message) error {
 		return errors.New("nobody has asked")
 	}
 	delete(k.methods, string(m.ID))
-	return validate(s.results[method], m.Result)
+	if err := validate(s.results[method], m.Result); err != nil || method != api.MethodRoomHistory {
+		return err
+	}
+	var page struct{ Events []json.RawMessage }
+	errs := []error{json.Unmarshal(m.Result, &page)}
+	for _, record := range page.Events {
+		errs = append(errs, s.checkEvent(record))
+	}
+	return errors.Join(errs...)
 }

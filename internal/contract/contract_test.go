@@ -1,6 +1,9 @@
 package contract
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The checker is worth nothing if a check in it could not fail.
 func TestReceived(t *testing.T) {
@@ -9,6 +12,10 @@ func TestReceived(t *testing.T) {
 		answer = `{"jsonrpc":"2.0","id":1,"result":{"at":"2026-01-01T00:00:00.000Z"}}`
 		event  = `{"jsonrpc":"2.0","method":"room.event","params":{"room_id":"room_01k9y00000e8v9q7x2m4n5p6ra","seq":3,"type":"room.renamed",` +
 			`"sender_id":"user_01k9y00000e8v9q7x2m4n5p6ra","sender_name":"groot","at":"2026-01-01T00:00:00.000Z","data":{}}}`
+		history = `{"jsonrpc":"2.0","method":"room.history","id":1}`
+		page    = `{"jsonrpc":"2.0","id":1,"result":{"events":[{"room_id":"room_01k9y00000e8v9q7x2m4n5p6ra","seq":3,"type":"message.posted",` +
+			`"sender_id":"user_01k9y00000e8v9q7x2m4n5p6ra","sender_name":"groot","at":"2026-01-01T00:00:00.000Z","data":{"msg_no":1,"text":"hi"}}],` +
+			`"has_more_before":true,"has_more_after":false,"head":{"seq":3,"msg_no":1}}}`
 	)
 	for _, c := range []struct {
 		name, sent, received string
@@ -27,6 +34,10 @@ func TestReceived(t *testing.T) {
 		{"a notification without its parameters", "", `{"jsonrpc":"2.0","method":"room.caught_up","params":{}}`, false},
 		{"a method of clients", "", `{"jsonrpc":"2.0","method":"server.ping","params":{}}`, false},
 		{"an event of no type that there is", "", event, false},
+		{"an event without its data", "", strings.Replace(event, "room.renamed", "message.posted", 1), false},
+		{"a page of history", history, page, true},
+		{"a page of events of no type that there is", history, strings.Replace(page, "message.posted", "room.renamed", 1), false},
+		{"a page of events without their data", history, strings.Replace(page, `"data":{"msg_no":1,"text":"hi"}`, `"data":{}`, 1), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := New()

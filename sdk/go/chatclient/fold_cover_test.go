@@ -48,24 +48,22 @@ var folded = map[string][]string{
 		api.MethodAccountUpdate, api.MethodAccountDelete, api.MethodBotCreate, api.MethodBotUpdate, api.MethodBotDelete, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite,
 		api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban, api.MethodMemberSetRole, api.MethodUserSuspend, api.MethodUserRestore, api.MethodAuthLogin,
 	},
+	"TestSessionsFoldIsFresh": {
+		api.MethodAuthLogin, api.MethodAuthResume, api.MethodAuthLogout, api.MethodSessionRevoke, api.MethodAccountSetPassword, api.MethodUserSetPassword, api.MethodUserSuspend, api.MethodUserRestore,
+	},
 }
 
 // unfolded are the methods that change something, but nothing that a client keeps from events, and why.
 var unfolded = map[string]string{
-	api.MethodAuthLogout:         "ends a login session, of which no fold keeps the list: account.event says session.revoked, and session.list is asked again",
-	api.MethodSessionRevoke:      "likewise",
-	api.MethodAccountSetPassword: "a secret; the login sessions that it ends are as those of session.revoke",
-	api.MethodUserSetPassword:    "likewise, an administrator's",
-	api.MethodUserCreate:         "an account that is in no room yet: it comes into one as one of auth.register does",
-	api.MethodTokenCreate:        "a login session, which only its maker lists",
-	api.MethodTokenRevoke:        "likewise",
-	api.MethodInviteRevoke:       "an invitation, which only its maker lists; what one does is an act by room.join",
-	api.MethodImportAbort:        "takes back what nobody has seen",
-	api.MethodJobCancel:          "stops a purge: what it has removed by then is as of one that has ended",
-	api.MethodSyncOpen:           "what a connection follows, which no client fetches",
-	api.MethodSyncUpdate:         "likewise",
-	api.MethodSyncClose:          "likewise",
-	api.MethodAuthResume:         "who a connection is signed in as; that somebody is there is an act of TestPresencesFoldIsFresh, which signs in by a token",
+	api.MethodUserCreate:   "an account that is in no room yet: it comes into one as one of auth.register does",
+	api.MethodTokenCreate:  "a token, of which no event tells: token.list is asked again",
+	api.MethodTokenRevoke:  "likewise; its connections are told when they are closed",
+	api.MethodInviteRevoke: "an invitation, of which no event tells: invite.list is asked again; what one does is an act by room.join",
+	api.MethodImportAbort:  "takes back what nobody has seen",
+	api.MethodJobCancel:    "stops a purge: what it has removed by then is as of one that has ended",
+	api.MethodSyncOpen:     "what a connection follows, which no client fetches",
+	api.MethodSyncUpdate:   "likewise",
+	api.MethodSyncClose:    "likewise",
 }
 
 // reading are the methods that change nothing.

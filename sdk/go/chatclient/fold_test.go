@@ -15,7 +15,6 @@ import (
 
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
-	"github.com/chatd-dev/chatd/internal/race"
 	"github.com/chatd-dev/chatd/store/memory"
 	"github.com/chatd-dev/chatd/store/sqlite"
 )
@@ -165,9 +164,6 @@ var foldStores = map[string]func(t testing.TB) chat.Store{
 func foldOnStores(t *testing.T, names []string, begin func() folding) {
 	t.Helper()
 	for name, open := range foldStores {
-		if race.Enabled && name == "sqlite" {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			f, store := begin(), open(t)
 			defer store.Close()
