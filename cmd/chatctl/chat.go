@@ -142,9 +142,7 @@ func (h *chat) run(ctx context.Context) error {
 	err = h.converse(ctx, in, news, deeds, done)
 	cancel(err)
 	switch {
-	case errors.Is(err, errQuit):
-		return nil
-	case errors.Is(err, errEnd):
+	case errors.Is(err, errQuit), errors.Is(err, errEnd):
 		return h.outcome()
 	case errors.Is(err, context.Canceled):
 		return context.Cause(ctx)
@@ -200,6 +198,7 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 		ready   chan<- deed                 // deeds while a line waits, else nil
 		out     <-chan struct{}             // done after the end of the input, else nil
 		hush    <-chan time.Time            // somebody may have ceased to type, else nil
+		parting string                      // the command that ended a pipe's input, if one did
 	)
 	defer func() {
 		if out == nil {
@@ -221,8 +220,8 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 			if !ok && in.err != nil {
 				return in.err
 			}
-			if !ok {
-				lines, out = nil, done
+			if !ok || !h.typed && parts(line) {
+				lines, out, parting = nil, done, line
 				close(deeds)
 				continue
 			}
@@ -237,7 +236,11 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 		case ready <- waiting:
 			waiting, ready, lines = nil, nil, in.lines
 		case <-out:
-			return h.drain(ctx, news)
+			if err := h.drain(ctx, news); parting == "" || !errors.Is(err, errEnd) {
+				return err
+			}
+			_, err := h.obey(ctx, parting)
+			return err
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/chatd-dev/chatd/api"
@@ -50,6 +51,12 @@ func (h *chat) obey(ctx context.Context, line string) (deed, error) {
 		return nil, nil // Enter alone says nothing; a blank line of a pipe does
 	}
 	return h.saying(api.MessagePostParams{Text: line}), nil
+}
+
+// parts tells whether a line is a command that ends the conversation. From a pipe it waits for the lines before it; a person
+// may not want to, without a connection perhaps.
+func parts(line string) bool {
+	return slices.Contains([]string{"/quit", "/exit", "/leave"}, strings.TrimSpace(line))
 }
 
 func (h *chat) command(ctx context.Context, line string) error {
