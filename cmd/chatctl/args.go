@@ -106,3 +106,8 @@ func exclusive(cmd *cobra.Command, flags ...string) error {
 	}
 	return nil
 }
+
+// numbersFlag is --numbers.
+func numbersFlag(cmd *cobra.Command, numbers *bool) {
+	cmd.Flags().BoolVar(numbers, "numbers", false, "show the number of each message, by which other commands know it")
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 func newChat(c *cli) *cobra.Command {
 	var last int64
+	var numbers bool
 	cmd := &cobra.Command{
 		Use:     "chat ROOM",
 		GroupID: groupMessages,
@@ -27,16 +27,12 @@ online, goes offline or takes another name appears above your line, and counts a
 stands in front of it, and others see that you are. What mentions you is marked "(for you)". When the
 connection is lost, chat comes back by itself and shows what was said meanwhile.
 
-  /who           who is in the room
-  /signals off   do not show who comes, goes, types and takes another name; /signals on does again
-  /leave         leave the room and end
-  /quit          end; you stay a member
-  /help          these commands
-  //…            say something that begins with a slash
-
-It works on pipes too: each line of stdin is said, stdout gets the conversation, and the end of
-stdin ends it. With --json stdout gets an event record a line.`,
+` + chatHelp + `
+It works on pipes too: each line of stdin is said, or obeyed if it is one of these, in order; stdout
+gets the conversation, and the end of stdin ends it. What commands answer goes to stderr. With --json
+stdout gets an event record a line.`,
 		Example: `  chatctl chat lobby
+  chatctl chat lobby --numbers
   TERM=dumb chatctl chat lobby     whole lines, for a screen reader`,
 		Args:              wants("ROOM"),
 		ValidArgsFunction: c.completeRooms,
@@ -44,11 +40,12 @@ stdin ends it. With --json stdout gets an event record a line.`,
 			if last < 0 {
 				return usagef(cmd.UseLine(), "--lines %d: must be 0 or more", last)
 			}
-			h := &chat{cli: c, name: args[0], last: api.Seq(last), mine: map[string]bool{}, seen: make(chan struct{}, 1)}
+			h := &chat{cli: c, name: args[0], last: api.Seq(last), numbers: numbers, mine: map[string]bool{}, seen: make(chan struct{}, 1)}
 			return h.run(cmd.Context())
 		},
 	}
 	cmd.Flags().Int64VarP(&last, "lines", "n", 20, "begin with the last `N` events")
+	numbersFlag(cmd, &numbers)
 	return cmd
 }
 
@@ -57,6 +54,8 @@ type chat struct {
 	*cli
 
 	// Static once run has begun.
+
+	numbers bool // to begin with
 
 	name   string // of the room, as it was typed
 	room   string // as the server takes it
@@ -74,8 +73,9 @@ type chat struct {
 
 	mu     sync.Mutex
 	mine   map[string]bool // guarded by mu: idempotency keys of what was said here and has not come back
-	said   api.Seq         // guarded by mu: the highest number of what was said here
-	unsaid error           // guarded by mu: why the first line that was not said was not
+	latest api.Seq         // guarded by mu: the highest number of what was said and done here
+	said   api.Seq         // guarded by mu: the number of what was said here last; 0: nothing
+	undone error           // guarded by mu: why the first line that was not said or obeyed was not
 
 	// Owned by run.
 
@@ -102,7 +102,7 @@ func (h *chat) run(ctx context.Context) error {
 	}
 	defer hangUp(client)
 	h.client, h.render = client, h.renderer()
-	h.render.me = client.UserID()
+	h.render.me, h.render.numbers = client.UserID(), h.numbers
 	if h.room, err = h.roomRef(ctx, client, h.name); err != nil {
 		return err
 	}
@@ -124,8 +124,8 @@ func (h *chat) run(ctx context.Context) error {
 	h.typed, h.status, h.typing = in.echoes, in.status, chatclient.NewTyping(client.UserID())
 
 	news := make(chan chatclient.Notification) // unbuffered: the subscription buffers
-	speech := make(chan string)                // unbuffered: the next line is taken when the one before is on disk
-	spoken := make(chan struct{})              // closed when all speech is out
+	deeds := make(chan deed)                   // unbuffered: the next line is taken when the one before is on disk
+	done := make(chan struct{})                // closed when all deeds are
 	wg.Go(func() { h.hear(ctx, cancel, sub, news) })
 	if h.typed {
 		wg.Go(func() { h.keepMarking(ctx) })
@@ -133,18 +133,16 @@ func (h *chat) run(ctx context.Context) error {
 	if in.keys != nil {
 		wg.Go(func() { h.keepTyping(ctx, in.keys) })
 	}
-	wg.Go(func() { // ends when speech is closed or ctx ends
-		defer close(spoken)
-		for text := range speech {
-			h.say(ctx, text)
+	wg.Go(func() { // ends when deeds is closed
+		defer close(done)
+		for do := range deeds {
+			do(ctx)
 		}
 	})
-	err = h.converse(ctx, in, news, speech, spoken)
+	err = h.converse(ctx, in, news, deeds, done)
 	cancel(err)
 	switch {
-	case errors.Is(err, errQuit):
-		return nil
-	case errors.Is(err, errEnd):
+	case errors.Is(err, errQuit), errors.Is(err, errEnd):
 		return h.outcome()
 	case errors.Is(err, context.Canceled):
 		return context.Cause(ctx)
@@ -192,18 +190,19 @@ func (h *chat) hear(ctx context.Context, cancel context.CancelCauseFunc, sub *ch
 }
 
 // converse is the conversation: it shows what comes and passes on what is typed, until either ends.
-// It closes speech. After the end of the input it returns when all that was said is out and shown.
-func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclient.Notification, speech chan<- string, spoken <-chan struct{}) error {
+// It closes deeds. After the end of the input it returns when all that was said is out and shown.
+func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclient.Notification, deeds chan<- deed, done <-chan struct{}) error {
 	var (
 		lines   = (<-chan string)(in.lines) // nil while a line waits, and after the end
-		waiting string                      // a line that speech has not taken yet
-		ready   chan<- string               // speech while a line waits, else nil
-		out     <-chan struct{}             // spoken after the end of the input, else nil
+		waiting deed                        // what deeds has not taken yet
+		ready   chan<- deed                 // deeds while a line waits, else nil
+		out     <-chan struct{}             // done after the end of the input, else nil
 		hush    <-chan time.Time            // somebody may have ceased to type, else nil
+		parting string                      // the command that ended a pipe's input, if one did
 	)
 	defer func() {
 		if out == nil {
-			close(speech)
+			close(deeds)
 		}
 	}()
 	for {
@@ -221,28 +220,32 @@ func (h *chat) converse(ctx context.Context, in *chatInput, news <-chan chatclie
 			if !ok && in.err != nil {
 				return in.err
 			}
-			if !ok {
-				lines, out = nil, spoken
-				close(speech)
+			if !ok || !h.typed && parts(line) {
+				lines, out, parting = nil, done, line
+				close(deeds)
 				continue
 			}
-			text, err := h.obey(ctx, line)
+			do, err := h.obey(ctx, line)
 			if err != nil {
 				return err
 			}
 			hush = h.showTyping()
-			if text != nil {
-				waiting, ready, lines = *text, speech, nil
+			if do != nil {
+				waiting, ready, lines = do, deeds, nil
 			}
 		case ready <- waiting:
-			ready, lines = nil, in.lines
+			waiting, ready, lines = nil, nil, in.lines
 		case <-out:
-			return h.drain(ctx, news)
+			if err := h.drain(ctx, news); parting == "" || !errors.Is(err, errEnd) {
+				return err
+			}
+			_, err := h.obey(ctx, parting)
+			return err
 		}
 	}
 }
 
-// drain shows what comes until everything that was said here has come back.
+// drain shows what comes until everything that was said and done here has come back.
 func (h *chat) drain(ctx context.Context, news <-chan chatclient.Notification) error {
 	ctx, cancel := h.within(ctx)
 	defer cancel()
@@ -262,7 +265,7 @@ func (h *chat) drain(ctx context.Context, news <-chan chatclient.Notification) e
 func (h *chat) allShown() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.caughtUp && h.shown >= h.said
+	return h.caughtUp && h.shown >= h.latest
 }
 
 // hearOne shows a notification.
@@ -278,8 +281,11 @@ func (h *chat) hearOne(n chatclient.Notification) error {
 		case h.seen <- struct{}{}:
 		default:
 		}
-		if !h.isEcho(n.Event) {
+		switch {
+		case !h.isEcho(n.Event):
 			h.show(h.render, n.Event)
+		case !h.json:
+			h.out.raw(h.render.said(n.Event))
 		}
 		if n.Last {
 			return errors.Join(h.out.Flush(), aboutRoom(h.name, errLast(n.Event)))
@@ -332,53 +338,4 @@ func (h *chat) isEcho(e *api.Event) bool {
 		delete(h.mine, e.IdempotencyKey)
 	}
 	return known && h.typed
-}
-
-// say posts a line; what goes wrong is told, and the conversation goes on. A person may wait for
-// the server to come back; a pipe waits no longer than --timeout.
-func (h *chat) say(ctx context.Context, text string) {
-	if !h.typed {
-		var cancel context.CancelFunc
-		ctx, cancel = h.within(ctx)
-		defer cancel()
-	}
-	key := h.client.NewKey()
-	h.mu.Lock()
-	h.mine[key] = true
-	h.mu.Unlock()
-	res, err := h.client.MessagePost(ctx, &api.MessagePostParams{Room: h.room, Text: text, IdempotencyKey: key})
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return
-	}
-	h.mu.Lock()
-	if err != nil {
-		delete(h.mine, key)
-	} else {
-		h.said = max(h.said, res.Seq)
-	}
-	h.mu.Unlock()
-	if err != nil {
-		h.refuse(aboutRoom(h.name, err))
-	}
-}
-
-// refuse tells why a line is not said.
-func (h *chat) refuse(err error) {
-	h.mu.Lock()
-	if h.unsaid == nil {
-		h.unsaid = err
-	}
-	h.mu.Unlock()
-	h.talk.raw("not said: " + strings.TrimPrefix(complain(err), "chatctl: "))
-	_ = h.talk.Flush() // if stderr is gone there is nobody to tell
-}
-
-// outcome is how a conversation ends whose input has ended: for a script it matters that all was said.
-func (h *chat) outcome() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.unsaid == nil || h.typed {
-		return nil
-	}
-	return errSilent{h.unsaid}
 }

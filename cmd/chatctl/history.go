@@ -50,6 +50,7 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 	f.Int64Var(&h.around, "around", 0, "events on both sides of `SEQ`")
 	f.Int64Var(&h.limit, "limit", 50, "at most `N` events")
 	f.BoolVar(&h.all, "all", false, "all events")
+	numbersFlag(cmd, &h.numbers)
 	f.StringSliceVar(&types, "type", nil, "only events of this `TYPE`; may be repeated")
 	return cmd
 }
@@ -57,7 +58,7 @@ With --json each line is an event record, byte for byte as the server keeps it.`
 // historyFlags are the flags of history; the has fields tell which were given.
 type historyFlags struct {
 	before, after, around, limit  int64
-	all                           bool
+	all, numbers                  bool
 	types                         []api.EventType // none: all
 	hasBefore, hasAfter, hasRound bool
 }
@@ -87,6 +88,7 @@ func (h *historyFlags) check(cmd *cobra.Command) error {
 
 func (c *cli) history(ctx context.Context, client *chatclient.Client, room string, h *historyFlags) error {
 	r := c.renderer()
+	r.numbers = h.numbers
 	if h.hasRound {
 		around, limit := api.Seq(h.around), h.limit
 		page, err := c.page(ctx, client, &api.RoomHistoryParams{Room: room, Around: &around, Limit: &limit, Types: h.types})
@@ -106,7 +108,7 @@ func (c *cli) history(ctx context.Context, client *chatclient.Client, room strin
 	case h.all:
 		s.limit = -1
 	case !h.hasAfter && len(h.types) > 0:
-		return c.newest(ctx, client, room, s)
+		return c.newest(ctx, client, room, s, r)
 	case !h.hasAfter:
 		// The newest ones: numbers have no holes, so the end of the log tells where they begin.
 		end := s.before
@@ -133,7 +135,7 @@ type span struct {
 }
 
 // newest shows the newest events of some types, which only the server can count from the end.
-func (c *cli) newest(ctx context.Context, client *chatclient.Client, room string, s span) error {
+func (c *cli) newest(ctx context.Context, client *chatclient.Client, room string, s span, r *renderer) error {
 	var pages [][]api.Event
 	for s.limit > 0 {
 		limit := min(s.limit, pageLimit)
@@ -154,7 +156,6 @@ func (c *cli) newest(ctx context.Context, client *chatclient.Client, room string
 		}
 		s.before = page.Events[0].Seq
 	}
-	r := c.renderer()
 	for _, events := range slices.Backward(pages) {
 		for i := range events {
 			c.show(r, &events[i])

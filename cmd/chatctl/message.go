@@ -32,10 +32,10 @@ commands show as #SEQ and take with or without the #.`,
 }
 
 // seqArg reads a message's number, as people type it.
-func seqArg(cmd *cobra.Command, text string) (api.Seq, error) {
+func seqArg(usage, text string) (api.Seq, error) {
 	n, err := strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
 	if err != nil || n < 1 {
-		return 0, usagef(cmd.UseLine(), "%q is no number of a message", text)
+		return 0, usagef(usage, "%q is no number of a message", text)
 	}
 	return api.Seq(n), nil
 }
@@ -45,7 +45,7 @@ func (c *cli) onMessage(cmd *cobra.Command, do func(ctx context.Context, client 
 	cmd.Args = wants(append([]string{"ROOM", "SEQ"}, args...)...)
 	cmd.ValidArgsFunction = c.completeRooms
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		seq, err := seqArg(cmd, args[1])
+		seq, err := seqArg(cmd.UseLine(), args[1])
 		if err != nil {
 			return err
 		}
@@ -66,12 +66,17 @@ func aboutMessage(room string, seq api.Seq, err error) error {
 		return nil
 	}
 	var refused *api.Error
-	if errors.As(err, &refused) && (refused.Data.Field == "seq" || refused.Data.Field == "if_seq") {
-		e := &aboutError{what: fmt.Sprintf("room %q, message #%d", room, seq), err: reword(err, refused.Message)}
-		if refused.Data.Field == "if_seq" {
-			e.err, e.hint = reword(err, "--if-seq: "+refused.Message), fmt.Sprintf("chatctl message show %s %d", room, seq)
+	if !errors.As(err, &refused) {
+		return aboutRoom(room, err)
+	}
+	switch field := refused.Data.Field; field {
+	case "seq", "reply_to", "thread":
+		return &aboutError{what: fmt.Sprintf("room %q, message #%d", room, seq), err: reword(err, strings.TrimPrefix(refused.Message, field+": "))}
+	case "if_seq":
+		return &aboutError{
+			what: fmt.Sprintf("room %q, message #%d", room, seq), err: reword(err, "--if-seq: "+refused.Message),
+			hint: fmt.Sprintf("chatctl message show %s %d", room, seq),
 		}
-		return e
 	}
 	return aboutRoom(room, err)
 }
@@ -138,12 +143,7 @@ func newMessageEdit(c *cli) *cobra.Command {
 				return err
 			}
 		}
-		res, err := client.MessageEdit(ctx, params)
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Edited, fmt.Sprintf("changed #%d", seq), fmt.Sprintf("#%d says that already", seq))
-		return nil
+		return c.report(editMessage(ctx, client, params))
 	}, "[TEXT | -]")
 	f := cmd.Flags()
 	f.StringVar(&format, "format", "", "how to read the text: plain or markdown")
@@ -159,12 +159,7 @@ func newMessageDelete(c *cli) *cobra.Command {
 		Use:   "delete ROOM SEQ",
 		Short: "Remove what a message said, for everyone and for good.",
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, _ []string) error {
-		res, err := client.MessageDelete(ctx, &api.MessageDeleteParams{Room: room, Seq: seq, Reason: reason})
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Deleted, fmt.Sprintf("deleted #%d", seq), fmt.Sprintf("#%d was deleted already", seq))
-		return nil
+		return c.report(deleteMessage(ctx, client, &api.MessageDeleteParams{Room: room, Seq: seq, Reason: reason}))
 	})
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` for those who wonder")
 	return cmd
@@ -176,12 +171,7 @@ func newMessageReact(c *cli) *cobra.Command {
 		Short:   "React to a message.",
 		Example: `  chatctl message react lobby 12 👍`,
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, args []string) error {
-		res, err := client.ReactionAdd(ctx, &api.ReactionAddParams{Room: room, Seq: seq, Emoji: args[0]})
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Added, fmt.Sprintf("reacted to #%d", seq), fmt.Sprintf("#%d has that reaction of yours already", seq))
-		return nil
+		return c.report(react(ctx, client, &api.ReactionAddParams{Room: room, Seq: seq, Emoji: args[0]}))
 	}, "EMOJI")
 }
 
@@ -190,12 +180,7 @@ func newMessageUnreact(c *cli) *cobra.Command {
 		Use:   "unreact ROOM SEQ EMOJI",
 		Short: "Take a reaction of yours back.",
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, args []string) error {
-		res, err := client.ReactionRemove(ctx, &api.ReactionRemoveParams{Room: room, Seq: seq, Emoji: args[0]})
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Removed, fmt.Sprintf("took it back from #%d", seq), fmt.Sprintf("#%d has no such reaction of yours", seq))
-		return nil
+		return c.report(unreact(ctx, client, &api.ReactionRemoveParams{Room: room, Seq: seq, Emoji: args[0]}))
 	}, "EMOJI")
 }
 
@@ -204,12 +189,7 @@ func newMessagePin(c *cli) *cobra.Command {
 		Use:   "pin ROOM SEQ",
 		Short: "Pin a message, for all who come.",
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, _ []string) error {
-		res, err := client.PinAdd(ctx, &api.PinAddParams{Room: room, Seq: seq})
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Added, fmt.Sprintf("pinned #%d", seq), fmt.Sprintf("#%d is pinned already", seq))
-		return nil
+		return c.report(pin(ctx, client, &api.PinAddParams{Room: room, Seq: seq}))
 	})
 }
 
@@ -218,11 +198,6 @@ func newMessageUnpin(c *cli) *cobra.Command {
 		Use:   "unpin ROOM SEQ",
 		Short: "Unpin a message.",
 	}, func(ctx context.Context, client *chatclient.Client, room string, seq api.Seq, _ []string) error {
-		res, err := client.PinRemove(ctx, &api.PinRemoveParams{Room: room, Seq: seq})
-		if err != nil {
-			return err
-		}
-		c.done(res, res.Removed, fmt.Sprintf("unpinned #%d", seq), fmt.Sprintf("#%d is not pinned", seq))
-		return nil
+		return c.report(unpin(ctx, client, &api.PinRemoveParams{Room: room, Seq: seq}))
 	})
 }

@@ -41,6 +41,14 @@ func (c *cli) showMessages(messages []api.Message, none string) error {
 	return c.out.Flush()
 }
 
+func (c *cli) listMessages(ctx context.Context, client *chatclient.Client, p *api.MessageListParams, none string) error {
+	page, err := client.MessageList(ctx, p)
+	if err != nil {
+		return err
+	}
+	return c.showMessages(page.Messages, none)
+}
+
 func newMessageLs(c *cli) *cobra.Command {
 	var before, after, around, thread, limit int64
 	cmd := c.inRoom(&cobra.Command{
@@ -58,11 +66,7 @@ func newMessageLs(c *cli) *cobra.Command {
 				*f.into = (*api.Seq)(&f.value)
 			}
 		}
-		page, err := client.MessageList(ctx, p)
-		if err != nil {
-			return err
-		}
-		return c.showMessages(page.Messages, "no messages")
+		return c.listMessages(ctx, client, p, "no messages")
 	})
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -88,10 +92,14 @@ func newMessagePins(c *cli) *cobra.Command {
 		Use:   "pins ROOM",
 		Short: "Print the pinned messages, the one pinned last first.",
 	}, func(ctx context.Context, client *chatclient.Client, room string) error {
-		res, err := client.PinList(ctx, &api.PinListParams{Room: room})
-		if err != nil {
-			return err
-		}
-		return c.showMessages(res.Messages, "nothing is pinned")
+		return c.listPins(ctx, client, room, "nothing is pinned")
 	})
+}
+
+func (c *cli) listPins(ctx context.Context, client *chatclient.Client, room, none string) error {
+	res, err := client.PinList(ctx, &api.PinListParams{Room: room})
+	if err != nil {
+		return err
+	}
+	return c.showMessages(res.Messages, none)
 }

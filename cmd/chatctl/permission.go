@@ -50,7 +50,7 @@ What the call would say may be left out; JSON gives more of its parameters, as i
 				}
 			}
 			if seq != "" {
-				n, err := seqArg(cmd, seq)
+				n, err := seqArg(cmd.UseLine(), seq)
 				if err != nil {
 					return err
 				}

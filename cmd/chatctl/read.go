@@ -27,7 +27,7 @@ and chatctl thread ls.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			params := &api.ReadMarkParams{}
 			if len(args) > 1 {
-				seq, err := seqArg(cmd, args[1])
+				seq, err := seqArg(cmd.UseLine(), args[1])
 				if err != nil {
 					return err
 				}

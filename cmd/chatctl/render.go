@@ -13,10 +13,11 @@ import (
 // renderer turns events into lines for people. What others wrote is made harmless here, and lines
 // after a message's first are indented, so that no message can pass for another.
 type renderer struct {
-	p   *printer
-	loc *time.Location
-	now func() time.Time
-	me  api.UserID // who reads, if what means them is to be marked
+	p       *printer
+	loc     *time.Location
+	now     func() time.Time
+	me      api.UserID // who reads, if what means them is to be marked
+	numbers bool       // messages have their numbers before them, by which other commands know them
 }
 
 func (c *cli) renderer() *renderer {
@@ -33,9 +34,9 @@ func (r *renderer) event(e *api.Event) string {
 	switch d := payload.(type) {
 	case *api.MessagePosted:
 		if d.Deleted {
-			return fmt.Sprintf("%s %s%s %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.p.dim(gone))
+			return fmt.Sprintf("%s %s%s%s %s\n", at, r.number(e.Seq), r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.p.dim(gone))
 		}
-		return fmt.Sprintf("%s %s%s%s: %s\n", at, r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.forMe(e.SenderID, d), indent(d.Text))
+		return fmt.Sprintf("%s %s%s%s%s: %s\n", at, r.number(e.Seq), r.p.nick(e.SenderName), r.p.dim(place(d.ReplyTo, d.Thread)), r.forMe(e.SenderID, d), indent(d.Text))
 	case *api.MessageEdited:
 		if d.Deleted {
 			return fmt.Sprintf("%s * %s changed #%d\n", at, r.p.nick(e.SenderName), d.Message)
@@ -65,6 +66,22 @@ func (r *renderer) event(e *api.Event) string {
 		return fmt.Sprintf("%s * %s\n", at, what)
 	}
 	return fmt.Sprintf("%s * %s by %s\n", at, termsafe.Line(string(e.Type)), r.p.nick(e.SenderName))
+}
+
+// number is what stands before a message, if numbers are to be seen.
+func (r *renderer) number(seq api.Seq) ours {
+	if !r.numbers {
+		return ""
+	}
+	return r.p.dim(fmt.Sprintf("#%d", seq)) + " "
+}
+
+// said is the line for the number of what stands on the screen already, as it was typed; "" if numbers are not to be seen.
+func (r *renderer) said(e *api.Event) string {
+	if !r.numbers || e.Type != api.EventTypeMessagePosted {
+		return ""
+	}
+	return fmt.Sprintf("%s * said as %s\n", r.p.dim(r.time(e.At)), r.p.dim(fmt.Sprintf("#%d", e.Seq)))
 }
 
 // forMe marks what somebody else says and means the reader, if that is known.

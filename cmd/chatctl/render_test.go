@@ -46,6 +46,17 @@ func TestRender(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", tc.kind, tc.data, got, tc.want)
 		}
 	}
+	r.numbers = true
+	for _, tc := range []struct{ kind, data, want string }{
+		{"message.posted", `{"msg_no":1,"text":"yes","reply_to":2}`, "09:30 #3 groot (to #2): yes\n"},
+		{"message.posted", `{"msg_no":1,"text":"","deleted":true}`, "09:30 #3 groot (deleted)\n"},
+		{"message.deleted", `{"message":2}`, "09:30 * groot deleted #2\n"},
+		{"member.left", `{"user_id":"u","username":"hulk"}`, "09:30 * hulk left\n"},
+	} {
+		if got := r.event(event(tc.kind, tc.data)); got != tc.want {
+			t.Errorf("with numbers, %s %s: %q, want %q", tc.kind, tc.data, got, tc.want)
+		}
+	}
 	now = now.AddDate(0, 0, 1)
 	if got := r.event(event("member.left", `{"user_id":"u","username":"hulk"}`)); got != "2026-11-22 09:30 * hulk left\n" {
 		t.Errorf("a day later: %q", got)

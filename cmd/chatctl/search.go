@@ -48,7 +48,8 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 				if err != nil {
 					return err
 				}
-				return c.search(ctx, client, &api.MessageSearchParams{Query: strings.Join(args, " "), Room: in}, limit)
+				return c.search(ctx, client, &api.MessageSearchParams{Query: strings.Join(args, " "), Room: in}, limit,
+					func(what string) { c.note("%s", what) }, fmt.Sprintf("--limit %d", limit*2))
 			})
 		},
 	}
@@ -61,7 +62,8 @@ A minus works before in:, from: and has: too. Write -- before a query that begin
 	return cmd
 }
 
-func (c *cli) search(ctx context.Context, client *chatclient.Client, p *api.MessageSearchParams, limit int64) error {
+// search prints what it finds, and tells what there is to know about that; the rest is what to type for more.
+func (c *cli) search(ctx context.Context, client *chatclient.Client, p *api.MessageSearchParams, limit int64, tell func(string), rest string) error {
 	r := c.renderer()
 	names := map[api.RoomID]string{}
 	found, behind := int64(0), int64(0)
@@ -93,12 +95,12 @@ func (c *cli) search(ctx context.Context, client *chatclient.Client, p *api.Mess
 	}
 	switch {
 	case p.Cursor != "":
-		c.note("there is more: --limit %d", limit*2)
+		tell("there is more: " + rest)
 	case found == 0:
-		c.note("nothing found")
+		tell("nothing found")
 	}
 	if behind > 0 {
-		c.note("not searched, as no index has them yet: %s at most", count(int(behind), "event", "events"))
+		tell(fmt.Sprintf("not searched, as no index has them yet: %s at most", count(int(behind), "event", "events")))
 	}
 	return nil
 }

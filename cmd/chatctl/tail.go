@@ -56,6 +56,7 @@ holds: a copy of the room that can be stopped or killed at any time and started 
 	f.Int64VarP(&last, "lines", "n", 10, "begin with the last `N` events")
 	f.Int64Var(&since, "since", 0, "begin after `SEQ`")
 	f.IntVar(&t.count, "count", 0, "end after `N` events")
+	numbersFlag(cmd, &t.numbers)
 	f.StringVar(&t.into, "into", "", "append records to `FILE`, after the last one in it")
 	return cmd
 }
@@ -73,6 +74,7 @@ type tail struct {
 	count   int
 	limited bool // count says when to end
 	into    string
+	numbers bool
 
 	// Set by run.
 
@@ -107,6 +109,7 @@ func (t *tail) run(ctx context.Context) error {
 	}
 	if t.into == "" {
 		r := t.renderer()
+		r.numbers = t.numbers
 		t.print = func(e *api.Event) error { t.show(r, e); return nil }
 		t.flush = t.out.Flush
 		if t.follow {

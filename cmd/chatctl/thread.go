@@ -150,6 +150,24 @@ func newThreadShow(c *cli) *cobra.Command {
 	})
 }
 
+// showThread prints a message and the newest answers under it, or under that under which it stands itself.
+func (c *cli) showThread(ctx context.Context, client *chatclient.Client, room string, seq api.Seq) error {
+	res, err := client.MessageGet(ctx, &api.MessageGetParams{Room: room, Seq: seq})
+	if err != nil {
+		return err
+	}
+	if root := res.Message.Thread; root != nil {
+		seq = *root
+		if res, err = client.MessageGet(ctx, &api.MessageGetParams{Room: room, Seq: seq}); err != nil {
+			return err
+		}
+	}
+	if err := c.showMessages([]api.Message{res.Message}, ""); err != nil {
+		return err
+	}
+	return c.listMessages(ctx, client, &api.MessageListParams{Room: room, Thread: &seq}, "")
+}
+
 func newThreadFollow(c *cli) *cobra.Command {
 	return c.onMessage(&cobra.Command{
 		Use:   "follow ROOM SEQ",
