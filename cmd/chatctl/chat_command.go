@@ -87,6 +87,8 @@ func (h *chat) command(ctx context.Context, line string) error {
 		}
 		h.note("* you left %s", h.name)
 		return errQuit
+	case "/signals", "/numbers":
+		h.note("* try %s on, or %s off", line, line)
 	default:
 		h.note("* there is no %s; try /help, or /%s to say it", line, line)
 	}
