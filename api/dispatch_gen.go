@@ -357,6 +357,23 @@ func dispatchUserRestore(ctx context.Context, srv Server, params json.RawMessage
 	return r.AppendJSON(dst), nil
 }
 
+func dispatchUserSetAdmin(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
+	p := new(UserSetAdminParams)
+	s := scanner{data: params}
+	p.scan(&s)
+	if s.fault != nil {
+		return dst, s.fault.refusal()
+	}
+	r, err := srv.UserSetAdmin(ctx, p)
+	switch {
+	case err != nil:
+		return dst, err
+	case r == nil:
+		return dst, fmt.Errorf("api: %s gave neither result nor error", MethodUserSetAdmin)
+	}
+	return r.AppendJSON(dst), nil
+}
+
 func dispatchUserSetPassword(ctx context.Context, srv Server, params json.RawMessage, dst []byte) ([]byte, error) {
 	p := new(UserSetPasswordParams)
 	s := scanner{data: params}
@@ -1853,6 +1870,26 @@ func (v *UserRestoreParams) scan(s *scanner) {
 		switch s.next(&m, &shapeUserRestore) {
 		case 0:
 			v.User = s.text(1, 64)
+		default:
+			return
+		}
+	}
+}
+
+var shapeUserSetAdmin = shape{
+	method:   "user.set_admin",
+	names:    []string{"user", "admin"},
+	required: 0b11,
+}
+
+func (v *UserSetAdminParams) scan(s *scanner) {
+	var m members
+	for {
+		switch s.next(&m, &shapeUserSetAdmin) {
+		case 0:
+			v.User = s.text(1, 64)
+		case 1:
+			v.Admin = s.boolean()
 		default:
 			return
 		}

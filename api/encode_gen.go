@@ -71,6 +71,15 @@ func (v *Suspension) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON appends v as a JSON object.
+func (v *UserSuspension) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user_id":`...)
+	dst = AppendString(dst, string(v.UserID))
+	dst = append(dst, `,"suspension":`...)
+	dst = v.Suspension.AppendJSON(dst)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
 func (v *ExportHeader) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"version":`...)
 	dst = strconv.AppendInt(dst, v.Version, 10)
@@ -1608,6 +1617,17 @@ func (v *UserListResult) AppendJSON(dst []byte) []byte {
 		dst = v.Users[i].AppendJSON(dst)
 	}
 	dst = append(dst, ']')
+	if v.Suspensions != nil {
+		dst = append(dst, `,"suspensions":`...)
+		dst = append(dst, '[')
+		for i := range v.Suspensions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Suspensions[i].AppendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
 	if v.NextCursor != "" {
 		dst = append(dst, `,"next_cursor":`...)
 		dst = AppendString(dst, v.NextCursor)
@@ -1637,6 +1657,15 @@ func (v *UserRestoreResult) AppendJSON(dst []byte) []byte {
 	dst = AppendString(dst, string(v.UserID))
 	dst = append(dst, `,"restored":`...)
 	dst = strconv.AppendBool(dst, v.Restored)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSetAdminResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = v.User.AppendJSON(dst)
+	dst = append(dst, `,"changed":`...)
+	dst = strconv.AppendBool(dst, v.Changed)
 	return append(dst, '}')
 }
 
@@ -2869,6 +2898,15 @@ func (v *UserSuspendParams) AppendJSON(dst []byte) []byte {
 func (v *UserRestoreParams) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = AppendString(dst, v.User)
+	return append(dst, '}')
+}
+
+// AppendJSON appends v as a JSON object.
+func (v *UserSetAdminParams) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, v.User)
+	dst = append(dst, `,"admin":`...)
+	dst = strconv.AppendBool(dst, v.Admin)
 	return append(dst, '}')
 }
 
@@ -4275,7 +4313,7 @@ func AppendRoomSignal(dst []byte, p *RoomSignalParams) []byte {
 	return append(dst, '}')
 }
 
-// AppendUserUpdated appends the notification user.updated: What others see of a member of a followed room has changed: a display name, or the account was deleted.
+// AppendUserUpdated appends the notification user.updated: What others see of a member of a followed room has changed: a display name, whether they are an administrator, or the account was deleted.
 func AppendUserUpdated(dst []byte, p *UserUpdatedParams) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","method":"user.updated","params":`...)
 	dst = p.AppendJSON(dst)

@@ -111,6 +111,11 @@ func (f *fake) UserRestore(_ context.Context, p *UserRestoreParams) (*UserRestor
 	return new(UserRestoreResult), f.err
 }
 
+func (f *fake) UserSetAdmin(_ context.Context, p *UserSetAdminParams) (*UserSetAdminResult, error) {
+	f.got = p
+	return new(UserSetAdminResult), f.err
+}
+
 func (f *fake) UserSetPassword(_ context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error) {
 	f.got = p
 	return new(UserSetPasswordResult), f.err
@@ -462,6 +467,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(Gap),
 	new(User),
 	new(Suspension),
+	new(UserSuspension),
 	new(ExportHeader),
 	new(ExportLine),
 	new(ExportUser),
@@ -536,6 +542,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateResult),
 	new(UserSuspendResult),
 	new(UserRestoreResult),
+	new(UserSetAdminResult),
 	new(UserSetPasswordResult),
 	new(TokenCreateResult),
 	new(TokenListResult),
@@ -629,6 +636,7 @@ var encodables = []interface{ AppendJSON(dst []byte) []byte }{
 	new(UserCreateParams),
 	new(UserSuspendParams),
 	new(UserRestoreParams),
+	new(UserSetAdminParams),
 	new(UserSetPasswordParams),
 	new(TokenCreateParams),
 	new(TokenListParams),

@@ -63,6 +63,7 @@ const (
 	MethodUserCreate         = "user.create"
 	MethodUserSuspend        = "user.suspend"
 	MethodUserRestore        = "user.restore"
+	MethodUserSetAdmin       = "user.set_admin"
 	MethodUserSetPassword    = "user.set_password"
 	MethodTokenCreate        = "token.create"
 	MethodTokenList          = "token.list"
@@ -191,6 +192,8 @@ type Server interface {
 	UserSuspend(ctx context.Context, p *UserSuspendParams) (*UserSuspendResult, error)
 	// UserRestore answers user.restore: Let a suspended user in again.
 	UserRestore(ctx context.Context, p *UserRestoreParams) (*UserRestoreResult, error)
+	// UserSetAdmin answers user.set_admin: Make a user an administrator, or one no longer.
+	UserSetAdmin(ctx context.Context, p *UserSetAdminParams) (*UserSetAdminResult, error)
 	// UserSetPassword answers user.set_password: Give a user another password.
 	UserSetPassword(ctx context.Context, p *UserSetPasswordParams) (*UserSetPasswordResult, error)
 	// TokenCreate answers token.create: Make a token for a program: it may do a part of what its user may.
@@ -352,6 +355,7 @@ var Methods = []*Method{
 	methodUserCreate,
 	methodUserSuspend,
 	methodUserRestore,
+	methodUserSetAdmin,
 	methodUserSetPassword,
 	methodTokenCreate,
 	methodTokenList,
@@ -573,6 +577,15 @@ var (
 		Params:   shapeUserRestore.names,
 		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeUnavailable},
 		dispatch: dispatchUserRestore,
+	}
+	methodUserSetAdmin = &Method{
+		Name: MethodUserSetAdmin, Summary: "Make a user an administrator, or one no longer.",
+		Authz: AuthzAdmin, Idempotency: IdempotencyNatural,
+		Slow:     true,
+		Audit:    true,
+		Params:   shapeUserSetAdmin.names,
+		Errors:   []Code{CodeUnauthenticated, CodePermissionDenied, CodeNotFound, CodeFailedPrecondition, CodeUnavailable},
+		dispatch: dispatchUserSetAdmin,
 	}
 	methodUserSetPassword = &Method{
 		Name: MethodUserSetPassword, Summary: "Give a user another password.",
@@ -1179,6 +1192,8 @@ func Lookup(name string) *Method {
 		return methodUserSuspend
 	case MethodUserRestore:
 		return methodUserRestore
+	case MethodUserSetAdmin:
+		return methodUserSetAdmin
 	case MethodUserSetPassword:
 		return methodUserSetPassword
 	case MethodTokenCreate:

@@ -289,6 +289,12 @@ type Suspension struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
+// UserSuspension: That a user is kept out.
+type UserSuspension struct {
+	UserID     UserID     `json:"user_id"`
+	Suspension Suspension `json:"suspension"`
+}
+
 // ExportHeader: What an export is.
 type ExportHeader struct {
 	Version int64       `json:"version"` // of the format: 1
@@ -959,8 +965,9 @@ type UserGetResult struct {
 
 // UserListResult: A page of users.
 type UserListResult struct {
-	Users      []User `json:"users"`
-	NextCursor string `json:"next_cursor,omitempty"` // absent: this was the last page
+	Users       []User           `json:"users"`
+	Suspensions []UserSuspension `json:"suspensions,omitempty"` // for administrators, of the users of this page, in their order; absent: nobody of them is suspended
+	NextCursor  string           `json:"next_cursor,omitempty"` // absent: this was the last page
 }
 
 // UserCreateResult: The new account.
@@ -978,6 +985,12 @@ type UserSuspendResult struct {
 type UserRestoreResult struct {
 	UserID   UserID `json:"user_id"`
 	Restored bool   `json:"restored"` // false: was not suspended
+}
+
+// UserSetAdminResult: The user as they are now.
+type UserSetAdminResult struct {
+	User    User `json:"user"`
+	Changed bool `json:"changed"` // false: it was so already
 }
 
 // UserSetPasswordResult: Who has another password.
@@ -1590,6 +1603,12 @@ type UserRestoreParams struct {
 	User string `json:"user"`
 }
 
+// UserSetAdminParams are the parameters of user.set_admin: Make a user an administrator, or one no longer.
+type UserSetAdminParams struct {
+	User  string `json:"user"`
+	Admin bool   `json:"admin"` // true: an administrator from now on; false: no longer
+}
+
 // UserSetPasswordParams are the parameters of user.set_password: Give a user another password.
 type UserSetPasswordParams struct {
 	User     string `json:"user"`
@@ -2100,7 +2119,7 @@ type RoomSignalParams struct {
 	Until       *Timestamp  `json:"until,omitempty"`         // of presence: what they say holds so long; absent: until they say otherwise
 }
 
-// UserUpdatedParams are the parameters of user.updated: What others see of a member of a followed room has changed: a display name, or the account was deleted.
+// UserUpdatedParams are the parameters of user.updated: What others see of a member of a followed room has changed: a display name, whether they are an administrator, or the account was deleted.
 type UserUpdatedParams struct {
 	RoomID RoomID `json:"room_id"` // where it is told
 	User   User   `json:"user"`    // the account as it is now

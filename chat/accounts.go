@@ -59,7 +59,7 @@ func (s *Session) AuthRegister(ctx context.Context, p *api.AuthRegisterParams) (
 	if err != nil {
 		return nil, err
 	}
-	res := &api.AuthRegisterResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}
+	res := &api.AuthRegisterResult{User: s.current(user).view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}
 	if inv != nil && inv.Room != "" {
 		res.RoomID = s.led(ctx, user, inv, na.InviteHash != nil)
 	}
@@ -132,7 +132,7 @@ func (s *Session) AuthLogin(ctx context.Context, p *api.AuthLoginParams) (*api.A
 	if err != nil {
 		return nil, err
 	}
-	return &api.AuthLoginResult{User: user.view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
+	return &api.AuthLoginResult{User: s.current(user).view(), SessionID: login.ID, Token: token, ExpiresAt: login.ExpiresAt}, nil
 }
 
 // newLogin makes a login session for user and signs this session in with it. The audit record, if there is one, says so.
@@ -160,6 +160,7 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 		if a.PasswordHash != user.PasswordHash || a.DeletedAt != 0 || a.suspended(svc.timestamp()) {
 			return api.Errorf(api.CodeConflict, "the account was changed meanwhile")
 		}
+		*user = *a // with what they may do now: they were looked at before the slow hash
 		if ended, err = s.makeRoom(t, user); err != nil {
 			return err
 		}
@@ -177,19 +178,24 @@ func (s *Session) newLogin(ctx context.Context, user *Account, device string, re
 	}
 	svc.sessionAdded(login, s.port != nil)
 	err = s.signIn(user, login)
-	if svc.revocations.Load() != revocations { // ended already?
-		if _, _, gone := svc.credential(ctx, token); gone != nil {
-			s.signOut()
-			if isUnauthenticated(gone) {
-				svc.sessionsEnded(user.ID, login.ID) // that may have been told before it was told that there is one
-			}
-			return nil, "", gone
+	if gone := s.unrevoked(ctx, token, revocations); gone != nil { // ended already?
+		if isUnauthenticated(gone) {
+			svc.sessionsEnded(user.ID, login.ID) // that may have been told before it was told that there is one
 		}
+		return nil, "", gone
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	return login, token, nil
+}
+
+// current is the session's user, as they are by now; user if it has been signed out.
+func (s *Session) current(user *Account) *Account {
+	if now, _ := s.who(); now != nil {
+		return now
+	}
+	return user
 }
 
 // AuthResume implements auth.resume.

@@ -218,6 +218,12 @@ var authzThings = map[string][]authzTarget{
 		{name: "by nobody", with: map[string]any{"actor": "nobody"}},
 		{name: "by malformed user", with: map[string]any{"actor": "No User!"}},
 	},
+	api.MethodUserSetAdmin: {
+		{name: "oneself, no more", user: "caller", with: map[string]any{"admin": false}},
+		{name: "an administrator, no more", user: "admin-inside", with: map[string]any{"admin": false}},
+		{name: "another, who is none", user: "other", with: map[string]any{"admin": false}},
+		{name: "own bot, no more", user: "bot of CALLER", with: map[string]any{"admin": false}},
+	},
 	api.MethodTokenCreate: {
 		{name: "own room, other's bot", like: "other's bot", room: authzHall, with: map[string]any{"bot": "bot of other"}},
 	},

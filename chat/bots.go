@@ -59,11 +59,11 @@ func (s *Session) BotList(ctx context.Context, p *api.BotListParams) (*api.BotLi
 	if user == nil {
 		return nil, signInFirst()
 	}
-	bots, next, err := s.svc.userPage(ctx, &AccountQuery{Owner: user.ID, After: p.Cursor}, p.Limit)
+	bots, next, err := s.svc.accountPage(ctx, &AccountQuery{Owner: user.ID, After: p.Cursor}, p.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return &api.BotListResult{Bots: bots, NextCursor: next}, nil
+	return &api.BotListResult{Bots: views(bots), NextCursor: next}, nil
 }
 
 // BotUpdate implements bot.update.

@@ -60,6 +60,15 @@ func (a *Account) suspended(now api.Timestamp) bool {
 	return a.SuspendedAt != 0 && (a.SuspendedUntil == 0 || a.SuspendedUntil > now)
 }
 
+// suspension is what an administrator is told of it.
+func (a *Account) suspension() *api.Suspension {
+	v := &api.Suspension{At: a.SuspendedAt, Reason: a.SuspendReason}
+	if a.SuspendedUntil != 0 {
+		v.Until = &a.SuspendedUntil
+	}
+	return v
+}
+
 func (a *Account) keptOut() error {
 	text := "the account is suspended"
 	if a.SuspendedUntil != 0 {

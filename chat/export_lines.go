@@ -131,10 +131,7 @@ func (a *Account) exported(all bool) *api.ExportUser {
 		u.DeletedAt = &a.DeletedAt
 	}
 	if all && a.SuspendedAt != 0 {
-		u.Suspension = &api.Suspension{At: a.SuspendedAt, Reason: a.SuspendReason}
-		if a.SuspendedUntil != 0 {
-			u.Suspension.Until = &a.SuspendedUntil
-		}
+		u.Suspension = a.suspension()
 	}
 	return u
 }

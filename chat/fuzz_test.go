@@ -197,6 +197,7 @@ func FuzzMethods(f *testing.F) {
 // upsetting are methods after which others may find the town unlike it was built.
 var upsetting = []string{
 	api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberMute, api.MethodMemberSetRole, api.MethodRoomUpdate, api.MethodRoomArchive, api.MethodPurgeStart, api.MethodUserSetPassword,
+	api.MethodUserSetAdmin,
 }
 
 // fault tells what is wrong with an error, "" if nothing is.

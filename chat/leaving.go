@@ -49,15 +49,6 @@ func (s *Session) AccountDelete(ctx context.Context, p *api.AccountDeleteParams)
 	return &api.AccountDeleteResult{UserID: user.ID, RoomsLeft: left}, nil
 }
 
-// lastAdmin refuses to go on without anybody who could administer the server.
-func (s *Service) lastAdmin(t AccountTx, user api.UserID) error {
-	others, err := t.OtherAdmins(user, s.timestamp())
-	if err == nil && others == 0 {
-		err = api.Errorf(api.CodeFailedPrecondition, "the last administrator: make another one first")
-	}
-	return err
-}
-
 // remove deletes an account and its bots, unless may refuses, and tells how many rooms it was in. The row and the name stay: what
 // they said is theirs. keep is the session that asks.
 func (s *Service) remove(ctx context.Context, user *Account, rec *AuditRecord, keep *Session, may func(t AccountTx) error) (left int64, err error) {

@@ -33,7 +33,7 @@ func (s *Service) mayCall(user *Account, login *LoginSession, m *api.Method) rul
 	case login.Scope.Rooms != nil && beyondRooms(m.Name):
 		return ruling{api.PermissionRuleTokenRooms, api.Errorf(api.CodePermissionDenied, "the token is for some rooms only")}
 	case m.Authz == api.AuthzAdmin && !user.Admin:
-		return ruling{api.PermissionRuleAdmin, api.Errorf(api.CodePermissionDenied, "for administrators only")}
+		return ruling{api.PermissionRuleAdmin, adminsOnly()}
 	case m.Authz == api.AuthzAdmin:
 		return ruling{api.PermissionRuleAdmin, nil}
 	}

@@ -26,26 +26,39 @@ func (s *Session) AccountUpdate(ctx context.Context, p *api.AccountUpdateParams)
 	return &api.AccountUpdateResult{User: now.view()}, nil
 }
 
-// rename gives a user another name for people, and tells all their connections, in the order in which it was done, and their rooms.
-func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (now *Account, err error) {
-	renaming := &s.renaming[maphash.String(laneSeed, string(user))%uint64(len(s.renaming))]
-	renaming.Lock()
-	defer renaming.Unlock()
-	did := false
-	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
-		if now, err = present(t, user); err != nil || now.DisplayName == name {
-			return err
+// rename gives a user another name for people.
+func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec *AuditRecord) (*Account, error) {
+	now, _, err := s.alter(ctx, user, rec, func(_ AccountTx, now *Account) (bool, error) {
+		if now.DisplayName == name {
+			return false, nil
 		}
 		now.DisplayName = name
+		rec.Detail = fmt.Sprintf("display name %q", name)
+		return true, nil
+	})
+	return now, err
+}
+
+// alter changes what others see of a user, if do says that it did, and tells all their connections, in the order in which it was
+// done, and their rooms.
+func (s *Service) alter(ctx context.Context, user api.UserID, rec *AuditRecord, do func(t AccountTx, now *Account) (bool, error)) (now *Account, did bool, err error) {
+	altering := &s.altering[maphash.String(laneSeed, string(user))%uint64(len(s.altering))]
+	altering.Lock()
+	defer altering.Unlock()
+	err = s.store.ChangeAccounts(ctx, func(t AccountTx) (err error) {
+		if now, err = present(t, user); err != nil {
+			return err
+		}
+		if did, err = do(t, now); err != nil || !did {
+			return err
+		}
 		if err := t.PutAccount(now); err != nil {
 			return err
 		}
-		did = true
-		rec.of(now).Detail = fmt.Sprintf("display name %q", name)
-		return t.Audit(rec)
+		return t.Audit(rec.of(now))
 	})
 	if err != nil {
-		return nil, s.coded(err)
+		return nil, false, s.coded(err)
 	}
 	if did {
 		s.changed(now)
@@ -53,7 +66,7 @@ func (s *Service) rename(ctx context.Context, user api.UserID, name string, rec 
 		s.tell(user, &api.AccountEventParams{Type: api.AccountEventTypeAccountUpdated, User: &view})
 		s.tender.introduce(user, nil)
 	}
-	return now, nil
+	return now, did, nil
 }
 
 // introduce has the rooms that a user is in told of what others see of them now, and those that they have left with it.

@@ -80,7 +80,7 @@ type Service struct {
 
 	typing [32]typists // by user
 
-	renaming [32]sync.Mutex // by user: held while what others see of one is changed, and that is told
+	altering [32]sync.Mutex // by user: held while what others see of one is changed, and that is told
 	telling  [32]sync.Mutex // by user: held while an event of the account is handed to all its connections
 
 	usersMu sync.Mutex

@@ -155,21 +155,31 @@ func (s *Session) resume(ctx context.Context, token string) error {
 	if err := s.signIn(user, login); err != nil {
 		return err
 	}
-	// Whoever revokes counts it before looking for connections, and we can be found by now: only if
-	// the count has not moved was the token good when we were found.
-	if svc.revocations.Load() != revocations {
-		_, user, err := svc.credential(ctx, token)
+	return s.unrevoked(ctx, token, revocations)
+}
+
+// unrevoked signs the session out again if its token has become void since revocations was counted, and has its user as they are
+// stored. Whoever revokes or changes something counts it before looking for connections, and we can be found by now: only if the
+// count has not moved is what was read before we were found so still.
+func (s *Session) unrevoked(ctx context.Context, token string, revocations int64) error {
+	for {
+		now := s.svc.revocations.Load()
+		if now == revocations {
+			return nil
+		}
+		revocations = now
+		_, user, err := s.svc.credential(ctx, token)
 		if err != nil {
 			s.signOut()
 			return err
 		}
+		user.PasswordHash = "" // as in signIn
 		s.mu.Lock()
 		if s.user != nil {
 			s.user = user
 		}
 		s.mu.Unlock()
 	}
-	return nil
 }
 
 // extend renews a session that is past half of its life: a token that is used does not expire, unless it was made to. One with

@@ -33,41 +33,59 @@ func (s *Session) UserGet(ctx context.Context, p *api.UserGetParams) (*api.UserG
 		return nil, err
 	}
 	res := &api.UserGetResult{User: a.view()}
-	if me, _ := s.who(); me != nil && me.Admin && a.suspended(s.svc.timestamp()) {
-		res.Suspension = &api.Suspension{At: a.SuspendedAt, Reason: a.SuspendReason}
-		if a.SuspendedUntil != 0 {
-			res.Suspension.Until = &a.SuspendedUntil
+	if s.administers() && a.suspended(s.svc.timestamp()) {
+		res.Suspension = a.suspension()
+	}
+	return res, nil
+}
+
+// administers tells whether the caller is an administrator, who is told of suspensions.
+func (s *Session) administers() bool {
+	me, _ := s.who()
+	return me != nil && me.Admin
+}
+
+// UserList implements user.list. The cursor is the last username of the page before.
+func (s *Session) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
+	page, next, err := s.svc.accountPage(ctx, &AccountQuery{Prefix: p.Prefix, After: p.Cursor}, p.Limit)
+	if err != nil {
+		return nil, err
+	}
+	res := &api.UserListResult{Users: views(page), NextCursor: next}
+	if !s.administers() {
+		return res, nil
+	}
+	now := s.svc.timestamp()
+	for _, a := range page {
+		if a.suspended(now) {
+			res.Suspensions = append(res.Suspensions, api.UserSuspension{UserID: a.ID, Suspension: *a.suspension()})
 		}
 	}
 	return res, nil
 }
 
-// UserList implements user.list. The cursor is the last username of the page before.
-func (s *Session) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
-	users, next, err := s.svc.userPage(ctx, &AccountQuery{Prefix: p.Prefix, After: p.Cursor}, p.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return &api.UserListResult{Users: users, NextCursor: next}, nil
-}
-
-// userPage is a page of accounts, and the cursor of the next.
-func (s *Service) userPage(ctx context.Context, q *AccountQuery, limit *int64) (page []api.User, next string, err error) {
+// accountPage is a page of accounts, and the cursor of the next.
+func (s *Service) accountPage(ctx context.Context, q *AccountQuery, limit *int64) (page []*Account, next string, err error) {
 	n := int(orElse(limit, listLimit))
 	q.Limit = n + 1
-	all, err := s.store.ListAccounts(ctx, q)
+	page, err = s.store.ListAccounts(ctx, q)
 	if err != nil {
 		return nil, "", s.coded(err)
 	}
-	if len(all) > n {
-		all = all[:n]
-		next = all[n-1].Username
-	}
-	page = make([]api.User, 0, len(all))
-	for _, a := range all {
-		page = append(page, a.view())
+	if len(page) > n {
+		page = page[:n]
+		next = page[n-1].Username
 	}
 	return page, next, nil
+}
+
+// views are accounts as everybody sees them.
+func views(page []*Account) []api.User {
+	users := make([]api.User, 0, len(page))
+	for _, a := range page {
+		users = append(users, a.view())
+	}
+	return users
 }
 
 // UserCreate implements user.create.

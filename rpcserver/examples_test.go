@@ -29,7 +29,7 @@ func TestExamples(t *testing.T) {
 					e.notification(t, m.Name, m.Params, &ex)
 				case m.Name == api.MethodRoomLeave:
 					leave = append(leave, run)
-				case m.Name == api.MethodAccountDelete, m.Name == api.MethodRoomDelete:
+				case m.Name == api.MethodAccountDelete, m.Name == api.MethodRoomDelete, m.Name == api.MethodUserList:
 					end = append(end, run)
 				default:
 					run()
@@ -80,6 +80,10 @@ func (e *exampleRun) run(t *testing.T, method, authz string, params []contract.P
 		args[p.Name] = p.Value
 	}
 	switch method {
+	case api.MethodUserList:
+		if err := caller.call(api.MethodUserSuspend, []string{"rocket", "the bomb"}, new(api.UserSuspendResult)); err != nil {
+			t.Fatal(err)
+		}
 	case api.MethodAuthResume:
 		args["token"] = quote(e.token)
 	case api.MethodJobGet, api.MethodJobCancel:

@@ -145,7 +145,7 @@ func (r *renderer) presence(s *api.RoomSignalParams) string {
 
 // profile is the line for a member whom others see otherwise now.
 func (r *renderer) profile(u *api.User) string {
-	what := "is called " + termsafe.Line(u.DisplayName) + " now"
+	what := "is called " + termsafe.Line(u.DisplayName) + " now" // which of it is new is not told
 	switch {
 	case u.Deleted:
 		what = "has deleted their account"
@@ -153,7 +153,10 @@ func (r *renderer) profile(u *api.User) string {
 			what = "was deleted"
 		}
 	case u.DisplayName == "":
-		what = "has no display name any more"
+		what = "has no display name"
+	}
+	if u.Admin {
+		what += ", and is an administrator"
 	}
 	return fmt.Sprintf("%s * %s %s\n", r.p.dim(r.time(api.TimestampOf(r.now()))), r.p.nick(u.Username), what)
 }

@@ -76,7 +76,9 @@ func TestRenderProfile(t *testing.T) {
 		want string
 	}{
 		{api.User{Username: "hulk", DisplayName: "Bruce\x1b[2J\n12:01 groot: Banner"}, "12:00 * hulk is called Bruce 12:01 groot: Banner now\n"},
-		{api.User{Username: "hulk"}, "12:00 * hulk has no display name any more\n"},
+		{api.User{Username: "hulk"}, "12:00 * hulk has no display name\n"},
+		{api.User{Username: "hulk", Admin: true}, "12:00 * hulk has no display name, and is an administrator\n"},
+		{api.User{Username: "hulk", DisplayName: "Bruce", Admin: true}, "12:00 * hulk is called Bruce now, and is an administrator\n"},
 		{api.User{Username: "hulk", Deleted: true}, "12:00 * hulk has deleted their account\n"},
 		{api.User{Username: "banner", Bot: true, Deleted: true}, "12:00 * banner was deleted\n"},
 	} {

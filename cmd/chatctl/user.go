@@ -15,11 +15,11 @@ func newUser(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "user",
 		GroupID: groupServer,
-		Short:   "People and bots: ls, show; for administrators: create, set-password, suspend, restore.",
+		Short:   "People and bots: ls, show; for administrators: create, set-password, set-admin, suspend, restore.",
 		Args:    noSuchCommand,
 		RunE:    showHelp,
 	}
-	cmd.AddCommand(newUserLs(c), newUserShow(c), newUserCreate(c), newUserSetPassword(c), newUserSuspend(c), newUserRestore(c))
+	cmd.AddCommand(newUserLs(c), newUserShow(c), newUserCreate(c), newUserSetPassword(c), newUserSetAdmin(c), newUserSuspend(c), newUserRestore(c))
 	return cmd
 }
 
@@ -51,7 +51,9 @@ func newUserLs(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls [PREFIX]",
 		Short: "List users by name, or only those whose name begins so.",
-		Args:  wants("[PREFIX]"),
+		Long: `List users by name, or only those whose name begins so. Administrators are shown who is suspended,
+and until when; chatctl user show says why.`,
+		Args: wants("[PREFIX]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			limit := int64(pageLimit)
 			params := &api.UserListParams{Limit: &limit}
@@ -59,29 +61,55 @@ func newUserLs(c *cli) *cobra.Command {
 				params.Prefix = args[0]
 			}
 			return c.asUser(cmd.Context(), func(ctx context.Context, client *chatclient.Client) error {
-				users := []api.User{}
+				all := &api.UserListResult{Users: []api.User{}}
 				for {
 					page, err := client.UserList(ctx, params)
 					if err != nil {
 						return err
 					}
-					users = append(users, page.Users...)
+					all.Users, all.Suspensions = append(all.Users, page.Users...), append(all.Suspensions, page.Suspensions...)
 					if params.Cursor = page.NextCursor; params.Cursor == "" {
 						break
 					}
 				}
 				if c.json {
-					c.out.document((&api.UserListResult{Users: users}).AppendJSON(nil))
+					c.out.document(all.AppendJSON(nil))
 					return nil
 				}
-				t := c.table("USER", "KIND", "SINCE", "NAME")
-				for i := range users {
-					t.row(users[i].Username, userKind(&users[i]), c.day(users[i].CreatedAt), users[i].DisplayName)
-				}
-				return c.orNone(t, "no users")
+				return c.orNone(c.userTable(all), "no users")
 			})
 		},
 	}
+}
+
+// userTable is a row a user; with a column of who is suspended if anybody is and the caller may know.
+func (c *cli) userTable(all *api.UserListResult) *table {
+	suspended := map[api.UserID]string{}
+	for i := range all.Suspensions {
+		s := &all.Suspensions[i]
+		suspended[s.UserID] = "suspended " + c.suspendedUntil(&s.Suspension)
+	}
+	header := []string{"USER", "KIND", "SINCE", "NAME"}
+	if len(suspended) > 0 {
+		header = append(header, "STATE")
+	}
+	t := c.table(header...)
+	for i := range all.Users {
+		u := &all.Users[i]
+		row := []string{u.Username, userKind(u), c.day(u.CreatedAt), u.DisplayName}
+		if state := suspended[u.ID]; state != "" {
+			row = append(row, state)
+		}
+		t.row(row...)
+	}
+	return t
+}
+
+func (c *cli) suspendedUntil(s *api.Suspension) string {
+	if s.Until == nil {
+		return "until restored"
+	}
+	return "until " + c.day(*s.Until)
 }
 
 func userKind(u *api.User) string {
@@ -120,11 +148,7 @@ func newUserShow(c *cli) *cobra.Command {
 		}
 		t.row("since", c.day(u.CreatedAt))
 		if s := res.Suspension; s != nil {
-			until := "until restored"
-			if s.Until != nil {
-				until = "until " + c.day(*s.Until)
-			}
-			t.row("suspended", c.day(s.At)+", "+until)
+			t.row("suspended", c.day(s.At)+", "+c.suspendedUntil(s))
 			t.row("reason", orDash(s.Reason))
 		}
 		return t.end()
@@ -176,6 +200,37 @@ func refusedName(name string, err error) error {
 		err = reword(err, "the name is taken")
 	}
 	return &aboutError{what: fmt.Sprintf("user %q", name), err: err}
+}
+
+func newUserSetAdmin(c *cli) *cobra.Command {
+	var off bool
+	cmd := &cobra.Command{
+		Use:   "set-admin USER",
+		Short: "Make a user an administrator, or with --off one no longer.",
+		Long: `Make a user an administrator, or with --off one no longer. It counts at once, where they are signed
+in too. The last administrator stays one.`,
+		Example: `  chatctl user set-admin rocket
+  chatctl user set-admin rocket --off`,
+	}
+	cmd.Flags().BoolVar(&off, "off", false, "no longer an administrator")
+	return c.onUser(cmd, func(ctx context.Context, client *chatclient.Client, name string) error {
+		res, err := client.UserSetAdmin(ctx, &api.UserSetAdminParams{User: name, Admin: !off})
+		switch {
+		case err != nil:
+			return err
+		case c.json:
+			c.out.document(res.AppendJSON(nil))
+		case res.Changed && off:
+			c.note("%s is an administrator no longer", name)
+		case res.Changed:
+			c.note("%s is an administrator", name)
+		case off:
+			c.note("%s was no administrator", name)
+		default:
+			c.note("%s was an administrator already", name)
+		}
+		return nil
+	})
 }
 
 func newUserSuspend(c *cli) *cobra.Command {

@@ -19,7 +19,7 @@ func newWatch(c *cli) *cobra.Command {
 		Short:   "Print what happens to your account, here and on your other devices.",
 		Long: `Print what happens to your account, here and on your other devices, a line each: rooms that you
 come into and that you are out of, how far you have read, threads that you follow, sessions that were
-begun and ended, and your display name.
+begun and ended, your display name, and whether you are an administrator.
 
 It tells what happens while it runs. When the connection is lost it comes back by itself and says
 that something may be missing.`,
@@ -147,9 +147,12 @@ func (w *watch) show(e *api.AccountEventParams) {
 		switch {
 		case e.User == nil:
 		case e.User.DisplayName == "":
-			what = "you have no display name any more"
+			what = "you have no display name"
 		default:
 			what = "your display name is " + e.User.DisplayName
+		}
+		if e.User != nil && e.User.Admin {
+			what += ", and you are an administrator"
 		}
 	}
 	w.out.printf("%s\n", what)

@@ -13,6 +13,52 @@ import (
 )
 
 var concurrencyTests = []test{
+	{"OneAdministratorStays", func(f *fixture) { // whoever looks before they take it, within the change, however many do at once
+		const n = 8
+		all := f.register(n, func(na *chat.NewAccount) { na.Admin = true })
+		f.want("administrators", f.admins(all, n), n)
+		last := errors.New("the last one")
+		errs := make([]error, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				errs[i] = f.ChangeAccounts(f.ctx(), func(t chat.AccountTx) error {
+					a, err := t.Account(all[i].account.ID)
+					if err != nil {
+						return err
+					}
+					others, err := t.OtherAdmins(a.ID, now)
+					if err != nil {
+						return err
+					}
+					if others == 0 {
+						return last
+					}
+					a.Admin = false
+					return t.PutAccount(a)
+				})
+			})
+		}
+		wg.Wait()
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				f.wantErr(err, last)
+				refused++
+			}
+		}
+		f.want("refused", refused, 1)
+		left := 0
+		for _, r := range all {
+			a, err := f.AccountByID(f.ctx(), r.account.ID)
+			f.wantErr(err, nil)
+			if a.Admin {
+				left++
+			}
+		}
+		f.want("administrators left", left, 1)
+	}},
+
 	// What a reader sees is always a dense log that reaches at least to what was acknowledged
 	// before it looked.
 	{"ReadersDuringCommits", func(f *fixture) {

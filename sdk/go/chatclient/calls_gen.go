@@ -214,7 +214,7 @@ func (c *Client) UserGet(ctx context.Context, p *api.UserGetParams) (*api.UserGe
 
 // UserList calls user.list: Users, by username.
 //
-// Deleted accounts are left out.
+// Deleted accounts are left out. Administrators are told who of them is suspended, and nobody else is.
 func (c *Client) UserList(ctx context.Context, p *api.UserListParams) (*api.UserListResult, error) {
 	if p == nil {
 		p = new(api.UserListParams)
@@ -263,6 +263,20 @@ func (c *Client) UserRestore(ctx context.Context, p *api.UserRestoreParams) (*ap
 	}
 	var r api.UserRestoreResult
 	if err := c.call(ctx, api.Lookup(api.MethodUserRestore), p, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// UserSetAdmin calls user.set_admin: Make a user an administrator, or one no longer.
+//
+// For administrators. It counts from the next call on, on connections that are open and with tokens too. Invitations that only administrators may give are void while their maker is none. All connections of the user learn it (account.event, account.updated), and who shares a room with them (user.updated). What is so already is left as it is. Somebody who is not suspended stays administrator: the last one cannot be made none, not even by two who do it to each other. A bot is never one.
+func (c *Client) UserSetAdmin(ctx context.Context, p *api.UserSetAdminParams) (*api.UserSetAdminResult, error) {
+	if p == nil {
+		p = new(api.UserSetAdminParams)
+	}
+	var r api.UserSetAdminResult
+	if err := c.call(ctx, api.Lookup(api.MethodUserSetAdmin), p, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil

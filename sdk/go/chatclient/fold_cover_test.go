@@ -47,6 +47,7 @@ var folded = map[string][]string{
 	"TestUsersFoldIsFresh": {
 		api.MethodAccountUpdate, api.MethodAccountDelete, api.MethodBotCreate, api.MethodBotUpdate, api.MethodBotDelete, api.MethodRoomJoin, api.MethodRoomLeave, api.MethodMemberInvite,
 		api.MethodMemberRemove, api.MethodMemberBan, api.MethodMemberUnban, api.MethodMemberSetRole, api.MethodUserSuspend, api.MethodUserRestore, api.MethodAuthLogin,
+		api.MethodUserSetAdmin,
 	},
 	"TestSessionsFoldIsFresh": {
 		api.MethodAuthLogin, api.MethodAuthResume, api.MethodAuthLogout, api.MethodSessionRevoke, api.MethodAccountSetPassword, api.MethodUserSetPassword, api.MethodUserSuspend, api.MethodUserRestore,

@@ -37,7 +37,7 @@ func TestUsersFoldIsFresh(t *testing.T) {
 		return userStep{
 			what: rapid.SampledFrom([]string{
 				"rename", "rename", "rename", "join", "join", "leave", "invite", "remove", "ban", "unban", "go", "come", "come", "rename me", "new bot", "rename bot", "rename bot", "delete bot", "load",
-				"suspend", "delete",
+				"suspend", "delete", "administrate", "administrate", "administrate me",
 			}).Draw(rt, "what"),
 			who:  rapid.IntRange(1, len(folk)).Draw(rt, "who"),
 			name: rapid.SampledFrom([]string{"", "A", "B", "C"}).Draw(rt, "name"),
@@ -262,6 +262,12 @@ func playUsers(t *testing.T, open func(t testing.TB) chat.Store, steps []userSte
 			_, err = s.AuthLogin(ctx, &api.AuthLoginParams{Username: names[who], Password: "password of " + names[who]})
 			did.must(t, api.MethodAuthLogin, err)
 			s.Replied()
+		case "administrate":
+			_, err := watch.UserSetAdmin(ctx, &api.UserSetAdminParams{User: names[who], Admin: step.name != ""})
+			did.done(t, api.MethodUserSetAdmin, err)
+		case "administrate me": // whoever of them is one
+			_, err := s.UserSetAdmin(ctx, &api.UserSetAdminParams{User: "watch", Admin: step.name != ""})
+			did.done(t, api.MethodUserSetAdmin, err)
 		case "delete":
 			if step.name != "A" || i < len(steps)/2 {
 				continue // not so often
