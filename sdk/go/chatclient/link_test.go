@@ -232,6 +232,7 @@ func TestBackoff(t *testing.T) {
 		if _, err := c.ServerPing(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // OnState hears of the connection beside the first call on it
 		st.mu.Lock()
 		var sum, most time.Duration
 		for i, s := range st.list[1 : len(st.list)-1] {
