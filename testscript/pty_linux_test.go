@@ -49,13 +49,12 @@ func runOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
-// openTerminal makes a pseudo-terminal; see pty(7).
+// openTerminal makes a pseudo-terminal; see pty(7). Closing the keyboard closes it, also while somebody reads: it hangs up.
 func openTerminal() (keyboard, screen *os.File, err error) {
-	keyboard, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	fd := int(keyboard.Fd())
 	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
@@ -63,6 +62,7 @@ func openTerminal() (keyboard, screen *os.File, err error) {
 	if err == nil {
 		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80})
 	}
+	keyboard = os.NewFile(uintptr(fd), "keyboard")
 	if err == nil {
 		screen, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/chatd-dev/chatd/cmd/chatd/config"
 )
@@ -29,17 +28,30 @@ type process struct {
 	stderr  io.Writer
 	// signals brings SIGHUP, SIGINT and SIGTERM. 4 deep: an impatient operator's second one must not be lost.
 	signals <-chan os.Signal
-	// attended tells whether somebody sits at a terminal that shows stderr; nil means nobody does.
+	// attended tells whether the terminal is still there from which the server was started; nil means that there never was one.
 	attended func() bool
 }
 
 func main() {
 	signals := make(chan os.Signal, 4)
+	stays := signal.Ignored(syscall.SIGHUP) // as nohup(1) has it: the server is to outlive its terminal
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGPIPE) // whoever read the log has gone: Go would end the process at its next line
 	p := &process{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals}
-	p.attended = func() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
+	if !stays && hasTerminal() {
+		p.attended = hasTerminal
+	}
 	os.Exit(p.main(os.Args[1:]))
+}
+
+// hasTerminal tells whether the process has a controlling terminal, wherever its output goes. The kernel takes it away when the
+// terminal is closed; see tty(4).
+func hasTerminal() bool {
+	fd, err := syscall.Open("/dev/tty", syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	if err == nil {
+		_ = syscall.Close(fd)
+	}
+	return !errors.Is(err, syscall.ENXIO) && !errors.Is(err, syscall.ENOENT) // any other error is none of the terminal's
 }
 
 // main runs one command line and returns the exit status.

@@ -119,12 +119,11 @@ func (s *server) close(logger *slog.Logger) {
 
 // wait returns nil when the server is to end, or the fault that ends it.
 func (p *process) wait(ctx context.Context, live *reloadable, logger *slog.Logger, s *server) error {
-	attended := p.attended != nil && p.attended()
 	for {
 		select {
 		case sig := <-p.signals:
 			// The kernel sends SIGHUP too, when somebody closes the terminal in which they started chatd: it is gone then.
-			if sig == syscall.SIGHUP && (!attended || p.attended()) {
+			if sig == syscall.SIGHUP && (p.attended == nil || p.attended()) {
 				live.reload(logger)
 				continue
 			}
