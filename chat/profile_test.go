@@ -3,6 +3,7 @@ package chat_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,9 @@ func TestNewNamesAreTold(t *testing.T) {
 			}{{"groot", groots, groot}, {"hulk", hulks, hulk}, {"loki", "", loki}, {"deaf", "", deaf}} {
 				// Rooms are told in no order.
 				got, want := strings.Split(c.who.introduced(rooms), ", "), strings.Split(c.want, ", ")
-				if !sameSet(got, want) {
+				slices.Sort(got)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
 					t.Errorf("%s was told %q, want %q", c.name, got, want)
 				}
 			}
@@ -121,23 +124,6 @@ func TestNewNamesAreTold(t *testing.T) {
 		}
 		w.svc.Close()
 	})
-}
-
-// sameSet compares without order.
-func sameSet(a, b []string) bool {
-	count := map[string]int{}
-	for _, s := range a {
-		count[s]++
-	}
-	for _, s := range b {
-		count[s]--
-	}
-	for _, n := range count {
-		if n != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 func TestLargeRoomsAreNotToldOfNames(t *testing.T) {

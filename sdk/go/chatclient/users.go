@@ -94,11 +94,8 @@ func (v *Users) Apply(e *api.Event) error {
 	if err != nil {
 		return err
 	}
-	switch d := payload.(type) {
-	case *api.MemberJoined:
-		if v.known[d.UserID] != nil && d.UserID != v.me {
-			v.stale[d.UserID] = true
-		}
+	if d, ok := payload.(*api.MemberJoined); ok && v.known[d.UserID] != nil && d.UserID != v.me {
+		v.stale[d.UserID] = true
 	}
 	return nil
 }

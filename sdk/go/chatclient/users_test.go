@@ -16,7 +16,6 @@ import (
 	"github.com/chatd-dev/chatd/api"
 	"github.com/chatd-dev/chatd/chat"
 	"github.com/chatd-dev/chatd/internal/contract"
-	"github.com/chatd-dev/chatd/internal/race"
 	"github.com/chatd-dev/chatd/sdk/go/chatclient"
 )
 
@@ -46,9 +45,6 @@ func TestUsersFoldIsFresh(t *testing.T) {
 	})
 	contract.Load()
 	for name, open := range foldStores {
-		if race.Enabled && name == "sqlite" {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			did := deeds{}
 			rapid.Check(t, func(rt *rapid.T) {
